@@ -1,0 +1,1 @@
+//! A small blocking RESP client, used by the tools and the tests.

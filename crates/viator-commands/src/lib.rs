@@ -1,0 +1,1 @@
+//! The command families: each a list of Command constants beside their handlers.

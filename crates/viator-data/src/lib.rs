@@ -1,0 +1,1 @@
+//! Viator's data structures, pure: no clock, no randomness, no I/O; time and random numbers come in as arguments.

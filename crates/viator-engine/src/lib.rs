@@ -1,0 +1,1 @@
+//! The command specification and everything around a command's execution.

@@ -1,0 +1,1 @@
+//! Values, entries, slot tables, shards, lock footprints, expiry, eviction and memory accounting.

@@ -1,0 +1,1 @@
+//! The RESP2/RESP3 protocol: request parser, reply writer, reply reader. No I/O, no clock.

@@ -1,0 +1,1 @@
+//! Listeners, connections, event loops, timers, shutdown.
