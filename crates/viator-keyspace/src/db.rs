@@ -1,0 +1,592 @@
+//! The part of one database that one shard holds: 256 slot tables over one arena, and the expiry index.
+
+#![expect(clippy::indexing_slicing, reason = "slot indexes are `Loc::index()`, below SLOTS_PER_SHARD by construction")]
+
+use crate::arena::{self, Arena, Handle};
+use crate::entry::{self, Inline, View};
+use crate::object::{Object, Objects};
+use crate::{HashSeed, Loc, SLOTS_PER_SHARD};
+use hashbrown::HashTable;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// Longest string kept inside its entry, bytes.
+pub const MAX_INLINE: usize = 1024;
+
+/// A value to store.
+#[derive(Debug)]
+pub enum NewValue<'v> {
+    /// An integer.
+    Int(i64),
+    /// A string; a long one is copied into an object of its own.
+    Str {
+        /// The bytes.
+        bytes: &'v [u8],
+        /// Whether it was built by modification.
+        raw: bool,
+    },
+    /// An object.
+    Object(Box<Object>),
+}
+
+/// A value read from the keyspace.
+#[derive(Clone, Copy, Debug)]
+pub enum ValueRef<'a> {
+    /// An integer, a string by type.
+    Int(i64),
+    /// A string within its entry.
+    Str {
+        /// The bytes.
+        bytes: &'a [u8],
+        /// Whether it was built by modification.
+        raw: bool,
+    },
+    /// An object.
+    Object(&'a Object),
+}
+
+/// An entry read from the keyspace.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryRef<'a> {
+    /// The key.
+    pub key: &'a [u8],
+    /// The value.
+    pub value: ValueRef<'a>,
+    /// Expiry, Unix milliseconds.
+    pub expire: Option<i64>,
+    /// LRU clock or LFU counter, 24 bits.
+    pub lru: u32,
+    /// Bytes of the entry in its arena.
+    pub slot_bytes: usize,
+}
+
+/// What happens to the expiry when a value is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expiry {
+    /// Removed.
+    Clear,
+    /// As it was.
+    Keep,
+    /// Set, Unix milliseconds.
+    At(i64),
+}
+
+/// Ticks of the expiry index: 1/8 s since the index's epoch. Index entries are only hints that lead to the entry, whose
+/// own milliseconds decide.
+const TICK_MS: i64 = 125;
+
+fn tick(epoch: i64, when: i64) -> u32 {
+    // rounded up: when the tick has passed, the key has expired
+    u32::try_from((when.saturating_sub(epoch).max(0)).div_euclid(TICK_MS) + 1).unwrap_or(u32::MAX)
+}
+
+#[derive(Default)]
+struct TtlIndex {
+    /// (tick << 32 | handle), earliest first; may hold stale ones.
+    heap: BinaryHeap<Reverse<u64>>,
+    /// Entries with an expiry in this slot.
+    live: u32,
+}
+
+#[derive(Default)]
+struct Slot {
+    table: HashTable<u32>,
+    ttl: Option<Box<TtlIndex>>,
+}
+
+/// See the module.
+pub struct DbShard {
+    arena: Arena,
+    objects: Objects,
+    slots: Vec<Slot>,
+    /// Earliest tick in each slot's expiry index (a lower bound), to skip slots with nothing due.
+    due: Vec<u32>,
+    /// Unix milliseconds at which ticks begin.
+    epoch: i64,
+    len: usize,
+    expires: usize,
+    seed: HashSeed,
+}
+
+impl DbShard {
+    pub(crate) fn new(seed: HashSeed) -> DbShard {
+        DbShard {
+            arena: Arena::default(),
+            objects: Objects::default(),
+            slots: std::iter::repeat_with(Slot::default).take(SLOTS_PER_SHARD).collect(),
+            due: vec![u32::MAX; SLOTS_PER_SHARD],
+            epoch: seed.epoch_ms(),
+            len: 0,
+            expires: 0,
+            seed,
+        }
+    }
+
+    /// Number of keys.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Number of keys with an expiry.
+    pub fn expires(&self) -> usize {
+        self.expires
+    }
+
+    /// Number of keys in one of the shard's slots.
+    pub fn slot_len(&self, index: usize) -> usize {
+        self.slots.get(index).map_or(0, |s| s.table.len())
+    }
+
+    /// Bytes allocated for pages that no entry occupies.
+    pub fn free_bytes(&self) -> usize {
+        self.arena.free_bytes()
+    }
+
+    /// Bytes of all arena pages.
+    pub fn arena_bytes(&self) -> usize {
+        self.arena.free_bytes() + self.arena.live_bytes()
+    }
+
+    /// Bytes of tables and expiry indexes.
+    pub fn overhead_bytes(&self) -> usize {
+        self.slots
+            .iter()
+            .map(|s| {
+                s.table.allocation_size()
+                    + size_of::<Slot>()
+                    + s.ttl.as_ref().map_or(0, |t| size_of::<TtlIndex>() + t.heap.capacity() * 8)
+            })
+            .sum::<usize>()
+            + self.due.len() * 4
+    }
+
+    /// The entry of a key.
+    #[inline]
+    pub fn find(&self, loc: Loc, key: &[u8]) -> Option<Handle> {
+        let arena = &self.arena;
+        self.slots[loc.index()]
+            .table
+            .find(loc.hash, |&h| entry::key(arena.bytes(Handle(h))) == key)
+            .map(|&h| Handle(h))
+    }
+
+    /// Reads an entry.
+    #[inline]
+    pub fn get(&self, handle: Handle) -> EntryRef<'_> {
+        let View { key, value, expire, lru } = entry::view(self.arena.bytes(handle));
+        let value = match value {
+            Inline::Int(v) => ValueRef::Int(v),
+            Inline::Str { bytes, raw } => ValueRef::Str { bytes, raw },
+            Inline::Object(id) => match self.objects.get(id) {
+                Some(o) => ValueRef::Object(o),
+                None => ValueRef::Str { bytes: b"", raw: true }, // cannot be: ids come from `insert` and die with their entry
+            },
+        };
+        EntryRef { key, value, expire, lru, slot_bytes: arena::slot_bytes(entry::len(self.arena.bytes(handle))) }
+    }
+
+    /// The entry's expiry, without the rest.
+    #[inline]
+    pub fn expire_of(&self, handle: Handle) -> Option<i64> {
+        entry::expire(self.arena.bytes(handle))
+    }
+
+    /// The entry's LRU/LFU bits.
+    #[inline]
+    pub fn lru_of(&self, handle: Handle) -> u32 {
+        entry::lru(self.arena.bytes(handle))
+    }
+
+    /// Sets the entry's LRU/LFU bits.
+    #[inline]
+    pub fn set_lru(&mut self, handle: Handle, lru: u32) {
+        entry::set_lru(self.arena.bytes_mut(handle), lru);
+    }
+
+    /// The object of an entry, for changing it in place.
+    pub fn object_mut(&mut self, handle: Handle) -> Option<&mut Object> {
+        match entry::view(self.arena.bytes(handle)).value {
+            Inline::Object(id) => self.objects.get_mut(id),
+            _ => None,
+        }
+    }
+
+    /// The bytes of an inline string, for changing them in place (the length stays). Marks it as modified.
+    pub fn str_mut(&mut self, handle: Handle) -> Option<&mut [u8]> {
+        entry::str_mut(self.arena.bytes_mut(handle))
+    }
+
+    /// Stores a value under a key, in place where it fits. Returns the entry and the object that it replaced.
+    pub fn put(
+        &mut self, loc: Loc, key: &[u8], value: NewValue<'_>, expiry: Expiry, lru: u32,
+    ) -> (Handle, Option<Box<Object>>) {
+        match self.find(loc, key) {
+            Some(handle) => self.replace(loc, handle, key, value, expiry, lru),
+            None => (self.insert(loc, key, value, if let Expiry::At(t) = expiry { Some(t) } else { None }, lru), None),
+        }
+    }
+
+    fn store_object(&mut self, object: Box<Object>) -> Inline<'static> {
+        Inline::Object(self.objects.insert(object))
+    }
+
+    fn inline<'v>(&mut self, value: NewValue<'v>) -> Inline<'v> {
+        match value {
+            NewValue::Int(v) => Inline::Int(v),
+            NewValue::Str { bytes, raw } if bytes.len() <= MAX_INLINE => Inline::Str { bytes, raw },
+            NewValue::Str { bytes, .. } => {
+                self.store_object(Box::new(Object::Str(std::sync::Arc::new(bytes.to_vec()))))
+            }
+            NewValue::Object(o) => self.store_object(o),
+        }
+    }
+
+    /// Adds a key that is known to be absent.
+    pub fn insert(&mut self, loc: Loc, key: &[u8], value: NewValue<'_>, expire: Option<i64>, lru: u32) -> Handle {
+        let value = self.inline(value);
+        let handle = self.arena.alloc(entry::size(key, value, expire.is_some()));
+        entry::write(self.arena.bytes_mut(handle), key, value, expire, lru);
+        let (arena, seed) = (&self.arena, &self.seed);
+        self.slots[loc.index()]
+            .table
+            .insert_unique(loc.hash, handle.0, |&h| seed.hash(entry::key(arena.bytes(Handle(h)))));
+        self.len += 1;
+        if let Some(when) = expire {
+            self.expires += 1;
+            self.index_expiry(loc, handle, when, true);
+        }
+        handle
+    }
+
+    /// Replaces the value (and expiry) of an entry. Returns its new handle and the object it held.
+    pub fn replace(
+        &mut self, loc: Loc, handle: Handle, key: &[u8], value: NewValue<'_>, expiry: Expiry, lru: u32,
+    ) -> (Handle, Option<Box<Object>>) {
+        let slot = self.arena.bytes(handle);
+        let (old, old_len) = (entry::view(slot), entry::len(slot));
+        let had = old.expire;
+        let old_object = match old.value {
+            Inline::Object(id) => self.objects.remove(id),
+            _ => None,
+        };
+        let value = self.inline(value);
+        let expire = match expiry {
+            Expiry::Clear => None,
+            Expiry::Keep => had,
+            Expiry::At(t) => Some(t),
+        };
+        let need = entry::size(key, value, expire.is_some());
+        let mut at = handle;
+        if arena::slot_bytes(need) != arena::slot_bytes(old_len) {
+            self.arena.free(handle);
+            at = self.arena.alloc(need);
+            if at != handle {
+                self.redirect(loc, handle, at);
+            }
+        }
+        entry::write(self.arena.bytes_mut(at), key, value, expire, lru);
+        match (had, expire) {
+            (None, None) => {}
+            (Some(_), None) => self.forget_expiry(loc),
+            (None, Some(when)) => {
+                self.expires += 1;
+                self.index_expiry(loc, at, when, true);
+            }
+            (Some(before), Some(when)) => {
+                if before != when || at != handle {
+                    self.index_expiry(loc, at, when, false);
+                }
+            }
+        }
+        (at, old_object)
+    }
+
+    /// Points the table at an entry's new place.
+    fn redirect(&mut self, loc: Loc, from: Handle, to: Handle) {
+        if let Some(h) = self.slots[loc.index()].table.find_mut(loc.hash, |&h| h == from.0) {
+            *h = to.0;
+        }
+    }
+
+    /// Sets or removes an entry's expiry, leaving value and LRU bits. Returns the entry's new handle.
+    pub fn set_expire(&mut self, loc: Loc, handle: Handle, expire: Option<i64>) -> Handle {
+        let slot = self.arena.bytes(handle);
+        match (entry::expire(slot), expire) {
+            (None, None) => handle,
+            (Some(before), Some(when)) => {
+                if before != when {
+                    entry::set_expire(self.arena.bytes_mut(handle), when);
+                    self.index_expiry(loc, handle, when, false);
+                }
+                handle
+            }
+            (had, _) => {
+                // the entry grows or shrinks by its expiry field: write it anew, perhaps elsewhere
+                let old = slot[..entry::len(slot)].to_vec();
+                let v = entry::view(&old);
+                let need = entry::size(v.key, v.value, expire.is_some());
+                let mut at = handle;
+                if arena::slot_bytes(need) != arena::slot_bytes(old.len()) {
+                    self.arena.free(handle);
+                    at = self.arena.alloc(need);
+                    if at != handle {
+                        self.redirect(loc, handle, at);
+                    }
+                }
+                entry::write(self.arena.bytes_mut(at), v.key, v.value, expire, v.lru);
+                match expire {
+                    Some(when) => {
+                        self.expires += 1;
+                        self.index_expiry(loc, at, when, true);
+                    }
+                    None => {
+                        debug_assert!(had.is_some());
+                        self.forget_expiry(loc);
+                    }
+                }
+                at
+            }
+        }
+    }
+
+    /// Removes an entry. Returns the object it held.
+    pub fn remove(&mut self, loc: Loc, handle: Handle) -> Option<Box<Object>> {
+        let v = entry::view(self.arena.bytes(handle));
+        let expires = v.expire.is_some();
+        let object = match v.value {
+            Inline::Object(id) => self.objects.remove(id),
+            _ => None,
+        };
+        let slot = &mut self.slots[loc.index()];
+        if let Ok(e) = slot.table.find_entry(loc.hash, |&h| h == handle.0) {
+            e.remove();
+            self.len -= 1;
+        }
+        // give memory back when a slot has become sparse; bounded by the slot's own size
+        if slot.table.is_empty() {
+            slot.table = HashTable::new();
+        } else if slot.table.capacity() > 8 * slot.table.len() + 16 {
+            let (arena, seed) = (&self.arena, &self.seed);
+            slot.table.shrink_to(2 * slot.table.len(), |&h| seed.hash(entry::key(arena.bytes(Handle(h)))));
+        }
+        if expires {
+            self.forget_expiry(loc);
+        }
+        self.arena.free(handle);
+        object
+    }
+
+    fn index_expiry(&mut self, loc: Loc, handle: Handle, when: i64, new: bool) {
+        let t = tick(self.epoch, when);
+        let slot = &mut self.slots[loc.index()];
+        let ttl = slot.ttl.get_or_insert_default();
+        if new {
+            ttl.live += 1;
+        }
+        ttl.heap.push(Reverse(u64::from(t) << 32 | u64::from(handle.0)));
+        let due = &mut self.due[loc.index()];
+        *due = (*due).min(t);
+        if ttl.heap.len() > 2 * ttl.live as usize + 8 {
+            // mostly stale: rebuild from the entries
+            let (arena, epoch) = (&self.arena, self.epoch);
+            let fresh: Vec<_> = slot
+                .table
+                .iter()
+                .filter_map(|&h| {
+                    entry::expire(arena.bytes(Handle(h)))
+                        .map(|e| Reverse(u64::from(tick(epoch, e)) << 32 | u64::from(h)))
+                })
+                .collect();
+            ttl.heap = BinaryHeap::from(fresh);
+        }
+    }
+
+    fn forget_expiry(&mut self, loc: Loc) {
+        self.expires -= 1;
+        let slot = &mut self.slots[loc.index()];
+        if let Some(ttl) = &mut slot.ttl {
+            ttl.live -= 1;
+            if ttl.live == 0 {
+                slot.ttl = None;
+                self.due[loc.index()] = u32::MAX;
+            }
+        }
+    }
+
+    /// Keys that have expired by `now`, at most `limit`, found through the index. A key may be named twice.
+    pub fn expired(&mut self, now: i64, limit: usize) -> Vec<Vec<u8>> {
+        let mut out = Vec::new();
+        if self.expires == 0 {
+            return out;
+        }
+        let now_tick = u32::try_from((now - self.epoch).max(0) / TICK_MS).unwrap_or(u32::MAX);
+        for index in 0..self.slots.len() {
+            if self.due[index] > now_tick {
+                continue;
+            }
+            let Some(ttl) = &mut self.slots[index].ttl else {
+                self.due[index] = u32::MAX;
+                continue;
+            };
+            loop {
+                let Some(&Reverse(top)) = ttl.heap.peek() else {
+                    self.due[index] = u32::MAX;
+                    break;
+                };
+                if (top >> 32) as u32 > now_tick {
+                    self.due[index] = (top >> 32) as u32;
+                    break;
+                }
+                if out.len() >= limit {
+                    return out;
+                }
+                ttl.heap.pop();
+                let handle = Handle(top as u32);
+                if self.arena.is_live(handle)
+                    && let Some(when) = entry::expire(self.arena.bytes(handle))
+                    && when <= now
+                {
+                    out.push(entry::key(self.arena.bytes(handle)).to_vec());
+                }
+            }
+        }
+        out
+    }
+
+    /// Puts a key that `expired` gave, and that was not removed after all, back into the index.
+    pub fn reindex(&mut self, loc: Loc, handle: Handle) {
+        if let Some(when) = self.expire_of(handle) {
+            self.index_expiry(loc, handle, when, false);
+        }
+    }
+
+    /// A random entry, chosen by `random`; every key has a similar chance.
+    pub fn random(&self, random: u64) -> Option<Handle> {
+        if self.len == 0 {
+            return None;
+        }
+        let mut r = random;
+        // slots hold similar numbers of keys: rejection against the fullest seen keeps small ones from being favoured
+        for _ in 0..32 {
+            r = mix(r);
+            let table = &self.slots[(r % SLOTS_PER_SHARD as u64) as usize].table;
+            let buckets = table.num_buckets();
+            if table.is_empty() {
+                continue;
+            }
+            for _ in 0..16 {
+                r = mix(r);
+                if let Some(&h) = table.get_bucket((r % buckets as u64) as usize) {
+                    return Some(Handle(h));
+                }
+            }
+        }
+        // sparse: walk from a random slot on
+        let start = (r % SLOTS_PER_SHARD as u64) as usize;
+        (0..SLOTS_PER_SHARD)
+            .map(|i| &self.slots[(start + i) % SLOTS_PER_SHARD].table)
+            .find(|t| !t.is_empty())
+            .and_then(|t| t.iter().nth((r >> 32) as usize % t.len()))
+            .map(|&h| Handle(h))
+    }
+
+    /// A random entry among those with an expiry.
+    pub fn random_volatile(&self, random: u64) -> Option<Handle> {
+        if self.expires == 0 {
+            return None;
+        }
+        let mut r = mix(random);
+        let start = (r % SLOTS_PER_SHARD as u64) as usize;
+        for i in 0..SLOTS_PER_SHARD {
+            let Some(ttl) = &self.slots[(start + i) % SLOTS_PER_SHARD].ttl else { continue };
+            let n = ttl.heap.len();
+            for _ in 0..8 {
+                r = mix(r);
+                if let Some(Reverse(e)) = ttl.heap.as_slice().get((r % n.max(1) as u64) as usize) {
+                    let h = Handle(*e as u32);
+                    if self.arena.is_live(h) && self.expire_of(h).is_some() {
+                        return Some(h);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// One step of a scan over a slot: visits entries whose hash position is at least `from`, in order of position, until
+    /// at least `count` were visited. Returns the position to go on from, or `None` when the slot is done.
+    ///
+    /// An entry's position depends on its key alone, so whatever is present during a whole scan is visited exactly once,
+    /// however the table changes in between.
+    pub fn scan_slot(
+        &self, index: usize, from: u32, count: usize, mut visit: impl FnMut(EntryRef<'_>),
+    ) -> Option<u32> {
+        let table = &self.slots.get(index)?.table;
+        if from == 0 && table.len() <= count {
+            for &h in table {
+                visit(self.get(Handle(h)));
+            }
+            return None;
+        }
+        let mut at: Vec<(u32, u32)> = table
+            .iter()
+            .map(|&h| (self.seed.hash(entry::key(self.arena.bytes(Handle(h)))) as u32, h))
+            .filter(|&(p, _)| p >= from)
+            .collect();
+        at.sort_unstable();
+        let mut seen = 0;
+        let mut last = None;
+        for (position, h) in at {
+            if seen >= count && last != Some(position) {
+                return Some(position);
+            }
+            visit(self.get(Handle(h)));
+            last = Some(position);
+            seen += 1;
+        }
+        None
+    }
+
+    /// Visits every entry.
+    pub fn for_each(&self, mut visit: impl FnMut(EntryRef<'_>)) {
+        for slot in &self.slots {
+            for &h in &slot.table {
+                visit(self.get(Handle(h)));
+            }
+        }
+    }
+
+    /// Moves the entries of one sparse page to others, so that the page's memory is returned. Returns entries moved.
+    pub fn compact(&mut self, random: u64) -> usize {
+        let Some(slots) = self.arena.sparse_page(random as usize) else { return 0 };
+        let Some(&first) = slots.first() else { return 0 };
+        self.arena.retire(first);
+        let n = slots.len();
+        for from in slots {
+            let bytes = self.arena.bytes(from);
+            let copy = bytes[..entry::len(bytes)].to_vec();
+            let loc = self.seed.locate(entry::key(&copy));
+            let to = self.arena.alloc(copy.len());
+            self.arena.bytes_mut(to)[..copy.len()].copy_from_slice(&copy);
+            self.redirect(loc, from, to);
+            self.arena.free(from);
+            if let Some(when) = entry::expire(&copy) {
+                self.index_expiry(loc, to, when, false);
+            }
+        }
+        n
+    }
+}
+
+/// A step of splitmix64.
+pub(crate) fn mix(x: u64) -> u64 {
+    let mut z = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

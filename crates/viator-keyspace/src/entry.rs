@@ -1,0 +1,250 @@
+//! The layout of an entry in its arena slot: header, expiry, key, small value.
+//!
+//! ```text
+//! narrow:  kind|flags u8, lru u24, klen u16, vlen u16                [expire i64] key value
+//! wide:    kind|flags u8, lru u24, klen u32, vlen u32                [expire i64] key value
+//! ```
+//! The value is a string's bytes, an integer in 0..=8 little-endian bytes, or the number of an object.
+
+#![expect(clippy::indexing_slicing, reason = "offsets come from the header that `write` put there")]
+
+const INT: u8 = 1;
+const STR: u8 = 2;
+const OBJECT: u8 = 3;
+const KIND: u8 = 0x0f;
+const TTL: u8 = 0x10;
+const RAW: u8 = 0x20;
+const WIDE: u8 = 0x40;
+
+/// A value as it stands in an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inline<'a> {
+    /// An integer; its string form is its decimal digits.
+    Int(i64),
+    /// A string; `raw` if it was built by modification (OBJECT ENCODING says "raw").
+    Str {
+        /// The bytes.
+        bytes: &'a [u8],
+        /// Whether it was modified in place.
+        raw: bool,
+    },
+    /// The number of an object of the same database shard.
+    Object(u32),
+}
+
+/// A decoded entry.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The key.
+    pub key: &'a [u8],
+    /// The value.
+    pub value: Inline<'a>,
+    /// Expiry, Unix milliseconds.
+    pub expire: Option<i64>,
+    /// LRU clock or LFU counter, 24 bits.
+    pub lru: u32,
+}
+
+fn int_len(v: i64) -> usize {
+    let bits = 64 - (if v < 0 { !v } else { v }).leading_zeros() as usize + usize::from(v != 0);
+    match bits {
+        0 => 0,
+        1..=8 => 1,
+        9..=16 => 2,
+        17..=32 => 4,
+        _ => 8,
+    }
+}
+
+/// Bytes an entry needs.
+pub(crate) fn size(key: &[u8], value: Inline<'_>, expires: bool) -> usize {
+    let vlen = value_len(value);
+    let head = if key.len() > 0xffff || vlen > 0xffff { 12 } else { 8 };
+    head + if expires { 8 } else { 0 } + key.len() + vlen
+}
+
+fn value_len(value: Inline<'_>) -> usize {
+    match value {
+        Inline::Int(v) => int_len(v),
+        Inline::Str { bytes, .. } => bytes.len(),
+        Inline::Object(_) => 4,
+    }
+}
+
+/// Writes a whole entry into its slot.
+pub(crate) fn write(slot: &mut [u8], key: &[u8], value: Inline<'_>, expire: Option<i64>, lru: u32) {
+    let vlen = value_len(value);
+    let wide = key.len() > 0xffff || vlen > 0xffff;
+    let mut flags = match value {
+        Inline::Int(_) => INT,
+        Inline::Str { raw: false, .. } => STR,
+        Inline::Str { raw: true, .. } => STR | RAW,
+        Inline::Object(_) => OBJECT,
+    };
+    if expire.is_some() {
+        flags |= TTL;
+    }
+    if wide {
+        flags |= WIDE;
+    }
+    let l = lru.to_le_bytes();
+    slot[..4].copy_from_slice(&[flags, l[0], l[1], l[2]]);
+    let mut at = if wide {
+        slot[4..8].copy_from_slice(&(key.len() as u32).to_le_bytes());
+        slot[8..12].copy_from_slice(&(vlen as u32).to_le_bytes());
+        12
+    } else {
+        slot[4..6].copy_from_slice(&(key.len() as u16).to_le_bytes());
+        slot[6..8].copy_from_slice(&(vlen as u16).to_le_bytes());
+        8
+    };
+    if let Some(e) = expire {
+        slot[at..at + 8].copy_from_slice(&e.to_le_bytes());
+        at += 8;
+    }
+    slot[at..at + key.len()].copy_from_slice(key);
+    at += key.len();
+    match value {
+        Inline::Int(v) => slot[at..at + vlen].copy_from_slice(&v.to_le_bytes()[..vlen]),
+        Inline::Str { bytes, .. } => slot[at..at + vlen].copy_from_slice(bytes),
+        Inline::Object(id) => slot[at..at + 4].copy_from_slice(&id.to_le_bytes()),
+    }
+}
+
+#[inline]
+fn lens(slot: &[u8]) -> (usize, usize, usize) {
+    if slot[0] & WIDE == 0 {
+        (8, u16::from_le_bytes([slot[4], slot[5]]) as usize, u16::from_le_bytes([slot[6], slot[7]]) as usize)
+    } else {
+        (
+            12,
+            u32::from_le_bytes([slot[4], slot[5], slot[6], slot[7]]) as usize,
+            u32::from_le_bytes([slot[8], slot[9], slot[10], slot[11]]) as usize,
+        )
+    }
+}
+
+/// The key of the entry in this slot.
+#[inline]
+pub(crate) fn key(slot: &[u8]) -> &[u8] {
+    let (mut at, klen, _) = lens(slot);
+    if slot[0] & TTL != 0 {
+        at += 8;
+    }
+    &slot[at..at + klen]
+}
+
+/// Bytes that the entry in this slot needs.
+pub(crate) fn len(slot: &[u8]) -> usize {
+    let (at, klen, vlen) = lens(slot);
+    at + if slot[0] & TTL != 0 { 8 } else { 0 } + klen + vlen
+}
+
+/// The entry's expiry.
+#[inline]
+pub(crate) fn expire(slot: &[u8]) -> Option<i64> {
+    if slot[0] & TTL == 0 {
+        return None;
+    }
+    let at = if slot[0] & WIDE == 0 { 8 } else { 12 };
+    slot[at..at + 8].first_chunk::<8>().map(|b| i64::from_le_bytes(*b))
+}
+
+/// Overwrites the expiry of an entry that has one.
+pub(crate) fn set_expire(slot: &mut [u8], when: i64) {
+    debug_assert!(slot[0] & TTL != 0, "the entry has room for an expiry");
+    let at = if slot[0] & WIDE == 0 { 8 } else { 12 };
+    slot[at..at + 8].copy_from_slice(&when.to_le_bytes());
+}
+
+/// The 24 bits of LRU clock or LFU counter.
+pub(crate) fn lru(slot: &[u8]) -> u32 {
+    u32::from_le_bytes([slot[1], slot[2], slot[3], 0])
+}
+
+/// Sets the 24 bits of LRU clock or LFU counter.
+#[inline]
+pub(crate) fn set_lru(slot: &mut [u8], lru: u32) {
+    let l = lru.to_le_bytes();
+    slot[1..4].copy_from_slice(&l[..3]);
+}
+
+/// Decodes the entry in this slot.
+#[inline]
+pub(crate) fn view(slot: &[u8]) -> View<'_> {
+    let (mut at, klen, vlen) = lens(slot);
+    let expire = expire(slot);
+    if expire.is_some() {
+        at += 8;
+    }
+    let (key, rest) = slot[at..].split_at(klen);
+    View { key, value: value(slot[0], &rest[..vlen]), expire, lru: lru(slot) }
+}
+
+fn value(flags: u8, bytes: &[u8]) -> Inline<'_> {
+    match flags & KIND {
+        INT => {
+            let negative = bytes.last().is_some_and(|b| b & 0x80 != 0);
+            let mut buf = if negative { [0xff; 8] } else { [0; 8] };
+            buf[..bytes.len()].copy_from_slice(bytes);
+            Inline::Int(i64::from_le_bytes(buf))
+        }
+        STR => Inline::Str { bytes, raw: flags & RAW != 0 },
+        _ => {
+            let mut id = [0; 4];
+            id.copy_from_slice(&bytes[..4]);
+            Inline::Object(u32::from_le_bytes(id))
+        }
+    }
+}
+
+/// The mutable bytes of an inline string value; `None` for other kinds. Marks the string as modified.
+pub(crate) fn str_mut(slot: &mut [u8]) -> Option<&mut [u8]> {
+    if slot[0] & KIND != STR {
+        return None;
+    }
+    slot[0] |= RAW;
+    let (mut at, klen, vlen) = lens(slot);
+    if slot[0] & TTL != 0 {
+        at += 8;
+    }
+    Some(&mut slot[at + klen..at + klen + vlen])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn integers_take_few_bytes_and_come_back() {
+        for v in [0, 1, -1, 127, 128, -128, -129, 32767, 32768, -32768, -32769, 1 << 31, i64::MAX, i64::MIN, 12345678] {
+            let value = Inline::Int(v);
+            let n = size(b"key", value, false);
+            let mut slot = vec![0; n + 9];
+            write(&mut slot, b"key", value, None, 7);
+            assert_eq!(view(&slot).value, value);
+            assert_eq!(len(&slot), n);
+        }
+        assert_eq!(size(b"", Inline::Int(12_345_678), false), 12);
+    }
+
+    proptest! {
+        #[test]
+        fn entries_come_back(key_len in prop_oneof![0usize..40, 65530usize..65540], val in prop::collection::vec(any::<u8>(), 0..300),
+                             exp in any::<Option<i64>>(), lru_bits in 0u32..1 << 24, raw: bool) {
+            let key_bytes = vec![7u8; key_len];
+            let value = Inline::Str { bytes: &val, raw };
+            let n = size(&key_bytes, value, exp.is_some());
+            let mut slot = vec![0xAA; n + 5];
+            write(&mut slot, &key_bytes, value, exp, lru_bits);
+            let v = view(&slot);
+            prop_assert_eq!(v.key, &key_bytes[..]);
+            prop_assert_eq!(v.value, value);
+            prop_assert_eq!(v.expire, exp);
+            prop_assert_eq!(v.lru, lru_bits);
+            prop_assert_eq!(key(&slot), &key_bytes[..]);
+            prop_assert_eq!(len(&slot), n);
+        }
+    }
+}
