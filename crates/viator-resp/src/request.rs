@@ -1,0 +1,404 @@
+//! Requests: the incremental parser of what clients send, multibulk and inline.
+//!
+//! The parser works on whatever has arrived so far and remembers where it stopped, so that a command that comes one byte
+//! at a time costs no more than one that comes whole. Nothing is copied: arguments are ranges of the input.
+
+use memchr::memchr;
+
+/// Longest inline request, and longest header line of a multibulk one, bytes.
+pub const MAX_INLINE: usize = 64 * 1024;
+
+/// The arguments of a command, the name first: ranges of one buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Args<'a> {
+    buf: &'a [u8],
+    ranges: &'a [(u32, u32)],
+}
+
+impl<'a> Args<'a> {
+    /// No arguments at all.
+    pub const EMPTY: Args<'static> = Args { buf: &[], ranges: &[] };
+
+    /// Number of arguments, the name included.
+    #[inline]
+    #[expect(clippy::len_without_is_empty, reason = "a command has at least its name")]
+    pub fn len(self) -> usize {
+        self.ranges.len()
+    }
+
+    /// The argument at `i`, or an empty slice beyond the end (arity was checked before a handler sees them).
+    #[inline]
+    pub fn at(self, i: usize) -> &'a [u8] {
+        self.get(i).unwrap_or_default()
+    }
+
+    /// The argument at `i`.
+    #[inline]
+    pub fn get(self, i: usize) -> Option<&'a [u8]> {
+        let &(start, len) = self.ranges.get(i)?;
+        self.buf.get(start as usize..start as usize + len as usize)
+    }
+
+    /// All arguments.
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator {
+        self.ranges.iter().map(move |&(s, l)| self.buf.get(s as usize..s as usize + l as usize).unwrap_or_default())
+    }
+
+    /// The arguments from `from` on.
+    pub fn from(self, from: usize) -> Args<'a> {
+        Args { buf: self.buf, ranges: self.ranges.get(from..).unwrap_or_default() }
+    }
+
+    /// Bytes of all arguments together.
+    pub fn bytes(self) -> usize {
+        self.ranges.iter().map(|r| r.1 as usize).sum()
+    }
+}
+
+/// Arguments that own their bytes: queued, blocked or rewritten commands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnedArgs {
+    buf: Vec<u8>,
+    ranges: Vec<(u32, u32)>,
+}
+
+impl OwnedArgs {
+    /// A copy of arguments.
+    pub fn copy(args: Args<'_>) -> OwnedArgs {
+        let mut owned = OwnedArgs { buf: Vec::with_capacity(args.bytes()), ranges: Vec::with_capacity(args.len()) };
+        for a in args.iter() {
+            owned.push(a);
+        }
+        owned
+    }
+
+    /// Arguments from slices.
+    pub fn from_slices<T: AsRef<[u8]>>(items: impl IntoIterator<Item = T>) -> OwnedArgs {
+        let mut owned = OwnedArgs::default();
+        for i in items {
+            owned.push(i.as_ref());
+        }
+        owned
+    }
+
+    /// Appends an argument.
+    pub fn push(&mut self, arg: &[u8]) {
+        self.ranges.push((self.buf.len() as u32, arg.len() as u32));
+        self.buf.extend_from_slice(arg);
+    }
+
+    /// Them, borrowed.
+    pub fn args(&self) -> Args<'_> {
+        Args { buf: &self.buf, ranges: &self.ranges }
+    }
+
+    /// Heap bytes held.
+    pub fn memory(&self) -> usize {
+        self.buf.capacity() + self.ranges.capacity() * 8
+    }
+}
+
+/// What bounds a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Longest bulk, bytes (`proto-max-bulk-len`).
+    pub max_bulk: u64,
+    /// Whether the client has authenticated: before, requests are kept tiny.
+    pub authenticated: bool,
+}
+
+/// A violation of the protocol. The text is what Redis says; the connection is closed after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtocolError(pub String);
+
+fn err<T>(text: &str) -> Result<T, ProtocolError> {
+    Err(ProtocolError(text.to_owned()))
+}
+
+/// How inline requests are split into arguments: `None` for unbalanced quotes.
+pub type SplitInline = fn(&[u8]) -> Option<Vec<Vec<u8>>>;
+
+/// The incremental parser; see the module.
+pub struct Parser {
+    ranges: Vec<(u32, u32)>,
+    /// Arguments still to come of the multibulk being read, or 0 outside one.
+    missing: u64,
+    /// Length of the bulk whose header was read, or -1.
+    bulk: i64,
+    /// Where parsing goes on, from the beginning of the command.
+    pos: usize,
+    /// The arguments of an inline request, unescaped.
+    inline: Vec<u8>,
+    is_inline: bool,
+    split: SplitInline,
+}
+
+/// What one call of [`Parser::parse`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Parsed {
+    /// A whole command of so many input bytes; [`Parser::args`] gives it.
+    Command(usize),
+    /// So many input bytes without a command (an empty line, `*0`).
+    Nothing(usize),
+    /// More input is needed; call again with the same bytes and more behind them.
+    Incomplete,
+}
+
+impl Parser {
+    /// A parser at the beginning of a connection.
+    pub fn new(split: SplitInline) -> Parser {
+        Parser { ranges: Vec::new(), missing: 0, bulk: -1, pos: 0, inline: Vec::new(), is_inline: false, split }
+    }
+
+    /// Heap bytes held.
+    pub fn memory(&self) -> usize {
+        self.ranges.capacity() * 8 + self.inline.capacity()
+    }
+
+    /// Whether a command has begun and not ended.
+    pub fn in_command(&self) -> bool {
+        self.missing > 0
+    }
+
+    /// Bytes of the announced bulk that have not arrived of `have` bytes since the command's beginning.
+    pub fn wanted(&self, have: usize) -> usize {
+        if self.bulk >= 0 { (self.pos + self.bulk as usize + 2).saturating_sub(have) } else { 0 }
+    }
+
+    /// The command that [`Parser::parse`] found at the beginning of `buf`.
+    #[inline]
+    pub fn args<'a>(&'a self, buf: &'a [u8]) -> Args<'a> {
+        Args { buf: if self.is_inline { &self.inline } else { buf }, ranges: &self.ranges }
+    }
+
+    /// Gives back memory of an unusually large command.
+    pub fn shrink(&mut self) {
+        if self.ranges.capacity() > 1024 {
+            self.ranges = Vec::new();
+        }
+        if self.inline.capacity() > 4096 {
+            self.inline = Vec::new();
+        }
+    }
+
+    /// Looks for a command at the beginning of `buf`.
+    ///
+    /// # Errors
+    /// The protocol errors of Redis; the connection must be closed.
+    #[inline]
+    pub fn parse(&mut self, buf: &[u8], limits: Limits) -> Result<Parsed, ProtocolError> {
+        if self.missing == 0 {
+            match buf.first() {
+                None => return Ok(Parsed::Incomplete),
+                Some(b'*') => {}
+                Some(_) => return self.parse_inline(buf),
+            }
+            self.is_inline = false;
+            let Some((line, next)) = header(buf, 1, "too big mbulk count string")? else {
+                return Ok(Parsed::Incomplete);
+            };
+            let Some(n) = parse_int(line).filter(|&n| n <= i64::from(i32::MAX)) else {
+                return err("Protocol error: invalid multibulk length");
+            };
+            if n > 10 && !limits.authenticated {
+                return err("Protocol error: unauthenticated multibulk length");
+            }
+            if n <= 0 {
+                return Ok(Parsed::Nothing(next));
+            }
+            self.missing = n as u64;
+            self.pos = next;
+            self.bulk = -1;
+            self.ranges.clear();
+        }
+        while self.missing > 0 {
+            if self.bulk < 0 {
+                let Some(&c) = buf.get(self.pos) else { return Ok(Parsed::Incomplete) };
+                if c != b'$' {
+                    // the header line must be there before it is judged, as Redis reads it
+                    if header(buf, self.pos, "too big bulk count string")?.is_none() {
+                        return Ok(Parsed::Incomplete);
+                    }
+                    let shown = if c.is_ascii() { (c as char).to_string() } else { String::from_utf8_lossy(&[c]).into() };
+                    return err(&format!("Protocol error: expected '$', got '{shown}'"));
+                }
+                let Some((line, next)) = header(buf, self.pos + 1, "too big bulk count string")? else {
+                    return Ok(Parsed::Incomplete);
+                };
+                let Some(n) = parse_int(line).filter(|&n| n >= 0 && n as u64 <= limits.max_bulk) else {
+                    return err("Protocol error: invalid bulk length");
+                };
+                if n > 16384 && !limits.authenticated {
+                    return err("Protocol error: unauthenticated bulk length");
+                }
+                self.pos = next;
+                self.bulk = n;
+            }
+            let end = self.pos + self.bulk as usize;
+            if buf.len() < end + 2 {
+                return Ok(Parsed::Incomplete);
+            }
+            if end > u32::MAX as usize {
+                return err("Protocol error: too big command");
+            }
+            self.ranges.push((self.pos as u32, self.bulk as u32));
+            self.pos = end + 2;
+            self.bulk = -1;
+            self.missing -= 1;
+        }
+        Ok(Parsed::Command(self.pos))
+    }
+
+    fn parse_inline(&mut self, buf: &[u8]) -> Result<Parsed, ProtocolError> {
+        let Some(end) = memchr(b'\n', buf) else {
+            if buf.len() > MAX_INLINE {
+                return err("Protocol error: too big inline request");
+            }
+            return Ok(Parsed::Incomplete);
+        };
+        let line = buf.get(..end).unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let Some(words) = (self.split)(line) else {
+            return err("Protocol error: unbalanced quotes in request");
+        };
+        self.ranges.clear();
+        self.inline.clear();
+        self.is_inline = true;
+        for w in words {
+            self.ranges.push((self.inline.len() as u32, w.len() as u32));
+            self.inline.extend_from_slice(&w);
+        }
+        if self.ranges.is_empty() { Ok(Parsed::Nothing(end + 1)) } else { Ok(Parsed::Command(end + 1)) }
+    }
+}
+
+/// The header line that begins at `from`, and where the next one begins. `None`: not there yet.
+#[inline]
+fn header<'a>(buf: &'a [u8], from: usize, too_big: &str) -> Result<Option<(&'a [u8], usize)>, ProtocolError> {
+    let rest = buf.get(from..).unwrap_or_default();
+    // header lines are a few digits: a plain loop beats a search routine
+    let at = rest.iter().take(24).position(|&b| b == b'\r').or_else(|| memchr(b'\r', rest));
+    match at {
+        Some(n) if rest.len() > n + 1 => Ok(rest.get(..n).map(|line| (line, from + n + 2))),
+        Some(_) => Ok(None),
+        None if rest.len() > MAX_INLINE => err(&format!("Protocol error: {too_big}")),
+        None => Ok(None),
+    }
+}
+
+/// A decimal integer as Redis's string2ll takes it: no blanks, no plus sign, no leading zeros.
+#[inline]
+fn parse_int(line: &[u8]) -> Option<i64> {
+    let (negative, digits) = match line.split_first() {
+        Some((b'-', rest)) => (true, rest),
+        _ => (false, line),
+    };
+    match digits {
+        [] => return None,
+        [b'0'] if !negative => return Some(0),
+        [b'0', ..] => return None,
+        _ => {}
+    }
+    if digits.len() > 18 {
+        return None;
+    }
+    let mut n = 0i64;
+    for &d in digits {
+        if !d.is_ascii_digit() {
+            return None;
+        }
+        n = n * 10 + i64::from(d - b'0');
+    }
+    Some(if negative { -n } else { n })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+        Some(line.split(|b| *b == b' ').filter(|w| !w.is_empty()).map(<[u8]>::to_vec).collect())
+    }
+
+    const LIMITS: Limits = Limits { max_bulk: 1 << 29, authenticated: true };
+
+    fn error(input: &[u8]) -> String {
+        match Parser::new(split).parse(input, LIMITS) {
+            Err(e) => e.0,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn violations_are_named_as_redis_names_them() {
+        assert_eq!(error(b"*x\r\n"), "Protocol error: invalid multibulk length");
+        assert_eq!(error(b"*3000000000\r\n"), "Protocol error: invalid multibulk length");
+        assert_eq!(error(b"*1\r\nfoo\r\n"), "Protocol error: expected '$', got 'f'");
+        assert_eq!(error(b"*1\r\n$-1\r\n"), "Protocol error: invalid bulk length");
+        assert_eq!(error(b"*1\r\n$600000000\r\n"), "Protocol error: invalid bulk length");
+        assert_eq!(error(&[b'a'; MAX_INLINE + 1]), "Protocol error: too big inline request");
+        assert_eq!(error(&[&b"*"[..], &[b'1'; MAX_INLINE + 1]].concat()), "Protocol error: too big mbulk count string");
+        assert_eq!(error(&[&b"*1\r\n$"[..], &[b'1'; MAX_INLINE + 1]].concat()), "Protocol error: too big bulk count string");
+    }
+
+    #[test]
+    fn nothing_is_skipped_as_nothing() {
+        assert_eq!(Parser::new(split).parse(b"\r\nPING\r\n", LIMITS), Ok(Parsed::Nothing(2)));
+        assert_eq!(Parser::new(split).parse(b"*0\r\n", LIMITS), Ok(Parsed::Nothing(4)));
+        assert_eq!(Parser::new(split).parse(b"*-7\r\nX", LIMITS), Ok(Parsed::Nothing(5)));
+    }
+
+    #[test]
+    fn strangers_may_send_little() {
+        let limits = Limits { authenticated: false, ..LIMITS };
+        assert!(Parser::new(split).parse(b"*11\r\n", limits).is_err());
+        assert!(Parser::new(split).parse(b"*1\r\n$16385\r\n", limits).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        /// However the bytes are cut, the same commands come out.
+        #[test]
+        fn cuts_do_not_matter(cmds in prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 1..5), 1..8),
+                              cuts in prop::collection::vec(1usize..7, 1..200)) {
+            let mut wire = Vec::new();
+            for c in &cmds {
+                wire.extend(format!("*{}\r\n", c.len()).bytes());
+                for a in c {
+                    wire.extend(format!("${}\r\n", a.len()).bytes());
+                    wire.extend(a);
+                    wire.extend(b"\r\n");
+                }
+            }
+            let mut got: Vec<Vec<Vec<u8>>> = Vec::new();
+            let mut p = Parser::new(split);
+            let (mut start, mut end, mut cut) = (0, 0, cuts.iter().cycle());
+            while start < wire.len() {
+                match p.parse(&wire[start..end], LIMITS).unwrap() {
+                    Parsed::Command(n) => {
+                        got.push(p.args(&wire[start..end]).iter().map(<[u8]>::to_vec).collect());
+                        start += n;
+                    }
+                    Parsed::Nothing(n) => start += n,
+                    Parsed::Incomplete => {
+                        prop_assert!(end < wire.len());
+                        end = (end + cut.next().unwrap()).min(wire.len());
+                    }
+                }
+            }
+            prop_assert_eq!(got, cmds);
+        }
+
+        /// No input makes the parser fail but with its own errors.
+        #[test]
+        fn any_bytes(bytes in prop::collection::vec(prop_oneof![Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), Just(b'1'), any::<u8>()], 0..60)) {
+            let mut p = Parser::new(split);
+            let mut at = 0;
+            while let Ok(Parsed::Command(n) | Parsed::Nothing(n)) = p.parse(&bytes[at..], LIMITS) {
+                prop_assert!(n > 0);
+                at += n;
+            }
+        }
+    }
+}
