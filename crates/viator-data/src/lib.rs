@@ -1,1 +1,3 @@
 //! Viator's data structures, pure: no clock, no randomness, no I/O; time and random numbers come in as arguments.
+
+pub mod glob;
