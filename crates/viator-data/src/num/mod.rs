@@ -35,10 +35,10 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
 /// What [`parse_i64`] takes has to be ≥ 0; anything else follows C's `strtoull`, so that leading white space, leading zeros,
 /// `+`, and even `-` (which wraps) are taken, and the text ends at its first NUL.
 pub fn parse_u64(text: &[u8]) -> Option<u64> {
+    let text = text.split(|b| *b == 0).next()?;
     if let Some(value) = parse_i64(text) {
         return u64::try_from(value).ok();
     }
-    let text = text.split(|b| *b == 0).next()?;
     let start = text.iter().position(|b| !is_space(*b))?;
     let (negative, digits) = match text.get(start..)? {
         [b'-', digits @ ..] => (true, digits),
@@ -145,6 +145,7 @@ mod tests {
             (" 1", Some(1)),
             ("-0", Some(0)),
             ("-1", None),
+            ("-1\0", None),
             ("-9223372036854775809", Some(9223372036854775807)),
             ("-18446744073709551615", Some(1)),
             ("18446744073709551615", Some(u64::MAX)),
