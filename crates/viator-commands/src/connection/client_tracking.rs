@@ -1,0 +1,101 @@
+//! CLIENT: client-side caching (TRACKING, CACHING, GETREDIR, TRACKINGINFO).
+
+use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler};
+
+/// CLIENT CACHING.
+pub static CLIENT_CACHING: Command = Command {
+    name: "caching",
+    arity: 3,
+    flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE),
+    acl: Acl::CONNECTION,
+    group: Group::Connection,
+    since: "6.0.0",
+    summary: "Instructs the server whether to track the keys in the next request.",
+    complexity: "O(1)",
+    args: &[ArgSpec::oneof("mode", &[ArgSpec::token("yes", "YES"), ArgSpec::token("no", "NO")])],
+    examples: &[
+        "CLIENT CACHING YES",
+        "CLIENT TRACKING ON OPTIN",
+        "CLIENT CACHING YES",
+        "CLIENT CACHING NO",
+        "CLIENT TRACKING OFF",
+        "CLIENT TRACKING ON OPTOUT",
+        "CLIENT CACHING NO",
+        "CLIENT CACHING PERHAPS",
+    ],
+    handler: Handler::Admin(client_caching),
+    ..Command::BASE
+};
+
+/// CLIENT GETREDIR.
+pub static CLIENT_GETREDIR: Command = Command {
+    name: "getredir",
+    arity: 2,
+    flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE),
+    acl: Acl::CONNECTION,
+    group: Group::Connection,
+    since: "6.0.0",
+    summary: "Returns the client ID to which the connection's tracking notifications are redirected.",
+    complexity: "O(1)",
+    examples: &["CLIENT GETREDIR", "CLIENT TRACKING ON", "CLIENT GETREDIR"],
+    handler: Handler::Admin(client_getredir),
+    ..Command::BASE
+};
+
+/// CLIENT TRACKING.
+pub static CLIENT_TRACKING: Command = Command {
+    name: "tracking",
+    arity: -3,
+    flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE),
+    acl: Acl::CONNECTION,
+    group: Group::Connection,
+    since: "6.0.0",
+    summary: "Controls server-assisted client-side caching for the connection.",
+    complexity: "O(1). Some options may introduce additional complexity.",
+    args: &[
+        ArgSpec::oneof("status", &[ArgSpec::token("on", "ON"), ArgSpec::token("off", "OFF")]),
+        ArgSpec::integer("client-id").after("REDIRECT").opt(),
+        ArgSpec::string("prefix").after("PREFIX").multi_token().opt(),
+        ArgSpec::token("bcast", "BCAST").opt(),
+        ArgSpec::token("optin", "OPTIN").opt(),
+        ArgSpec::token("optout", "OPTOUT").opt(),
+        ArgSpec::token("noloop", "NOLOOP").opt(),
+    ],
+    examples: &[
+        "CLIENT TRACKING ON",
+        "CLIENT TRACKING ON BCAST",
+        "CLIENT TRACKING OFF",
+        "CLIENT TRACKING ON BCAST PREFIX user: PREFIX item:",
+        "CLIENT TRACKING ON BCAST PREFIX user:1",
+        "CLIENT TRACKING OFF",
+        "CLIENT TRACKING ON PREFIX user:",
+        "CLIENT TRACKING ON OPTIN OPTOUT",
+        "CLIENT TRACKING ON REDIRECT 9999999999",
+        "CLIENT TRACKING PERHAPS",
+    ],
+    handler: Handler::Admin(client_tracking),
+    ..Command::BASE
+};
+
+/// CLIENT TRACKINGINFO.
+pub static CLIENT_TRACKINGINFO: Command = Command {
+    name: "trackinginfo",
+    arity: 2,
+    flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE),
+    acl: Acl::CONNECTION,
+    group: Group::Connection,
+    since: "6.2.0",
+    summary: "Returns information about server-assisted client-side caching for the connection.",
+    complexity: "O(1)",
+    examples: &[
+        "CLIENT TRACKINGINFO",
+        "CLIENT TRACKING ON BCAST PREFIX user: NOLOOP",
+        "CLIENT TRACKINGINFO",
+        "CLIENT TRACKING OFF",
+        "CLIENT TRACKING ON OPTIN",
+        "CLIENT CACHING YES",
+        "CLIENT TRACKINGINFO",
+    ],
+    handler: Handler::Admin(client_trackinginfo),
+    ..Command::BASE
+};

@@ -1,0 +1,20 @@
+//! Connections and their sessions.
+
+mod client;
+mod client_modes;
+mod client_tracking;
+mod session;
+
+use viator_engine::command::Command;
+
+/// The family.
+pub static COMMANDS: &[&Command] = &[
+    &client::CLIENT,
+    &session::AUTH,
+    &session::HELLO,
+    &session::SELECT,
+    &session::RESET,
+    &session::QUIT,
+    &session::ECHO,
+    &session::PING,
+];

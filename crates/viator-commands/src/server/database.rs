@@ -1,0 +1,120 @@
+//! Whole databases: DBSIZE, FLUSHALL, FLUSHDB, SWAPDB.
+
+use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope};
+
+/// Shared by FLUSHALL and FLUSHDB.
+const FLUSH_TYPE: ArgSpec = ArgSpec::oneof(
+    "flush-type",
+    &[ArgSpec::token("async", "ASYNC").since("4.0.0"), ArgSpec::token("sync", "SYNC").since("6.2.0")],
+)
+.opt();
+
+/// DBSIZE.
+pub static DBSIZE: Command = Command {
+    name: "dbsize",
+    arity: 1,
+    flags: Flags::READONLY.or(Flags::FAST),
+    acl: Acl::KEYSPACE,
+    scope: Scope::All,
+    group: Group::Server,
+    since: "1.0.0",
+    summary: "Returns the number of keys in the database.",
+    complexity: "O(1)",
+    tips: &["request_policy:all_shards", "response_policy:agg_sum"],
+    examples: &["DBSIZE", "MSET one 1 two 2", "DBSIZE", "SELECT 1", "DBSIZE"],
+    handler: Handler::Read(dbsize),
+    ..Command::BASE
+};
+
+/// FLUSHALL.
+pub static FLUSHALL: Command = Command {
+    name: "flushall",
+    arity: -1,
+    flags: Flags::WRITE,
+    acl: Acl::KEYSPACE.or(Acl::DANGEROUS),
+    scope: Scope::All,
+    group: Group::Server,
+    since: "1.0.0",
+    summary: "Removes all keys from all databases.",
+    complexity: "O(N) where N is the total number of keys in all databases",
+    history: &[
+        ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
+        ("6.2.0", "Added the `SYNC` flushing mode modifier."),
+    ],
+    args: &[FLUSH_TYPE],
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+    examples: &[
+        "SET key value",
+        "FLUSHALL",
+        "DBSIZE",
+        "SELECT 1",
+        "SET key value",
+        "SELECT 0",
+        "FLUSHALL ASYNC",
+        "SELECT 1",
+        "DBSIZE",
+        "FLUSHALL SYNC",
+        "FLUSHALL LATER",
+    ],
+    handler: Handler::Write(flushall),
+    ..Command::BASE
+};
+
+/// FLUSHDB.
+pub static FLUSHDB: Command = Command {
+    name: "flushdb",
+    arity: -1,
+    flags: Flags::WRITE,
+    acl: Acl::KEYSPACE.or(Acl::DANGEROUS),
+    scope: Scope::All,
+    group: Group::Server,
+    since: "1.0.0",
+    summary: "Remove all keys from the current database.",
+    complexity: "O(N) where N is the number of keys in the selected database",
+    history: &[
+        ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
+        ("6.2.0", "Added the `SYNC` flushing mode modifier."),
+    ],
+    args: &[FLUSH_TYPE],
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+    examples: &[
+        "SET key value",
+        "SELECT 1",
+        "SET key value",
+        "FLUSHDB",
+        "DBSIZE",
+        "SELECT 0",
+        "DBSIZE",
+        "FLUSHDB ASYNC",
+        "FLUSHDB SYNC",
+        "FLUSHDB LATER",
+    ],
+    handler: Handler::Write(flushdb),
+    ..Command::BASE
+};
+
+/// SWAPDB.
+pub static SWAPDB: Command = Command {
+    name: "swapdb",
+    arity: 3,
+    flags: Flags::WRITE.or(Flags::FAST),
+    acl: Acl::KEYSPACE.or(Acl::DANGEROUS),
+    scope: Scope::All,
+    group: Group::Server,
+    since: "4.0.0",
+    summary: "Swaps two Redis databases.",
+    complexity: "O(N) where N is the count of clients watching or blocking on keys from both databases.",
+    args: &[ArgSpec::integer("index1"), ArgSpec::integer("index2")],
+    examples: &[
+        "SET key zero",
+        "SWAPDB 0 1",
+        "EXISTS key",
+        "SELECT 1",
+        "GET key",
+        "SWAPDB 0 16",
+        "SWAPDB a 1",
+        "SWAPDB 1 1",
+    ],
+    handler: Handler::Write(swapdb),
+    ..Command::BASE
+};

@@ -1,0 +1,35 @@
+//! The server itself.
+
+mod command;
+mod config;
+mod database;
+mod debug;
+mod info;
+mod latency;
+mod memory;
+mod monitor;
+mod shutdown;
+mod slowlog;
+
+use viator_engine::command::Command;
+
+/// The family.
+pub static COMMANDS: &[&Command] = &[
+    &command::COMMAND,
+    &config::CONFIG,
+    &database::DBSIZE,
+    &database::FLUSHALL,
+    &database::FLUSHDB,
+    &database::SWAPDB,
+    &debug::DEBUG,
+    &info::INFO,
+    &info::LASTSAVE,
+    &info::LOLWUT,
+    &info::ROLE,
+    &info::TIME,
+    &latency::LATENCY,
+    &memory::MEMORY,
+    &monitor::MONITOR,
+    &shutdown::SHUTDOWN,
+    &slowlog::SLOWLOG,
+];
