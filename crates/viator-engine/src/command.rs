@@ -13,11 +13,11 @@ pub type Outcome = Result<(), Error>;
 #[derive(Clone, Copy)]
 pub enum Handler {
     /// Reads keys under the command's footprint; cannot write.
-    Read(fn(&mut ReadCtx<'_>) -> Outcome),
+    Read(fn(&mut ReadCtx<'_, '_>) -> Outcome),
     /// Reads and writes keys under the command's footprint.
-    Write(fn(&mut WriteCtx<'_>) -> Outcome),
+    Write(fn(&mut WriteCtx<'_, '_>) -> Outcome),
     /// Touches the session and the server, never a key; runs without shard locks.
-    Admin(fn(&mut AdminCtx<'_>) -> Outcome),
+    Admin(fn(&mut AdminCtx<'_, '_>) -> Outcome),
     /// A container of subcommands: dispatch resolves the subcommand, an unknown one is an error.
     Container,
 }
@@ -69,6 +69,8 @@ pub struct Command {
     pub examples: &'static [&'static str],
     /// Subcommands of a container.
     pub subcommands: &'static [&'static Command],
+    /// How dispatch treats it apart from its flags.
+    pub traits: Traits,
     /// What executes it.
     pub handler: Handler,
 }
@@ -93,8 +95,31 @@ impl Command {
         tips: &[],
         examples: &[],
         subcommands: &[],
+        traits: Traits(0),
         handler: Handler::Container,
     };
+
+    /// All its ACL categories: those declared, and those that flags imply.
+    pub fn acl_categories(&self) -> Acl {
+        let f = self.flags;
+        let mut acl = self.acl;
+        if f.has(Flags::WRITE) {
+            acl = acl | Acl::WRITE;
+        }
+        if f.has(Flags::READONLY) && self.group as u8 != Group::Scripting as u8 {
+            acl = acl | Acl::READ;
+        }
+        if f.has(Flags::ADMIN) {
+            acl = acl | Acl::ADMIN | Acl::DANGEROUS;
+        }
+        if f.has(Flags::PUBSUB) {
+            acl = acl | Acl::PUBSUB;
+        }
+        if f.has(Flags::BLOCKING) {
+            acl = acl | Acl::BLOCKING;
+        }
+        acl | if f.has(Flags::FAST) { Acl::FAST } else { Acl::SLOW }
+    }
 }
 
 macro_rules! bits {
@@ -146,6 +171,17 @@ bits! {
         #[doc = "Not in transactions."] NO_MULTI = 18, "no_multi";
         #[doc = "Not in asynchronous loading."] NO_ASYNC_LOADING = 19, "no_async_loading";
         #[doc = "May be called without any key."] NO_MANDATORY_KEYS = 20, "no_mandatory_keys";
+    }
+}
+
+bits! {
+    /// What dispatch must know of a command that Redis writes as exceptions by name. Not shown to clients.
+    Traits: u8 {
+        #[doc = "Runs at once inside MULTI instead of being queued (EXEC, DISCARD, WATCH, QUIT, RESET…)."] NOW_IN_MULTI = 0, "now_in_multi";
+        #[doc = "Allowed to a RESP2 client that has subscriptions."] WHILE_SUBSCRIBED = 1, "while_subscribed";
+        #[doc = "Only with `enable-debug-command`."] DEBUG = 2, "debug";
+        #[doc = "Runs the queued commands: judged by their flags."] EXEC = 3, "exec";
+        #[doc = "Not held back by CLIENT PAUSE."] WHILE_PAUSED = 4, "while_paused";
     }
 }
 
@@ -202,7 +238,7 @@ bits! {
 }
 
 /// A key specification: where a search begins, and how it finds keys from there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct KeySpec {
     /// What the command does with these keys.
     pub flags: KeyFlags,
@@ -231,7 +267,7 @@ pub enum Begin {
 }
 
 /// How keys follow the beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Find {
     /// From the beginning to `last` (relative; negative counts from the end), every `step`th;
     /// `limit` 2 or more, with `last` -1, takes only that fraction of the remaining arguments.
@@ -263,8 +299,32 @@ pub enum Find {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the names are COMMAND DOCS's own")]
 pub enum Group {
-    Bitmap, Cluster, Connection, Generic, Geo, Hash, Hyperloglog, List, Module, Pubsub, Scripting, Sentinel, Server,
-    Set, SortedSet, Stream, String, Transactions, Bf, Cf, Cms, Topk, Tdigest, Timeseries, Json, VectorSet,
+    Bitmap,
+    Cluster,
+    Connection,
+    Generic,
+    Geo,
+    Hash,
+    Hyperloglog,
+    List,
+    Module,
+    Pubsub,
+    Scripting,
+    Sentinel,
+    Server,
+    Set,
+    SortedSet,
+    Stream,
+    String,
+    Transactions,
+    Bf,
+    Cf,
+    Cms,
+    Topk,
+    Tdigest,
+    Timeseries,
+    Json,
+    VectorSet,
 }
 
 impl Group {
@@ -332,7 +392,15 @@ pub struct ArgSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are COMMAND DOCS's own")]
 pub enum ArgKind {
-    String, Integer, Double, Key, Pattern, UnixTime, PureToken, Oneof, Block,
+    String,
+    Integer,
+    Double,
+    Key,
+    Pattern,
+    UnixTime,
+    PureToken,
+    Oneof,
+    Block,
 }
 
 impl ArgKind {

@@ -1,1 +1,23 @@
 //! The command specification and everything around a command's execution.
+
+pub mod args;
+pub mod client;
+pub mod command;
+pub mod config;
+pub mod ctx;
+pub mod dispatch;
+pub mod error;
+pub mod evict;
+pub mod expire;
+pub mod keys;
+pub mod latency;
+pub mod local;
+pub mod monitor;
+pub mod notify;
+pub mod pubsub;
+pub mod server;
+pub mod session;
+pub mod slowlog;
+pub mod stats;
+pub mod table;
+pub mod transaction;

@@ -172,8 +172,15 @@ impl Arena {
             };
             self.count[class] += 1;
             let data = vec![0; bytes].into_boxed_slice();
-            page =
-                self.add_page(Page { data, class: class as u8, live: 0, free: NO_SLOT, bump: 0, prev: NONE, next: NONE });
+            page = self.add_page(Page {
+                data,
+                class: class as u8,
+                live: 0,
+                free: NO_SLOT,
+                bump: 0,
+                prev: NONE,
+                next: NONE,
+            });
             self.link(page);
         }
         let p = &mut self.pages[page as usize];

@@ -169,10 +169,7 @@ impl DbShard {
     #[inline]
     pub fn find(&self, loc: Loc, key: &[u8]) -> Option<Handle> {
         let arena = &self.arena;
-        self.slots[loc.index()]
-            .table
-            .find(loc.hash, |&h| entry::key(arena.bytes(Handle(h))) == key)
-            .map(|&h| Handle(h))
+        self.slots[loc.index()].table.find(loc.hash, |&h| entry::key(arena.bytes(Handle(h))) == key).map(|&h| Handle(h))
     }
 
     /// Reads an entry.
@@ -223,7 +220,12 @@ impl DbShard {
 
     /// Stores a value under a key, in place where it fits. Returns the entry and the object that it replaced.
     pub fn put(
-        &mut self, loc: Loc, key: &[u8], value: NewValue<'_>, expiry: Expiry, lru: u32,
+        &mut self,
+        loc: Loc,
+        key: &[u8],
+        value: NewValue<'_>,
+        expiry: Expiry,
+        lru: u32,
     ) -> (Handle, Option<Box<Object>>) {
         match self.find(loc, key) {
             Some(handle) => self.replace(loc, handle, key, value, expiry, lru),
@@ -265,7 +267,13 @@ impl DbShard {
 
     /// Replaces the value (and expiry) of an entry. Returns its new handle and the object it held.
     pub fn replace(
-        &mut self, loc: Loc, handle: Handle, key: &[u8], value: NewValue<'_>, expiry: Expiry, lru: u32,
+        &mut self,
+        loc: Loc,
+        handle: Handle,
+        key: &[u8],
+        value: NewValue<'_>,
+        expiry: Expiry,
+        lru: u32,
     ) -> (Handle, Option<Box<Object>>) {
         let slot = self.arena.bytes(handle);
         let (old, old_len) = (entry::view(slot), entry::len(slot));
@@ -523,9 +531,7 @@ impl DbShard {
     ///
     /// An entry's position depends on its key alone, so whatever is present during a whole scan is visited exactly once,
     /// however the table changes in between.
-    pub fn scan_slot(
-        &self, index: usize, from: u32, count: usize, mut visit: impl FnMut(EntryRef<'_>),
-    ) -> Option<u32> {
+    pub fn scan_slot(&self, index: usize, from: u32, count: usize, mut visit: impl FnMut(EntryRef<'_>)) -> Option<u32> {
         let table = &self.slots.get(index)?.table;
         if from == 0 && table.len() <= count {
             for &h in table {

@@ -84,7 +84,7 @@ impl HashSeed {
 
 /// The slot of a key in Redis Cluster: CRC16 of the hash tag.
 fn cluster_slot(key: &[u8]) -> u16 {
-    crc16_slot(key)
+    viator_data::crc::key_slot(key)
 }
 
 /// A set of shards.
@@ -143,7 +143,10 @@ impl<X> Shard<X> {
     #[inline]
     pub fn db_or_new(&mut self, db: usize) -> &mut DbShard {
         let seed = &self.seed;
-        #[expect(clippy::indexing_slicing, reason = "SELECT, MOVE, COPY and SWAPDB check the number against `databases`")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "SELECT, MOVE, COPY and SWAPDB check the number against `databases`"
+        )]
         self.dbs[db].get_or_insert_with(|| Box::new(DbShard::new(seed.clone())))
     }
 
@@ -157,6 +160,11 @@ impl<X> Shard<X> {
         if a.max(b) < self.dbs.len() {
             self.dbs.swap(a, b);
         }
+    }
+
+    /// Whether a database holds a key of this shard, expired or not.
+    pub fn holds(&self, db: usize, key: &[u8]) -> bool {
+        self.db(db).is_some_and(|d| d.find(self.seed.locate(key), key).is_some())
     }
 
     /// Bytes of arena pages that hold nothing.
@@ -294,4 +302,3 @@ impl<X> Guards<'_, X> {
 
 #[cfg(test)]
 mod tests;
-fn crc16_slot(_key: &[u8]) -> u16 { 0 }

@@ -135,7 +135,13 @@ fn memory_per_small_key_is_what_the_design_counts() {
     let (mut db, seed) = shard();
     for i in 0..20_000 {
         let key = format!("key:{i:012}");
-        db.put(seed.locate(key.as_bytes()), key.as_bytes(), NewValue::Str { bytes: &[b'x'; 64], raw: false }, Expiry::Clear, 0);
+        db.put(
+            seed.locate(key.as_bytes()),
+            key.as_bytes(),
+            NewValue::Str { bytes: &[b'x'; 64], raw: false },
+            Expiry::Clear,
+            0,
+        );
     }
     let per_key = (db.overhead_bytes() + db.arena_bytes()) as f64 / db.len() as f64;
     assert!(per_key < 102.0, "{per_key} bytes per key of 16 bytes with a value of 64");

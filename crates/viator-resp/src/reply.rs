@@ -119,7 +119,9 @@ impl Reply {
     /// `-line`, where the line begins with its error code. Line breaks in it become blanks.
     pub fn error(&mut self, line: &str) {
         self.buf.push(b'-');
-        self.buf.extend(line.trim_end_matches(['\r', '\n']).bytes().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }));
+        self.buf.extend(
+            line.trim_end_matches(['\r', '\n']).bytes().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }),
+        );
         self.buf.extend_from_slice(b"\r\n");
     }
 

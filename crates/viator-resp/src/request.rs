@@ -219,7 +219,8 @@ impl Parser {
                     if header(buf, self.pos, "too big bulk count string")?.is_none() {
                         return Ok(Parsed::Incomplete);
                     }
-                    let shown = if c.is_ascii() { (c as char).to_string() } else { String::from_utf8_lossy(&[c]).into() };
+                    let shown =
+                        if c.is_ascii() { (c as char).to_string() } else { String::from_utf8_lossy(&[c]).into() };
                     return err(&format!("Protocol error: expected '$', got '{shown}'"));
                 }
                 let Some((line, next)) = header(buf, self.pos + 1, "too big bulk count string")? else {
@@ -339,7 +340,10 @@ mod tests {
         assert_eq!(error(b"*1\r\n$600000000\r\n"), "Protocol error: invalid bulk length");
         assert_eq!(error(&[b'a'; MAX_INLINE + 1]), "Protocol error: too big inline request");
         assert_eq!(error(&[&b"*"[..], &[b'1'; MAX_INLINE + 1]].concat()), "Protocol error: too big mbulk count string");
-        assert_eq!(error(&[&b"*1\r\n$"[..], &[b'1'; MAX_INLINE + 1]].concat()), "Protocol error: too big bulk count string");
+        assert_eq!(
+            error(&[&b"*1\r\n$"[..], &[b'1'; MAX_INLINE + 1]].concat()),
+            "Protocol error: too big bulk count string"
+        );
     }
 
     #[test]

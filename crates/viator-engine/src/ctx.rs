@@ -1,0 +1,122 @@
+//! What handlers work with: arguments, reply, session, and the keys under the command's locks.
+
+use crate::args::Args;
+use crate::config::Config;
+use crate::error::Error;
+use crate::keys::{ReadKeys, WriteKeys};
+use crate::local::Local;
+use crate::server::{Held, Server};
+use crate::session::Session;
+use crate::table::Entry;
+use viator_keyspace::{Footprint, ValueRef};
+use viator_resp::reply::Reply;
+
+/// Context of a command that only reads keys.
+pub struct ReadCtx<'a, 's> {
+    /// Arguments, the name first.
+    pub args: Args<'a>,
+    /// The keys.
+    pub keys: ReadKeys<'a, 's>,
+    /// The reply.
+    pub out: &'a mut Reply,
+    /// The client.
+    pub session: &'a mut Session,
+    /// The command.
+    pub entry: &'s Entry,
+    /// The server.
+    pub server: &'s Server,
+}
+
+/// Context of a command that may write keys.
+pub struct WriteCtx<'a, 's> {
+    /// Arguments, the name first.
+    pub args: Args<'a>,
+    /// The keys.
+    pub keys: WriteKeys<'a, 's>,
+    /// The reply.
+    pub out: &'a mut Reply,
+    /// The client.
+    pub session: &'a mut Session,
+    /// The command.
+    pub entry: &'s Entry,
+    /// The server.
+    pub server: &'s Server,
+}
+
+/// Context of a command that touches the session and the server.
+pub struct AdminCtx<'a, 's> {
+    /// Arguments, the name first.
+    pub args: Args<'a>,
+    /// The thread's own.
+    pub local: &'a mut Local,
+    /// The reply.
+    pub out: &'a mut Reply,
+    /// The client.
+    pub session: &'a mut Session,
+    /// The command.
+    pub entry: &'s Entry,
+    /// The server.
+    pub server: &'s Server,
+    /// Locks that are held already: those of the transaction it runs in.
+    pub(crate) held: Option<&'a mut Held<'s>>,
+}
+
+impl<'s> AdminCtx<'_, 's> {
+    /// Runs `f` with reading access to all keys of a database. The command must declare `Scope::All`, so that a
+    /// transaction holds all locks for it.
+    pub fn with_keys<R>(&mut self, db: usize, f: impl FnOnce(&mut ReadKeys<'_, 's>) -> R) -> R {
+        match &mut self.held {
+            Some(g) => {
+                assert!(g.held() == Footprint::ALL, "a command that looks at all keys declares Scope::All");
+                f(&mut ReadKeys::new(g, self.server, self.local, db, true, None))
+            }
+            None => {
+                let mut g = self.server.keyspace.lock(Footprint::ALL);
+                f(&mut ReadKeys::new(&mut g, self.server, self.local, db, true, None))
+            }
+        }
+    }
+
+    /// As [`AdminCtx::with_keys`], for writing.
+    pub fn with_keys_mut<R>(&mut self, db: usize, f: impl FnOnce(&mut WriteKeys<'_, 's>) -> R) -> R {
+        self.with_keys(db, |keys| {
+            let ReadKeysParts { guards, server, local } = keys.parts();
+            f(&mut WriteKeys::new(ReadKeys::new(guards, server, local, db, true, None)))
+        })
+    }
+
+    /// The configuration.
+    pub fn cfg(&self) -> &Config {
+        &self.local.cfg
+    }
+
+    /// Whether the command runs inside EXEC.
+    pub fn in_exec(&self) -> bool {
+        self.held.is_some()
+    }
+}
+
+pub(crate) struct ReadKeysParts<'b, 's> {
+    pub guards: &'b mut Held<'s>,
+    pub server: &'s Server,
+    pub local: &'b mut Local,
+}
+
+/// Writes a string value, or nil for a key that is not there.
+///
+/// # Errors
+/// [`Error::WrongType`] for other types.
+#[inline]
+pub fn reply_string(out: &mut Reply, value: Option<ValueRef<'_>>) -> Result<(), Error> {
+    match value {
+        None => out.null(),
+        Some(ValueRef::Str { bytes, .. }) => out.bulk(bytes),
+        Some(ValueRef::Int(n)) => out.bulk_int(n),
+        Some(ValueRef::Object(o)) => match o {
+            viator_keyspace::Object::Str(s) => out.bulk_shared(s),
+            #[expect(unreachable_patterns, reason = "there will be other types of objects")]
+            _ => return Err(Error::WrongType),
+        },
+    }
+    Ok(())
+}

@@ -1,0 +1,441 @@
+//! The way of a request from its arguments to its reply: lookup, checks, locks, handler, commit, statistics.
+
+use crate::args::{Args, OwnedArgs};
+use crate::client::flag;
+use crate::command::{Flags, Handler, Outcome, Traits};
+use crate::ctx::{AdminCtx, ReadCtx, WriteCtx};
+use crate::error::Error;
+use crate::evict::{self, Evicted};
+use crate::keys::{ReadKeys, WriteKeys};
+use crate::local::Local;
+use crate::server::{Held, Server, gate as server_gate};
+use crate::session::{Blocked, ReplyMode, Session, gate};
+use crate::table::{Entry, Lookup};
+use crate::{notify, transaction};
+use std::sync::atomic::Ordering::Relaxed;
+use viator_keyspace::{Footprint, Guards, Loc};
+use viator_resp::reply::Reply;
+
+/// What the connection does after a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    /// Takes the next one.
+    Continue,
+    /// Sends what is there and closes.
+    Close,
+    /// Waits: `Session::blocked` says for what.
+    Block,
+}
+
+/// Executes one request. `start` is the clock's reading at its beginning; returns the reading at its end, so that a
+/// pipeline reads the clock once per command.
+pub fn execute(
+    local: &mut Local,
+    server: &Server,
+    session: &mut Session,
+    args: Args<'_>,
+    out: &mut Reply,
+    start: u64,
+) -> (Flow, u64) {
+    let entry = match lookup(server, session, args) {
+        Ok(e) => e,
+        Err(error) => {
+            session.abort_multi();
+            refuse(local, server, session, out, &error);
+            return (after(session), local.clock.read());
+        }
+    };
+    let mark = out.mark();
+    if (session.gate | server.gate.load(Relaxed)) != 0 || entry.is(Traits::DEBUG) {
+        match check(local, server, session, entry, args, out) {
+            Check::Run => {}
+            Check::Done => {
+                finish_reply(session, out, mark);
+                return (after(session), local.clock.read());
+            }
+            Check::Block => return (Flow::Block, local.clock.read()),
+        }
+    }
+    let end = call(local, server, session, entry, args, out, start);
+    finish_reply(session, out, mark);
+    (after(session), end)
+}
+
+#[inline]
+fn after(session: &Session) -> Flow {
+    if session.close_after_reply {
+        Flow::Close
+    } else if session.blocked.is_some() {
+        Flow::Block
+    } else {
+        Flow::Continue
+    }
+}
+
+/// CLIENT REPLY: takes back what is not to be sent.
+#[inline]
+fn finish_reply(session: &mut Session, out: &mut Reply, mark: (usize, usize)) {
+    if session.gate & gate::REPLY != 0 {
+        match session.reply_mode {
+            ReplyMode::On => session.set_gate(gate::REPLY, false),
+            ReplyMode::Off => out.truncate(mark),
+            ReplyMode::SkipNext => {
+                out.truncate(mark);
+                session.reply_mode = ReplyMode::Skip;
+            }
+            ReplyMode::Skip => {
+                out.truncate(mark);
+                session.reply_mode = ReplyMode::On;
+                session.set_gate(gate::REPLY, false);
+            }
+        }
+    }
+}
+
+/// Finds the command and checks its arity.
+#[inline]
+fn lookup<'s>(server: &'s Server, session: &mut Session, args: Args<'_>) -> Result<&'s Entry, Error> {
+    let name = args.at(0);
+    // pipelines repeat themselves: try the last command first
+    let last =
+        server.table.entries().get(session.last_command).filter(|e| name.eq_ignore_ascii_case(e.cmd.name.as_bytes()));
+    let entry = match last {
+        Some(e) => e,
+        None => match server.table.lookup(args) {
+            Lookup::Found(e) => {
+                session.last_command = if e.parent.is_none() && e.subcommands.is_empty() { e.id } else { usize::MAX };
+                e
+            }
+            Lookup::Unknown => return Err(unknown(args)),
+            Lookup::UnknownSubcommand(e) => {
+                return Err(Error::text(format!(
+                    "ERR unknown subcommand '{}'. Try {} HELP.",
+                    lossy(args.at(1), 128),
+                    e.cmd.name.to_ascii_uppercase()
+                )));
+            }
+        },
+    };
+    if !entry.arity_ok(args.len()) || matches!(entry.cmd.handler, Handler::Container) {
+        return Err(Error::Arity(entry.name.clone()));
+    }
+    Ok(entry)
+}
+
+fn lossy(bytes: &[u8], max: usize) -> String {
+    String::from_utf8_lossy(bytes.get(..max).unwrap_or(bytes)).into_owned()
+}
+
+fn unknown(args: Args<'_>) -> Error {
+    let mut shown = String::new();
+    for a in args.from(1).iter() {
+        if shown.len() >= 128 {
+            break;
+        }
+        shown += &format!("'{}' ", lossy(a, 128 - shown.len()));
+    }
+    Error::text(format!("ERR unknown command '{}', with args beginning with: {shown}", lossy(args.at(0), 128)))
+}
+
+/// Replies an error that came before execution.
+fn refuse(local: &mut Local, server: &Server, session: &mut Session, out: &mut Reply, error: &Error) {
+    let mark = out.mark();
+    let line = error.to_string();
+    out.error(&line);
+    local.stats.counters.errors.add(1);
+    server.count_error(&line);
+    finish_reply(session, out, mark);
+}
+
+enum Check {
+    Run,
+    /// Replied or queued.
+    Done,
+    Block,
+}
+
+/// Everything that is not checked on the fast path.
+#[cold]
+fn check(
+    local: &mut Local,
+    server: &Server,
+    session: &mut Session,
+    entry: &Entry,
+    args: Args<'_>,
+    out: &mut Reply,
+) -> Check {
+    match refusal(local, server, session, entry, args) {
+        Some(error) => {
+            if let Some(s) = local.stats.commands.get(entry.id) {
+                s.rejected.add(1);
+            }
+            if entry.is(Traits::EXEC) {
+                // a transaction that may not run is over
+                transaction::discard(session, server);
+                let line = error.to_string();
+                let (code, text) = line.split_once(' ').unwrap_or(("ERR", &line));
+                let exec = format!("EXECABORT Transaction discarded because of: {code} {text}");
+                refuse_line(local, server, out, if line.starts_with("NOAUTH") { &line } else { &exec });
+            } else {
+                session.abort_multi();
+                refuse_line(local, server, out, &error.to_string());
+            }
+            return Check::Done;
+        }
+        None => {}
+    }
+    if session.shared.has_flag(flag::MONITOR)
+        && !session.close_after_reply
+        && !entry.flags.has(Flags::NO_AUTH)
+        && !entry.flags.has(Flags::PUBSUB)
+        && entry.parent.is_none()
+        && entry.cmd.group.name() != "connection"
+        && !entry.flags.has(Flags::SKIP_MONITOR)
+        && (entry.flags.any(Flags::WRITE.or(Flags::READONLY)))
+    {
+        refuse_line(local, server, out, "ERR Replica can't interact with the keyspace");
+        return Check::Done;
+    }
+    if session.gate & gate::MULTI != 0 && !entry.is(Traits::NOW_IN_MULTI) {
+        session.queue(OwnedArgs::copy(args));
+        out.simple("QUEUED");
+        return Check::Done;
+    }
+    if server.gate.load(Relaxed) & server_gate::PAUSED != 0 && paused(local, server, session, entry) {
+        session.blocked = Some(Blocked::Paused(OwnedArgs::copy(args)));
+        session.shared.set_flag(flag::BLOCKED, true);
+        server.blocked_clients.fetch_add(1, Relaxed);
+        return Check::Block;
+    }
+    Check::Run
+}
+
+fn refuse_line(local: &mut Local, server: &Server, out: &mut Reply, line: &str) {
+    out.error(line);
+    local.stats.counters.errors.add(1);
+    server.count_error(line);
+}
+
+/// Why a command may not run now, if it may not.
+fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &Entry, args: Args<'_>) -> Option<Error> {
+    let g = session.gate | server.gate.load(Relaxed);
+    if g & gate::AUTH != 0 && !entry.flags.has(Flags::NO_AUTH) {
+        return Some(Error::Static("NOAUTH Authentication required."));
+    }
+    if entry.is(Traits::DEBUG) && !local.cfg.enable_debug_command.allows(session.local) {
+        return Some(Error::text(format!(
+            "ERR {} command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
+             local connection, otherwise you need to set this option in the configuration file, and then restart the \
+             server.",
+            entry.cmd.name.to_ascii_uppercase()
+        )));
+    }
+    if g & gate::MULTI != 0 && entry.flags.has(Flags::NO_MULTI) {
+        return Some(Error::Static("ERR Command not allowed inside a transaction"));
+    }
+    if g & server_gate::MAXMEMORY != 0 && !entry.flags.has(Flags::NO_AUTH) {
+        let deny = entry.flags.has(Flags::DENYOOM)
+            || (entry.is(Traits::EXEC) && transaction::queued_any(session, server, Flags::DENYOOM));
+        let state = evict::perform(local, server);
+        let queued = g & gate::MULTI != 0 && !entry.is(Traits::NOW_IN_MULTI);
+        if state == Evicted::Fail && (deny || (queued && entry.flags.has(Flags::DENYOOM))) {
+            return Some(Error::Oom);
+        }
+    }
+    if g & gate::SUBSCRIBED != 0 && !session.resp3 && !entry.is(Traits::WHILE_SUBSCRIBED) {
+        return Some(Error::text(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+            entry.cmd_name(args)
+        )));
+    }
+    if g & server_gate::LOADING != 0 && !entry.flags.has(Flags::LOADING) {
+        return Some(Error::Static("LOADING Redis is loading the dataset in memory"));
+    }
+    None
+}
+
+/// Whether CLIENT PAUSE holds the command back.
+fn paused(local: &Local, server: &Server, session: &Session, entry: &Entry) -> bool {
+    let now = local.now;
+    let all = server.pause.all_until.load(Relaxed) > now;
+    let write = server.pause.write_until.load(Relaxed) > now;
+    if !all && !write {
+        server.set_gate(server_gate::PAUSED, false);
+        return false;
+    }
+    if entry.is(Traits::WHILE_PAUSED) {
+        return false;
+    }
+    let writes = Flags::WRITE.or(Flags::MAY_REPLICATE);
+    all || entry.flags.any(writes) || (entry.is(Traits::EXEC) && transaction::queued_any(session, server, writes))
+}
+
+/// Executes a command that was checked: locks, handler, commit, statistics. Returns the clock's reading at the end.
+pub(crate) fn call(
+    local: &mut Local,
+    server: &Server,
+    session: &mut Session,
+    entry: &Entry,
+    args: Args<'_>,
+    out: &mut Reply,
+    start: u64,
+) -> u64 {
+    let mark = out.mark();
+    let outcome = match entry.cmd.handler {
+        Handler::Read(f) => {
+            let (footprint, first) = footprint(server, entry, args);
+            let mut guards = server.keyspace.lock(footprint);
+            let no_touch = session.no_touch;
+            let keys = ReadKeys::new(&mut guards, server, local, session.db, no_touch, first);
+            let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
+            notify::publish_events(server, local);
+            outcome
+        }
+        Handler::Write(f) => {
+            let (footprint, first) = footprint(server, entry, args);
+            let mut guards = server.keyspace.lock(footprint);
+            let no_touch = session.no_touch;
+            let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, session.db, no_touch, first));
+            let outcome = f(&mut WriteCtx { args, keys, out, session, entry, server });
+            commit(local, server);
+            outcome
+        }
+        Handler::Admin(f) => f(&mut AdminCtx { args, local, out, session, entry, server, held: None }),
+        Handler::Container => Err(Error::Arity(entry.name.clone())),
+    };
+    account(local, server, session, entry, args, out, mark, outcome, start)
+}
+
+/// As [`call`], under locks that a transaction holds.
+pub(crate) fn call_held<'s>(
+    local: &mut Local,
+    server: &'s Server,
+    session: &mut Session,
+    entry: &'s Entry,
+    args: Args<'_>,
+    out: &mut Reply,
+    guards: &mut Held<'s>,
+    start: u64,
+) -> u64 {
+    let mark = out.mark();
+    let no_touch = session.no_touch;
+    let outcome = match entry.cmd.handler {
+        Handler::Read(f) => {
+            let keys = ReadKeys::new(guards, server, local, session.db, no_touch, None);
+            let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
+            notify::publish_events(server, local);
+            outcome
+        }
+        Handler::Write(f) => {
+            let keys = WriteKeys::new(ReadKeys::new(guards, server, local, session.db, no_touch, None));
+            let outcome = f(&mut WriteCtx { args, keys, out, session, entry, server });
+            commit(local, server);
+            outcome
+        }
+        Handler::Admin(f) => f(&mut AdminCtx { args, local, out, session, entry, server, held: Some(guards) }),
+        Handler::Container => Err(Error::Arity(entry.name.clone())),
+    };
+    account(local, server, session, entry, args, out, mark, outcome, start)
+}
+
+/// The shards of a command, and its first key located.
+#[inline]
+pub(crate) fn footprint<'a>(server: &Server, entry: &Entry, args: Args<'a>) -> (Footprint, Option<(&'a [u8], Loc)>) {
+    if entry.touches_all() {
+        return (Footprint::ALL, None);
+    }
+    let mut footprint = Footprint::NONE;
+    let mut first = None;
+    entry.each_key(args, |i| {
+        let key = args.at(i);
+        let loc = server.keyspace.locate(key);
+        footprint = footprint.with(loc.shard());
+        first.get_or_insert((key, loc));
+    });
+    (footprint, first)
+}
+
+/// The end of a writing command, still under its locks.
+#[inline]
+fn commit(local: &mut Local, server: &Server) {
+    if local.dirty > 0 {
+        local.stats.counters.dirty.add(local.dirty);
+        local.dirty = 0;
+    }
+    local.rewrite.clear();
+    notify::publish_events(server, local);
+}
+
+/// Statistics, slow log, MONITOR. Returns the clock's reading.
+#[inline]
+#[expect(clippy::too_many_arguments, reason = "one place for all that follows a command")]
+fn account(
+    local: &mut Local,
+    server: &Server,
+    session: &mut Session,
+    entry: &Entry,
+    args: Args<'_>,
+    out: &mut Reply,
+    mark: (usize, usize),
+    outcome: Outcome,
+    start: u64,
+) -> u64 {
+    let mut failed = false;
+    if let Err(error) = outcome {
+        failed = true;
+        if error != Error::Replied {
+            out.truncate(mark);
+            let line = error.to_string();
+            out.error(&line);
+            server.count_error(&line);
+        }
+        local.stats.counters.errors.add(1);
+    }
+    let end = local.clock.read();
+    let ns = end.saturating_sub(start);
+    let counters = &local.stats.counters;
+    counters.commands.add(1);
+    counters.command_ns.add(ns);
+    if let Some(s) = local.stats.commands.get(entry.id) {
+        s.calls.add(1);
+        s.ns.add(ns);
+        if failed {
+            s.failed.add(1);
+        }
+        if local.cfg.latency_tracking {
+            s.record(ns);
+        }
+    }
+    let slower = local.cfg.slowlog_log_slower_than;
+    if slower >= 0 && (ns / 1000) as i64 >= slower && !entry.flags.has(Flags::SKIP_SLOWLOG) {
+        log_slow(local, server, session, args, (ns / 1000) as i64);
+    }
+    let threshold = local.cfg.latency_monitor_threshold;
+    if threshold > 0 && (ns / 1_000_000) as i64 >= threshold {
+        let event = if entry.flags.has(Flags::FAST) { "fast-command" } else { "command" };
+        server.latency.lock().add(event, local.clock.now_ms() / 1000, (ns / 1_000_000) as u32);
+    }
+    if server.gate.load(Relaxed) & server_gate::MONITOR != 0 && !entry.flags.any(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
+        crate::monitor::feed(local, server, session, args);
+    }
+    end
+}
+
+#[cold]
+fn log_slow(local: &Local, server: &Server, session: &Session, args: Args<'_>, us: i64) {
+    let max = usize::try_from(local.cfg.slowlog_max_len).unwrap_or(0);
+    let name = session.shared.identity.lock().name.clone();
+    server.slowlog.lock().add(args, local.clock.now_ms() / 1000, us, &session.shared.addr, &name, max);
+}
+
+impl Entry {
+    /// The name as an error message shows it: what the client wrote, in lower case.
+    fn cmd_name(&self, _args: Args<'_>) -> &str {
+        &self.name
+    }
+}
+
+/// Locks everything that the keys of several commands need.
+pub(crate) fn lock_for<'s>(server: &'s Server, footprint: Footprint) -> Guards<'s, crate::server::ShardExt> {
+    server.keyspace.lock(footprint)
+}

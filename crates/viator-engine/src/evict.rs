@@ -1,0 +1,208 @@
+//! Eviction: Redis's approximated LRU and LFU over samples, and the loop that frees memory before a command.
+
+use crate::config::{MaxmemoryPolicy, NotifyFlags};
+use crate::keys::ReadKeys;
+use crate::local::Local;
+use crate::server::Server;
+use viator_keyspace::{Footprint, SHARDS};
+
+/// The LRU clock counts seconds in 24 bits.
+pub const LRU_MAX: u32 = (1 << 24) - 1;
+/// A new key's LFU counter.
+pub const LFU_INIT: u32 = 5;
+/// Candidates kept between samples.
+const POOL: usize = 16;
+
+/// A key that may be evicted.
+pub struct Candidate {
+    /// Higher: rather evicted.
+    score: u64,
+    db: usize,
+    key: Vec<u8>,
+}
+
+/// Seconds since the LRU bits were set.
+pub fn idle_seconds(lru: u32, clock: u32) -> u32 {
+    if clock >= lru { clock - lru } else { clock + (LRU_MAX - lru) }
+}
+
+fn lfu_minute(now_ms: i64) -> u32 {
+    (now_ms / 60_000) as u32 & 0xffff
+}
+
+/// The LFU bits of a new key: 16 bits of minutes, 8 of counter.
+pub fn lfu_init(now_ms: i64) -> u32 {
+    lfu_minute(now_ms) << 8 | LFU_INIT
+}
+
+/// The LFU counter, decayed by the minutes since it was last decremented.
+pub fn lfu_counter(bits: u32, now_ms: i64, decay_time: i64) -> u32 {
+    let (then, counter) = (bits >> 8, bits & 0xff);
+    let now = lfu_minute(now_ms);
+    let elapsed = if now >= then { now - then } else { 65535 - then + now };
+    let periods = if decay_time > 0 { i64::from(elapsed) / decay_time } else { 0 };
+    counter.saturating_sub(u32::try_from(periods).unwrap_or(u32::MAX))
+}
+
+/// The LFU bits after an access: the counter decays, then grows with a chance that falls with its value.
+pub fn lfu_touch(bits: u32, now_ms: i64, log_factor: i64, decay_time: i64, random: u64) -> u32 {
+    let mut counter = lfu_counter(bits, now_ms, decay_time);
+    if counter < 255 {
+        let base = f64::from(counter.saturating_sub(LFU_INIT));
+        let p = 1.0 / (base * log_factor as f64 + 1.0);
+        if ((random >> 11) as f64 / (1u64 << 53) as f64) < p {
+            counter += 1;
+        }
+    }
+    lfu_minute(now_ms) << 8 | counter
+}
+
+/// What became of an attempt to free memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Evicted {
+    /// Memory is within the limit.
+    Ok,
+    /// It is above, and nothing more can be evicted.
+    Fail,
+    /// It is above, but the time for one attempt is over; the next command goes on.
+    Running,
+}
+
+/// Frees memory until it is within `maxmemory`. No shard may be held by the caller.
+pub fn perform(local: &mut Local, server: &Server) -> Evicted {
+    let max = local.cfg.maxmemory;
+    if max == 0 || server.used_memory() <= max {
+        return Evicted::Ok;
+    }
+    let policy = local.cfg.maxmemory_policy;
+    if policy == MaxmemoryPolicy::NoEviction {
+        return Evicted::Fail;
+    }
+    // time for one attempt, as Redis's eviction tenacity gives it: 50 µs per unit up to 10, then geometric, 100: none
+    let tenacity = local.cfg.maxmemory_eviction_tenacity;
+    let budget_ns = match tenacity {
+        0..=10 => 50_000 * tenacity.max(1) as u64,
+        11..=99 => (500_000.0 * 1.15f64.powf(tenacity as f64 - 10.0)) as u64,
+        _ => u64::MAX,
+    };
+    let start = local.clock.read();
+    loop {
+        if !evict_one(local, server) {
+            // values already given to the background thread count as progress
+            return if server.host.pending_frees() > 0 { Evicted::Running } else { Evicted::Fail };
+        }
+        if server.used_memory() <= max {
+            return Evicted::Ok;
+        }
+        if local.clock.read() - start > budget_ns {
+            return Evicted::Running;
+        }
+    }
+}
+
+/// Evicts the best candidate of a sample. Returns whether there was one.
+fn evict_one(local: &mut Local, server: &Server) -> bool {
+    let policy = local.cfg.maxmemory_policy;
+    for _ in 0..4 {
+        let random_only = matches!(policy, MaxmemoryPolicy::AllkeysRandom | MaxmemoryPolicy::VolatileRandom);
+        sample(local, server, policy);
+        let mut pool = std::mem::take(&mut local.evict_pool);
+        while let Some(c) = pool.pop() {
+            if remove(local, server, &c) {
+                if random_only {
+                    pool.clear();
+                }
+                local.evict_pool = pool;
+                return true;
+            }
+        }
+        local.evict_pool = pool;
+    }
+    false
+}
+
+/// Adds samples of random shards to the pool, best candidate last.
+fn sample(local: &mut Local, server: &Server, policy: MaxmemoryPolicy) {
+    let samples = local.cfg.maxmemory_samples.max(1) as usize;
+    let start = local.random() as usize;
+    let (clock, now, decay) = (local.lru_clock, local.now, local.cfg.lfu_decay_time);
+    let mut found = 0;
+    for i in 0..SHARDS {
+        let mut guards = server.keyspace.lock(Footprint::NONE.with((start + i) % SHARDS));
+        let shard = guards.shard((start + i) % SHARDS);
+        for db in 0..server.keyspace.databases() {
+            let Some(part) = shard.db(db) else { continue };
+            for _ in 0..samples {
+                let r = local.random();
+                let handle = if policy.is_volatile() { part.random_volatile(r) } else { part.random(r) };
+                let Some(handle) = handle else { break };
+                let e = part.get(handle);
+                let score = if policy == MaxmemoryPolicy::VolatileTtl {
+                    u64::MAX - e.expire.unwrap_or(i64::MAX) as u64
+                } else if policy.is_lfu() {
+                    255 - u64::from(lfu_counter(e.lru, now, decay))
+                } else if policy.is_lru() {
+                    u64::from(idle_seconds(e.lru, clock))
+                } else {
+                    local.random()
+                };
+                found += 1;
+                let pool = &mut local.evict_pool;
+                if pool.iter().any(|c| c.db == db && c.key == e.key) {
+                    continue;
+                }
+                let at = pool.partition_point(|c| c.score < score);
+                if pool.len() < POOL {
+                    pool.insert(at, Candidate { score, db, key: e.key.to_vec() });
+                } else if at > 0 {
+                    pool.insert(at, Candidate { score, db, key: e.key.to_vec() });
+                    pool.remove(0);
+                }
+            }
+        }
+        if found >= samples {
+            return;
+        }
+    }
+}
+
+/// Removes a candidate that is still there: deleted, "evicted" notified, propagated as a deletion.
+fn remove(local: &mut Local, server: &Server, c: &Candidate) -> bool {
+    let loc = server.keyspace.locate(&c.key);
+    let mut guards = server.keyspace.lock(Footprint::NONE.with(loc.shard()));
+    let mut keys = ReadKeys::new(&mut guards, server, local, c.db, true, None);
+    let Some((loc, handle)) = keys.find_in(c.db, &c.key) else { return false };
+    let volatile_only = keys.cfg().maxmemory_policy.is_volatile();
+    if volatile_only && keys.shard(loc.shard()).db(c.db).is_some_and(|p| p.expire_of(handle).is_none()) {
+        return false;
+    }
+    let lazy = keys.cfg().lazyfree_lazy_eviction;
+    keys.evict(c.db, loc, handle, &c.key, lazy);
+    keys.event(NotifyFlags::EVICTED, "evicted", c.db, &c.key);
+    crate::notify::publish_events(server, local);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lfu_counts_and_decays_as_redis_does() {
+        let now = 60_000 * 1000;
+        let bits = lfu_init(now);
+        assert_eq!(lfu_counter(bits, now, 1), 5);
+        assert_eq!(lfu_counter(bits, now + 60_000 * 3, 1), 2);
+        assert_eq!(lfu_counter(bits, now + 60_000 * 300, 1), 0);
+        assert_eq!(lfu_counter(bits, now + 60_000 * 300, 0), 5);
+        // at the initial value every access counts
+        assert_eq!(lfu_touch(bits, now, 10, 1, u64::MAX) & 0xff, 6);
+        assert_eq!(lfu_touch(now as u32 / 60_000 << 8 | 255, now, 10, 1, 0) & 0xff, 255);
+    }
+
+    #[test]
+    fn idle_time_survives_the_clock_s_wrap() {
+        assert_eq!(idle_seconds(10, 15), 5);
+        assert_eq!(idle_seconds(LRU_MAX - 1, 3), 4);
+    }
+}

@@ -1,0 +1,477 @@
+//! Access to the keys under a command's locks.
+//!
+//! [`ReadKeys`] looks and never changes what a client can see (it removes what has expired, and keeps LRU bits).
+//! [`WriteKeys`] is the only way to change a key, and every change goes through [`WriteKeys::touched`], which tells the
+//! watchers; the command's end commits the rest (events, dirty count, propagation).
+
+use crate::args::OwnedArgs;
+use crate::config::{Config, NotifyFlags};
+use crate::evict;
+use crate::local::{Event, Local};
+use crate::server::{Garbage, Held, Server, ShardExt};
+use std::ops::{Deref, DerefMut};
+use viator_keyspace::{DbShard, EntryRef, Expiry, Handle, Loc, NewValue, Object, Shard};
+
+/// Reading access; see the module.
+pub struct ReadKeys<'a, 's> {
+    guards: &'a mut Held<'s>,
+    /// The server.
+    pub server: &'s Server,
+    /// The thread's own.
+    pub local: &'a mut Local,
+    /// Selected database.
+    pub db: usize,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: bool,
+    /// The located key of the arguments, to hash it once.
+    memo: Option<(*const u8, usize, Loc)>,
+}
+
+/// Writing access; see the module.
+pub struct WriteKeys<'a, 's>(ReadKeys<'a, 's>);
+
+impl<'a, 's> Deref for WriteKeys<'a, 's> {
+    type Target = ReadKeys<'a, 's>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for WriteKeys<'_, '_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl<'a, 's> ReadKeys<'a, 's> {
+    pub(crate) fn new(
+        guards: &'a mut Held<'s>,
+        server: &'s Server,
+        local: &'a mut Local,
+        db: usize,
+        no_touch: bool,
+        first: Option<(&[u8], Loc)>,
+    ) -> Self {
+        let memo = first.map(|(k, l)| (k.as_ptr(), k.len(), l));
+        ReadKeys { guards, server, local, db, no_touch, memo }
+    }
+
+    pub(crate) fn parts(&mut self) -> crate::ctx::ReadKeysParts<'_, 's> {
+        crate::ctx::ReadKeysParts { guards: self.guards, server: self.server, local: self.local }
+    }
+
+    /// Unix milliseconds; constant during the command.
+    pub fn now(&self) -> i64 {
+        self.local.now
+    }
+
+    /// The configuration.
+    pub fn cfg(&self) -> &Config {
+        &self.local.cfg
+    }
+
+    /// Where a key lives.
+    #[inline]
+    pub fn locate(&self, key: &[u8]) -> Loc {
+        match self.memo {
+            // the same bytes at the same place: the arguments do not change while the command runs
+            Some((p, n, loc)) if p == key.as_ptr() && n == key.len() => loc,
+            _ => self.server.keyspace.locate(key),
+        }
+    }
+
+    /// The held shard of a key, or any other.
+    pub fn shard(&mut self, shard: usize) -> &mut Shard<ShardExt> {
+        self.guards.shard(shard)
+    }
+
+    /// The held shards.
+    pub fn guards(&mut self) -> &mut Held<'s> {
+        self.guards
+    }
+
+    /// Finds a live key of any database; one that has expired is removed now.
+    #[inline]
+    pub fn find_in(&mut self, db: usize, key: &[u8]) -> Option<(Loc, Handle)> {
+        let loc = self.locate(key);
+        let shard = self.guards.shard(loc.shard());
+        let part = shard.db(db)?;
+        let handle = part.find(loc, key)?;
+        if let Some(when) = part.expire_of(handle)
+            && when <= self.local.now
+        {
+            self.expire_now(db, loc, handle, key);
+            return None;
+        }
+        Some((loc, handle))
+    }
+
+    /// Removes an expired key. In Redis's terms: deleted, "expired" notified, propagated as a deletion.
+    pub fn expire_now(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8]) {
+        let lazy = self.local.cfg.lazyfree_lazy_expire;
+        self.take(db, loc, handle, lazy);
+        touched(self.guards.shard(loc.shard()), db, key);
+        self.local.stats.counters.expired.add(1);
+        self.event(NotifyFlags::EXPIRED, "expired", db, key);
+    }
+
+    /// Removes a key to free memory. The caller notifies.
+    pub fn evict(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8], lazy: bool) {
+        self.take(db, loc, handle, lazy);
+        touched(self.guards.shard(loc.shard()), db, key);
+        self.local.stats.counters.evicted.add(1);
+    }
+
+    /// The part of a database that holds this location, which holds a key.
+    #[inline]
+    fn part(&mut self, db: usize, loc: Loc) -> &mut DbShard {
+        self.guards.shard(loc.shard()).db_or_new(db)
+    }
+
+    /// Removes an entry and frees its value, in the background if it is large and `lazy`.
+    fn take(&mut self, db: usize, loc: Loc, handle: Handle, lazy: bool) {
+        let part = self.guards.shard(loc.shard()).db_or_new(db);
+        let before = part.free_bytes();
+        let object = part.remove(loc, handle);
+        let delta = part.free_bytes() as i64 - before as i64;
+        self.account(delta);
+        if let Some(o) = object {
+            self.discard(o, lazy);
+        }
+    }
+
+    fn account(&self, delta: i64) {
+        if delta != 0 {
+            self.server.keyspace.add_free_bytes(delta);
+        }
+    }
+
+    /// Frees a value: in the background if that takes long and `lazy` allows it.
+    fn discard(&self, object: Box<Object>, lazy: bool) {
+        if lazy && object.free_effort() > 64 {
+            self.server.host.free_later(Garbage::Object(object));
+        } else {
+            drop(object);
+        }
+    }
+
+    /// Reads a key for a reading command: counts hit or miss, touches its LRU bits.
+    #[inline]
+    pub fn lookup(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        match self.find_in(self.db, key) {
+            None => {
+                self.local.stats.counters.misses.add(1);
+                self.event(NotifyFlags::KEY_MISS, "keymiss", self.db, key);
+                None
+            }
+            Some((loc, handle)) => {
+                self.local.stats.counters.hits.add(1);
+                self.touch_lru(loc, handle);
+                Some(self.part(self.db, loc).get(handle))
+            }
+        }
+    }
+
+    /// Reads a key without counting or touching (OBJECT, TTL, DEBUG…).
+    pub fn peek(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.peek_in(self.db, key)
+    }
+
+    /// As [`ReadKeys::peek`], of another database.
+    pub fn peek_in(&mut self, db: usize, key: &[u8]) -> Option<EntryRef<'_>> {
+        let (loc, handle) = self.find_in(db, key)?;
+        Some(self.part(db, loc).get(handle))
+    }
+
+    /// Whether a key exists (neither counted nor touched).
+    pub fn exists(&mut self, key: &[u8]) -> bool {
+        self.find_in(self.db, key).is_some()
+    }
+
+    /// Touches the LRU bits as an access does.
+    #[inline]
+    pub fn touch_lru(&mut self, loc: Loc, handle: Handle) {
+        if self.no_touch {
+            return;
+        }
+        let (clock, policy) = (self.local.lru_clock, self.local.cfg.maxmemory_policy);
+        let db = self.db;
+        if policy.is_lfu() {
+            let random = self.local.random();
+            let (factor, decay, now) = (self.local.cfg.lfu_log_factor, self.local.cfg.lfu_decay_time, self.local.now);
+            let part = self.part(db, loc);
+            let bits = evict::lfu_touch(part.lru_of(handle), now, factor, decay, random);
+            part.set_lru(handle, bits);
+        } else {
+            self.part(db, loc).set_lru(handle, clock);
+        }
+    }
+
+    /// Records a keyspace event, if somebody may listen.
+    #[inline]
+    pub fn event(&mut self, class: NotifyFlags, name: &'static str, db: usize, key: &[u8]) {
+        if self.local.cfg.notify_keyspace_events.wants(class) {
+            self.local.events.push(Event { class, name, db, key: key.to_vec() });
+        }
+    }
+
+    /// Number of keys of a database; all shards must be held.
+    pub fn db_len(&mut self, db: usize) -> usize {
+        self.guards.iter_mut().filter_map(|(_, s)| s.db(db).map(DbShard::len)).sum()
+    }
+
+    /// A random number.
+    pub fn random(&mut self) -> u64 {
+        self.local.random()
+    }
+}
+
+/// Tells those who watch a key that it changed.
+#[inline]
+pub fn touched(shard: &mut Shard<ShardExt>, db: usize, key: &[u8]) {
+    if !shard.ext.watchers.is_empty() {
+        mark_watchers(shard, db, key);
+    }
+}
+
+#[cold]
+fn mark_watchers(shard: &mut Shard<ShardExt>, db: usize, key: &[u8]) {
+    if let Some(clients) = shard.ext.watchers.get(&(db, key.into())) {
+        for c in clients {
+            c.watch_dirty.store(true, std::sync::atomic::Ordering::Relaxed);
+            c.set_flag(crate::client::flag::DIRTY_CAS, true);
+        }
+    }
+}
+
+impl<'a, 's> WriteKeys<'a, 's> {
+    pub(crate) fn new(keys: ReadKeys<'a, 's>) -> Self {
+        WriteKeys(keys)
+    }
+
+    /// Tells that a key changed: to be called by everything that changes one. Wakes watchers.
+    #[inline]
+    pub fn touched(&mut self, key: &[u8]) {
+        let (db, loc) = (self.db, self.locate(key));
+        touched(self.0.guards.shard(loc.shard()), db, key);
+    }
+
+    /// Counts changes of the dataset.
+    #[inline]
+    pub fn dirty(&mut self, n: u64) {
+        self.local.dirty += n;
+    }
+
+    /// Records a keyspace event of the selected database.
+    #[inline]
+    pub fn notify(&mut self, class: NotifyFlags, name: &'static str, key: &[u8]) {
+        let db = self.db;
+        self.0.event(class, name, db, key);
+    }
+
+    /// Has this command propagated as another one. `with` runs only if somebody listens to the log.
+    #[inline]
+    pub fn propagate_as(&mut self, with: impl FnOnce() -> OwnedArgs) {
+        if self.local.cfg.appendonly {
+            self.local.rewrite.push(with());
+        }
+    }
+
+    /// Reads a key for a writing command: touches its LRU bits, counts neither hit nor miss.
+    #[inline]
+    pub fn lookup_write(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let db = self.db;
+        let (loc, handle) = self.find_in(db, key)?;
+        self.touch_lru(loc, handle);
+        Some(self.part(db, loc).get(handle))
+    }
+
+    /// LRU bits of a value that is stored now.
+    fn fresh_lru(&self, old: Option<u32>) -> u32 {
+        if self.local.cfg.maxmemory_policy.is_lfu() {
+            old.unwrap_or_else(|| evict::lfu_init(self.local.now))
+        } else {
+            self.local.lru_clock
+        }
+    }
+
+    /// Stores a value under a key of the selected database, replacing what is there. Tells watchers, and "new" events
+    /// for keys that were not there; the caller notifies its own event and counts `dirty`.
+    #[inline]
+    pub fn set(&mut self, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
+        let db = self.db;
+        self.set_in(db, key, value, expiry);
+    }
+
+    /// As [`WriteKeys::set`], in any database.
+    pub fn set_in(&mut self, db: usize, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
+        let found = self.find_in(db, key);
+        let lru = self.fresh_lru(None);
+        let loc = self.locate(key);
+        let lfu = self.local.cfg.maxmemory_policy.is_lfu();
+        let shard = self.0.guards.shard(loc.shard());
+        let part = shard.db_or_new(db);
+        let before = part.free_bytes();
+        let old = match found {
+            Some((loc, handle)) => {
+                let lru = if lfu { part.lru_of(handle) } else { lru };
+                part.replace(loc, handle, key, value, expiry, lru).1
+            }
+            None => {
+                let when = if let Expiry::At(t) = expiry { Some(t) } else { None };
+                part.insert(loc, key, value, when, lru);
+                None
+            }
+        };
+        let delta = part.free_bytes() as i64 - before as i64;
+        touched(shard, db, key);
+        self.account(delta);
+        if found.is_none() {
+            self.0.event(NotifyFlags::NEW, "new", db, key);
+        }
+        if let Some(o) = old {
+            let lazy = self.local.cfg.lazyfree_lazy_server_del;
+            self.discard(o, lazy);
+        }
+    }
+
+    /// Removes a key of the selected database; `lazy`: its value may be freed in the background. Tells watchers; the
+    /// caller notifies ("del", …) and counts.
+    pub fn delete(&mut self, key: &[u8], lazy: bool) -> bool {
+        let db = self.db;
+        let Some((loc, handle)) = self.find_in(db, key) else { return false };
+        self.take(db, loc, handle, lazy);
+        self.touched(key);
+        true
+    }
+
+    /// Sets or removes the expiry of a key that exists. Returns whether it exists.
+    pub fn set_expire(&mut self, key: &[u8], expire: Option<i64>) -> bool {
+        let db = self.db;
+        let Some((loc, handle)) = self.find_in(db, key) else { return false };
+        let part = self.part(db, loc);
+        let before = part.free_bytes();
+        part.set_expire(loc, handle, expire);
+        let delta = part.free_bytes() as i64 - before as i64;
+        self.account(delta);
+        self.touched(key);
+        true
+    }
+
+    /// The object of a key, for changing it in place. The caller tells by [`WriteKeys::touched`] that it did.
+    pub fn object_mut(&mut self, key: &[u8]) -> Option<&mut Object> {
+        let db = self.db;
+        let (loc, handle) = self.find_in(db, key)?;
+        self.touch_lru(loc, handle);
+        self.part(db, loc).object_mut(handle)
+    }
+
+    /// The bytes of a short string, for changing them in place without changing the length. The caller tells by
+    /// [`WriteKeys::touched`] that it did.
+    pub fn str_mut(&mut self, key: &[u8]) -> Option<&mut [u8]> {
+        let db = self.db;
+        let (loc, handle) = self.find_in(db, key)?;
+        self.part(db, loc).str_mut(handle)
+    }
+
+    /// Takes an entry out of a database whole: value, expiry and LRU bits; for RENAME, MOVE. The value comes as one that
+    /// can be stored again.
+    pub fn take_entry(&mut self, db: usize, key: &[u8]) -> Option<Taken> {
+        let (loc, handle) = self.find_in(db, key)?;
+        let part = self.part(db, loc);
+        let e = part.get(handle);
+        let (expire, lru) = (e.expire, e.lru);
+        let inline = match e.value {
+            viator_keyspace::ValueRef::Int(v) => Some(TakenValue::Int(v)),
+            viator_keyspace::ValueRef::Str { bytes, raw } => Some(TakenValue::Str(bytes.to_vec(), raw)),
+            viator_keyspace::ValueRef::Object(_) => None,
+        };
+        let before = part.free_bytes();
+        let object = part.remove(loc, handle);
+        let delta = part.free_bytes() as i64 - before as i64;
+        self.account(delta);
+        touched(self.0.guards.shard(loc.shard()), db, key);
+        let value = match (inline, object) {
+            (Some(v), _) => v,
+            (None, Some(o)) => TakenValue::Object(o),
+            (None, None) => return None,
+        };
+        Some(Taken { value, expire, lru })
+    }
+
+    /// Stores what [`WriteKeys::take_entry`] gave, LRU bits included.
+    pub fn put_entry(&mut self, db: usize, key: &[u8], taken: Taken) {
+        let expiry = taken.expire.map_or(Expiry::Clear, Expiry::At);
+        match taken.value {
+            TakenValue::Int(v) => self.set_in(db, key, NewValue::Int(v), expiry),
+            TakenValue::Str(s, raw) => self.set_in(db, key, NewValue::Str { bytes: &s, raw }, expiry),
+            TakenValue::Object(o) => self.set_in(db, key, NewValue::Object(o), expiry),
+        }
+        if let Some((loc, handle)) = self.find_in(db, key) {
+            self.part(db, loc).set_lru(handle, taken.lru);
+        }
+    }
+
+    /// Removes every key of a database (all shards must be held). Returns how many. `lazy`: freed in the background.
+    pub fn flush(&mut self, db: usize, lazy: bool) -> usize {
+        let server = self.server;
+        let mut n = 0;
+        for (_, shard) in self.0.guards.iter_mut() {
+            mark_database(shard, db, None);
+            if let Some(part) = shard.take_db(db) {
+                n += part.len();
+                server.keyspace.add_free_bytes(-(part.free_bytes() as i64));
+                if lazy {
+                    server.host.free_later(Garbage::Db(part));
+                }
+            }
+        }
+        n
+    }
+
+    /// Exchanges two databases (all shards must be held).
+    pub fn swap(&mut self, a: usize, b: usize) {
+        for (_, shard) in self.0.guards.iter_mut() {
+            mark_database(shard, a, Some(b));
+            mark_database(shard, b, Some(a));
+            shard.swap_dbs(a, b);
+        }
+    }
+}
+
+/// Marks those who watch keys of a database that is about to be emptied, or replaced by another: a key that is in
+/// neither does not change.
+fn mark_database(shard: &mut Shard<ShardExt>, db: usize, replaced_by: Option<usize>) {
+    if shard.ext.watchers.is_empty() {
+        return;
+    }
+    let keys: Vec<Box<[u8]>> = shard.ext.watchers.keys().filter(|k| k.0 == db).map(|k| k.1.clone()).collect();
+    for key in keys {
+        let has = |d: usize| shard.holds(d, &key);
+        if has(db) || replaced_by.is_some_and(has) {
+            mark_watchers(shard, db, &key);
+        }
+    }
+}
+
+/// An entry that was taken out of the keyspace.
+#[derive(Debug)]
+pub struct Taken {
+    /// The value.
+    pub value: TakenValue,
+    /// Expiry, Unix milliseconds.
+    pub expire: Option<i64>,
+    /// LRU bits.
+    pub lru: u32,
+}
+
+/// The value of an entry that was taken out.
+#[derive(Debug)]
+pub enum TakenValue {
+    /// An integer.
+    Int(i64),
+    /// A short string, and whether it was modified.
+    Str(Vec<u8>, bool),
+    /// An object.
+    Object(Box<Object>),
+}

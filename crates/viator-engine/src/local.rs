@@ -1,0 +1,139 @@
+//! What each thread that runs commands has for itself: clock, random numbers, statistics, scratch memory.
+
+use crate::args::OwnedArgs;
+use crate::config::{Config, NotifyFlags};
+use crate::server::Server;
+use crate::stats::ThreadStats;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// One monotonic reading gives both the time of day and durations.
+pub struct Clock {
+    base: Instant,
+    /// Unix nanoseconds at `base`.
+    unix: i128,
+    last_ns: u64,
+    rebased_ns: u64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock { base: Instant::now(), unix: unix_ns(), last_ns: 0, rebased_ns: 0 }
+    }
+}
+
+fn unix_ns() -> i128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i128)
+}
+
+impl Clock {
+    /// Reads the clock. Returns nanoseconds since the clock was made. Follows changes of the time of day every 100 ms.
+    #[inline]
+    pub fn read(&mut self) -> u64 {
+        let ns = self.base.elapsed().as_nanos() as u64;
+        if ns - self.rebased_ns > 100_000_000 {
+            self.rebased_ns = ns;
+            self.unix = unix_ns() - i128::from(ns);
+        }
+        self.last_ns = ns;
+        ns
+    }
+
+    /// Unix milliseconds of the last reading.
+    #[inline]
+    pub fn now_ms(&self) -> i64 {
+        ((self.unix + i128::from(self.last_ns)) / 1_000_000) as i64
+    }
+
+    /// Unix microseconds of the last reading.
+    pub fn now_us(&self) -> i64 {
+        ((self.unix + i128::from(self.last_ns)) / 1000) as i64
+    }
+}
+
+/// A keyspace event waiting for the command's end.
+pub struct Event {
+    /// Class.
+    pub class: NotifyFlags,
+    /// Name.
+    pub name: &'static str,
+    /// Database.
+    pub db: usize,
+    /// Key.
+    pub key: Vec<u8>,
+}
+
+/// See the module.
+pub struct Local {
+    /// The thread's clock.
+    pub clock: Clock,
+    /// Unix milliseconds for the running command (constant during a transaction).
+    pub now: i64,
+    /// The configuration as of the batch's beginning.
+    pub cfg: Arc<Config>,
+    cfg_version: u64,
+    /// The thread's statistics, known to the server.
+    pub stats: Arc<ThreadStats>,
+    /// Events of the running command.
+    pub events: Vec<Event>,
+    /// Commands to propagate instead of, or beside, the running one.
+    pub rewrite: Vec<OwnedArgs>,
+    /// Changes of the running command.
+    pub dirty: u64,
+    /// LRU clock (seconds) or minute for LFU decay, recomputed per batch.
+    pub lru_clock: u32,
+    /// Eviction candidates found earlier.
+    pub evict_pool: Vec<crate::evict::Candidate>,
+    rng: u64,
+}
+
+impl Local {
+    /// The state of a new thread.
+    pub fn new(server: &Server) -> Local {
+        let stats = server.add_thread();
+        let mut l = Local {
+            clock: Clock::default(),
+            now: 0,
+            cfg: server.config.load(),
+            cfg_version: server.config.version(),
+            stats,
+            events: Vec::new(),
+            rewrite: Vec::new(),
+            dirty: 0,
+            lru_clock: 0,
+            evict_pool: Vec::new(),
+            rng: server.random_seed(),
+        };
+        l.begin_batch(server);
+        l
+    }
+
+    /// To be called before each batch of commands: reads the clock, follows configuration changes.
+    #[inline]
+    pub fn begin_batch(&mut self, server: &Server) -> u64 {
+        let ns = self.clock.read();
+        self.now = self.clock.now_ms();
+        self.lru_clock = (self.now / 1000) as u32 & crate::evict::LRU_MAX;
+        let v = server.config.version();
+        if v != self.cfg_version {
+            self.refresh_config(server);
+        }
+        ns
+    }
+
+    /// Takes up the present configuration.
+    pub fn refresh_config(&mut self, server: &Server) {
+        self.cfg_version = server.config.version();
+        self.cfg = server.config.load();
+    }
+
+    /// A random number.
+    #[inline]
+    pub fn random(&mut self) -> u64 {
+        // xorshift64*: for sampling, never for secrets
+        self.rng ^= self.rng >> 12;
+        self.rng ^= self.rng << 25;
+        self.rng ^= self.rng >> 27;
+        self.rng.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+}

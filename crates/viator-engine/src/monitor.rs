@@ -1,0 +1,26 @@
+//! MONITOR: every executed command as a line to those who listen.
+
+use crate::args::Args;
+use crate::local::Local;
+use crate::server::Server;
+use crate::session::Session;
+
+/// Sends a command to the monitors.
+#[cold]
+pub fn feed(local: &Local, server: &Server, session: &Session, args: Args<'_>) {
+    let us = local.clock.now_us();
+    let from = if session.shared.unix {
+        format!("unix:{}", session.shared.laddr.trim_end_matches(":0"))
+    } else {
+        session.shared.addr.clone()
+    };
+    let mut line = format!("+{}.{:06} [{} {from}]", us / 1_000_000, us % 1_000_000, session.db).into_bytes();
+    for a in args.iter() {
+        line.push(b' ');
+        viator_data::args::quote_repr(a, &mut line);
+    }
+    line.extend_from_slice(b"\r\n");
+    for m in server.monitors.lock().iter() {
+        m.send(&line);
+    }
+}

@@ -1,0 +1,388 @@
+//! The server's shared state: what every worker, timer and background job sees.
+
+use crate::client::{ClientShared, Clients};
+use crate::config::Config;
+use crate::latency::LatencyMonitor;
+use crate::pubsub::PubSub;
+use crate::slowlog::Slowlog;
+use crate::stats::{Counter, ThreadStats};
+use crate::table::Table;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
+use viator_keyspace::{Guards, Keyspace, Object};
+
+/// Clients that watch keys of a shard, by database and key.
+pub type Watchers = HashMap<(usize, Box<[u8]>), Vec<Arc<ClientShared>>, ahash::RandomState>;
+
+/// What the engine keeps per shard, under the shard's lock.
+#[derive(Default)]
+pub struct ShardExt {
+    /// WATCH.
+    pub watchers: Watchers,
+}
+
+/// The locks that a command holds.
+pub type Held<'s> = Guards<'s, ShardExt>;
+
+/// What only the process around the engine can do.
+pub trait Host: Send + Sync {
+    /// Bytes that the allocator has given out, exact to a few kilobytes, cheap enough to ask per command.
+    fn used_memory(&self) -> u64;
+    /// Frees a value on the background thread.
+    fn free_later(&self, garbage: Garbage);
+    /// Values waiting for the background thread.
+    fn pending_frees(&self) -> u64;
+    /// Lets a `Shutdown` request begin; its outcome reaches the client by its mailbox or the process's end.
+    fn shutdown(&self, request: ShutdownRequest);
+    /// Takes back a shutdown that waits. Returns whether there was one.
+    fn abort_shutdown(&self) -> bool;
+    /// Applies changed directives that touch sockets, files or limits; the error becomes CONFIG SET's.
+    ///
+    /// # Errors
+    /// (directive, text)
+    fn apply_config(&self, old: &Config, new: &Config, changed: &[&'static str]) -> Result<(), (String, String)>;
+    /// Process facts for INFO: resident bytes, allocator statistics and the like, by INFO field name.
+    fn process_info(&self) -> ProcessInfo;
+    /// Asks the allocator to return memory (MEMORY PURGE).
+    fn purge(&self);
+    /// Lets all workers look at their clients again (after CLIENT UNPAUSE, a new limit…).
+    fn wake_all(&self);
+}
+
+/// Facts of the process.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessInfo {
+    /// Resident set, bytes.
+    pub rss: u64,
+    /// Allocator: bytes given out.
+    pub allocated: u64,
+    /// Allocator: bytes in pages with something given out.
+    pub active: u64,
+    /// Allocator: bytes resident.
+    pub resident: u64,
+    /// Allocator: bytes in muzzy pages.
+    pub muzzy: u64,
+    /// Physical memory, bytes.
+    pub total_system_memory: u64,
+    /// CPU seconds: system, user, of the whole process.
+    pub cpu: (f64, f64),
+    /// CPU seconds: system, user, of the main (first worker's) thread.
+    pub cpu_main: (f64, f64),
+    /// Path of the executable.
+    pub executable: String,
+}
+
+/// What goes to the background thread to be freed.
+pub enum Garbage {
+    /// A value.
+    Object(Box<Object>),
+    /// A whole shard's part of a database.
+    Db(Box<viator_keyspace::DbShard>),
+}
+
+/// A SHUTDOWN.
+#[derive(Clone, Debug)]
+pub struct ShutdownRequest {
+    /// NOSAVE (`Some(false)`), SAVE (`Some(true)`) or by the configuration.
+    pub save: Option<bool>,
+    /// NOW.
+    pub now: bool,
+    /// FORCE.
+    pub force: bool,
+    /// The client that asked, if one did.
+    pub client: Option<u64>,
+}
+
+/// Reasons of the server against dispatch's fast path; bits of [`Server::gate`].
+pub mod gate {
+    /// A MONITOR client listens.
+    pub const MONITOR: u32 = 1 << 16;
+    /// CLIENT PAUSE is on.
+    pub const PAUSED: u32 = 1 << 17;
+    /// `maxmemory` is set.
+    pub const MAXMEMORY: u32 = 1 << 18;
+    /// The dataset is loading.
+    pub const LOADING: u32 = 1 << 19;
+    /// `maxmemory-clients` is set.
+    pub const CLIENT_EVICTION: u32 = 1 << 20;
+}
+
+/// The configuration in force, replaced as a whole.
+pub struct ConfigCell {
+    version: AtomicU64,
+    value: Mutex<Arc<Config>>,
+}
+
+impl ConfigCell {
+    /// With an initial configuration.
+    pub fn new(c: Config) -> ConfigCell {
+        ConfigCell { version: AtomicU64::new(1), value: Mutex::new(Arc::new(c)) }
+    }
+    /// Changes with every replacement.
+    #[inline]
+    pub fn version(&self) -> u64 {
+        self.version.load(Relaxed)
+    }
+    /// The present one.
+    pub fn load(&self) -> Arc<Config> {
+        self.value.lock().clone()
+    }
+    /// Replaces it by what `change` makes of it; nothing else changes it meanwhile.
+    ///
+    /// # Errors
+    /// Those of `change`, which leave it as it was.
+    pub fn update<E>(&self, change: impl FnOnce(&Arc<Config>) -> Result<Config, E>) -> Result<(), E> {
+        let mut v = self.value.lock();
+        *v = Arc::new(change(&v)?);
+        self.version.fetch_add(1, Relaxed);
+        Ok(())
+    }
+}
+
+/// CLIENT PAUSE.
+#[derive(Default)]
+pub struct Pause {
+    /// Unix milliseconds until which writes are held back.
+    pub write_until: AtomicI64,
+    /// Unix milliseconds until which everything is.
+    pub all_until: AtomicI64,
+}
+
+/// A rate of INFO (`instantaneous_*`): 16 samples, 100 ms apart.
+#[derive(Default)]
+pub struct Rate {
+    samples: [f64; 16],
+    at: usize,
+    last: u64,
+}
+
+impl Rate {
+    /// Takes a sample of a running total, `ms` after the one before.
+    pub fn sample(&mut self, total: u64, ms: u64) {
+        let per_second = total.saturating_sub(self.last) as f64 * 1000.0 / ms.max(1) as f64;
+        self.last = total;
+        if let Some(s) = self.samples.get_mut(self.at) {
+            *s = per_second;
+        }
+        self.at = (self.at + 1) % self.samples.len();
+    }
+    /// The mean.
+    pub fn per_second(&self) -> f64 {
+        self.samples.iter().sum::<f64>() / self.samples.len() as f64
+    }
+}
+
+/// The `instantaneous_*` rates.
+#[derive(Default)]
+pub struct Rates {
+    /// Commands.
+    pub ops: Rate,
+    /// Bytes received.
+    pub net_in: Rate,
+    /// Bytes sent.
+    pub net_out: Rate,
+    /// Event loop turns.
+    pub loops: Rate,
+}
+
+/// Totals that are counted rarely, from any thread.
+#[derive(Default)]
+#[expect(missing_docs, reason = "the names are INFO's own")]
+pub struct Totals {
+    pub connections_received: Counter,
+    pub rejected_connections: Counter,
+    pub evicted_clients: Counter,
+    pub eviction_exceeded_us: Counter,
+    pub expire_cycle_us: Counter,
+    pub expired_time_cap_reached: Counter,
+    pub query_buffer_limit_disconnections: Counter,
+    pub output_buffer_limit_disconnections: Counter,
+    pub acl_denied_auth: Counter,
+    pub acl_denied_cmd: Counter,
+    pub unexpected_errors: Counter,
+    pub lazyfreed: Counter,
+    pub reply_buffer_shrinks: Counter,
+    pub reply_buffer_expands: Counter,
+}
+
+/// See the module.
+pub struct Server {
+    /// The data.
+    pub keyspace: Keyspace<ShardExt>,
+    /// The commands.
+    pub table: Table,
+    /// The configuration.
+    pub config: ConfigCell,
+    /// The connected clients.
+    pub clients: Clients,
+    /// The process around.
+    pub host: Arc<dyn Host>,
+    /// Reasons against the fast path.
+    pub gate: AtomicU32,
+    /// CLIENT PAUSE.
+    pub pause: Pause,
+    /// SLOWLOG.
+    pub slowlog: Mutex<Slowlog>,
+    /// LATENCY.
+    pub latency: Mutex<LatencyMonitor>,
+    /// Pub/Sub.
+    pub pubsub: PubSub,
+    /// Clients in MONITOR.
+    pub monitors: Mutex<Vec<Arc<ClientShared>>>,
+    /// Error replies by code.
+    pub error_stats: Mutex<BTreeMap<String, u64>>,
+    /// Rare totals.
+    pub totals: Totals,
+    /// Rates.
+    pub rates: Mutex<Rates>,
+    /// Unix milliseconds of the start.
+    pub started_ms: i64,
+    /// 40 hexadecimal digits, new with each start.
+    pub run_id: String,
+    /// Command line, for restarts and INFO.
+    pub executable: String,
+    /// Path of the configuration file, or "".
+    pub config_file: String,
+    /// TCP port that the server really listens on.
+    pub port: AtomicU32,
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    pub active_expire: AtomicBool,
+    /// DEBUG PAUSE-CRON.
+    pub cron_paused: AtomicBool,
+    /// Highest memory use seen, bytes, and the Unix seconds of it.
+    pub peak_memory: AtomicU64,
+    /// Unix seconds of the peak.
+    pub peak_time: AtomicI64,
+    /// Memory in use when the server had just started, bytes.
+    pub startup_memory: AtomicU64,
+    /// Stale share of the keys with an expiry, in millionths, as a running estimate.
+    pub expired_stale: AtomicU64,
+    /// Clients blocked in commands.
+    pub blocked_clients: AtomicU64,
+    /// `dirty` at the last save, for rdb_changes_since_last_save.
+    pub dirty_at_save: AtomicU64,
+    /// Unix seconds of the last save.
+    pub last_save: AtomicI64,
+    /// The seed of this server's random numbers.
+    seed: AtomicU64,
+    threads: Mutex<Vec<Arc<ThreadStats>>>,
+}
+
+/// What a server is made of.
+pub struct Parts {
+    /// Configuration.
+    pub config: Config,
+    /// Commands.
+    pub table: Table,
+    /// The process.
+    pub host: Arc<dyn Host>,
+    /// Configuration file.
+    pub config_file: String,
+    /// Executable.
+    pub executable: String,
+    /// A random number.
+    pub seed: u64,
+    /// Unix milliseconds.
+    pub now_ms: i64,
+    /// 40 random hexadecimal digits.
+    pub run_id: String,
+}
+
+impl Server {
+    /// A server without data.
+    pub fn new(p: Parts) -> Server {
+        let seed = viator_keyspace::HashSeed::new(p.config.cluster_enabled, p.now_ms);
+        let s = Server {
+            keyspace: Keyspace::new(usize::try_from(p.config.databases).unwrap_or(16).max(1), seed),
+            table: p.table,
+            clients: Clients::default(),
+            host: p.host,
+            gate: AtomicU32::new(0),
+            pause: Pause::default(),
+            slowlog: Mutex::default(),
+            latency: Mutex::default(),
+            pubsub: PubSub::default(),
+            monitors: Mutex::default(),
+            error_stats: Mutex::default(),
+            totals: Totals::default(),
+            rates: Mutex::default(),
+            started_ms: p.now_ms,
+            run_id: p.run_id,
+            executable: p.executable,
+            config_file: p.config_file,
+            port: AtomicU32::new(0),
+            active_expire: AtomicBool::new(true),
+            cron_paused: AtomicBool::new(false),
+            peak_memory: AtomicU64::new(0),
+            peak_time: AtomicI64::new(p.now_ms / 1000),
+            startup_memory: AtomicU64::new(0),
+            expired_stale: AtomicU64::new(0),
+            blocked_clients: AtomicU64::new(0),
+            dirty_at_save: AtomicU64::new(0),
+            last_save: AtomicI64::new(p.now_ms / 1000),
+            seed: AtomicU64::new(p.seed),
+            threads: Mutex::default(),
+            config: ConfigCell::new(p.config),
+        };
+        s.refresh_gates();
+        s
+    }
+
+    /// Registers a thread that runs commands.
+    pub fn add_thread(&self) -> Arc<ThreadStats> {
+        let t = Arc::new(ThreadStats::new(self.table.entries().len()));
+        self.threads.lock().push(t.clone());
+        t
+    }
+
+    /// The statistics of all threads.
+    pub fn threads(&self) -> Vec<Arc<ThreadStats>> {
+        self.threads.lock().clone()
+    }
+
+    /// A counter's sum over the threads.
+    pub fn sum(&self, f: impl Fn(&crate::stats::Counters) -> &Counter) -> u64 {
+        self.threads.lock().iter().map(|t| f(&t.counters).get()).sum()
+    }
+
+    /// A non-zero random number, another at each call.
+    pub fn random_seed(&self) -> u64 {
+        let x = self.seed.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
+        let z = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) | 1
+    }
+
+    /// Recomputes the reasons against the fast path that follow from the configuration.
+    pub fn refresh_gates(&self) {
+        let cfg = self.config.load();
+        self.set_gate(gate::MAXMEMORY, cfg.maxmemory > 0);
+        self.set_gate(gate::CLIENT_EVICTION, cfg.maxmemory_clients != 0);
+    }
+
+    /// Sets or clears a reason against the fast path.
+    pub fn set_gate(&self, bit: u32, on: bool) {
+        if on {
+            self.gate.fetch_or(bit, Relaxed);
+        } else {
+            self.gate.fetch_and(!bit, Relaxed);
+        }
+    }
+
+    /// Bytes of memory in use: what the allocator has given out, less arena pages that hold nothing.
+    pub fn used_memory(&self) -> u64 {
+        self.host.used_memory().saturating_sub(self.keyspace.free_bytes())
+    }
+
+    /// Counts an error reply by its code.
+    pub fn count_error(&self, line: &str) {
+        let code = line.split(' ').next().unwrap_or("ERR");
+        let mut stats = self.error_stats.lock();
+        if let Some(n) = stats.get_mut(code) {
+            *n += 1;
+        } else if stats.len() < 128 {
+            stats.insert(code.to_owned(), 1);
+        }
+    }
+}

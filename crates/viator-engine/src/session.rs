@@ -1,0 +1,181 @@
+//! The state of a connection that only its worker touches.
+
+use crate::args::OwnedArgs;
+use crate::client::{ClientShared, flag};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What CLIENT REPLY chose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ReplyMode {
+    /// Replies are sent.
+    #[default]
+    On,
+    /// No reply is sent.
+    Off,
+    /// The next command's reply is not sent (set by CLIENT REPLY SKIP during that command itself).
+    SkipNext,
+    /// This command's reply is not sent.
+    Skip,
+}
+
+/// A transaction being queued.
+#[derive(Default, Debug)]
+pub struct Multi {
+    /// The queue.
+    pub queue: Vec<OwnedArgs>,
+    /// A command was refused while queueing: EXEC aborts.
+    pub aborted: bool,
+    /// Bytes of the queue.
+    pub memory: usize,
+}
+
+/// A watched key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// Database.
+    pub db: usize,
+    /// Key.
+    pub key: Vec<u8>,
+    /// It was there, but expired already, when it was watched: its removal then is no change.
+    pub expired: bool,
+}
+
+/// Why dispatch cannot take the fast path for a session; bits of [`Session::gate`].
+pub mod gate {
+    /// Not authenticated.
+    pub const AUTH: u32 = 1;
+    /// In MULTI.
+    pub const MULTI: u32 = 1 << 1;
+    /// RESP2 client with subscriptions.
+    pub const SUBSCRIBED: u32 = 1 << 2;
+    /// CLIENT REPLY is not ON.
+    pub const REPLY: u32 = 1 << 3;
+    /// CLIENT TRACKING is on.
+    pub const TRACKING: u32 = 1 << 4;
+    /// The user's permissions must be checked.
+    pub const ACL: u32 = 1 << 5;
+    /// A MONITOR client, which may send little else.
+    pub const MONITOR: u32 = 1 << 6;
+}
+
+/// See the module.
+pub struct Session {
+    /// What others see.
+    pub shared: Arc<ClientShared>,
+    /// Selected database.
+    pub db: usize,
+    /// RESP3 was chosen.
+    pub resp3: bool,
+    /// Reasons against the fast path.
+    pub gate: u32,
+    /// The transaction being queued.
+    pub multi: Option<Box<Multi>>,
+    /// Watched keys.
+    pub watched: Vec<Watched>,
+    /// CLIENT REPLY.
+    pub reply_mode: ReplyMode,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: bool,
+    /// Close after the reply was sent.
+    pub close_after_reply: bool,
+    /// Peer address for NOAUTH-free protected mode and logs; `true` for loopback and unix sockets.
+    pub local: bool,
+    /// Arguments and fields for later families (subscriptions, tracking) live with their modules by client id.
+    pub subscriptions: crate::pubsub::Subscriptions,
+    /// What a blocked client waits for.
+    pub blocked: Option<Blocked>,
+    /// Number of the last command, for the table's fast lookup.
+    pub last_command: usize,
+}
+
+/// Why a client's input is not looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Blocked {
+    /// CLIENT PAUSE: the command is tried again when the pause ends.
+    Paused(OwnedArgs),
+    /// SHUTDOWN, until the server ends or the shutdown is aborted.
+    Shutdown,
+}
+
+impl Session {
+    /// The session of a new client.
+    pub fn new(shared: Arc<ClientShared>, local: bool, needs_auth: bool) -> Session {
+        Session {
+            shared,
+            db: 0,
+            resp3: false,
+            gate: if needs_auth { gate::AUTH } else { 0 },
+            multi: None,
+            watched: Vec::new(),
+            reply_mode: ReplyMode::On,
+            no_touch: false,
+            close_after_reply: false,
+            local,
+            subscriptions: crate::pubsub::Subscriptions::default(),
+            blocked: None,
+            last_command: usize::MAX,
+        }
+    }
+
+    /// Whether the client may run commands that need authentication.
+    pub fn authenticated(&self) -> bool {
+        self.gate & gate::AUTH == 0
+    }
+
+    /// Its id.
+    pub fn id(&self) -> u64 {
+        self.shared.id
+    }
+
+    /// Sets or clears a reason against the fast path.
+    pub fn set_gate(&mut self, bit: u32, on: bool) {
+        if on {
+            self.gate |= bit;
+        } else {
+            self.gate &= !bit;
+        }
+    }
+
+    /// Selects a database.
+    pub fn select(&mut self, db: usize) {
+        if self.db != db {
+            self.db = db;
+            self.shared.identity.lock().db = db;
+        }
+    }
+
+    /// Begins a transaction.
+    pub fn begin_multi(&mut self) {
+        self.multi = Some(Box::default());
+        self.set_gate(gate::MULTI, true);
+        self.shared.set_flag(flag::MULTI, true);
+        self.shared.multi.store(1, Relaxed);
+    }
+
+    /// Queues a command.
+    pub fn queue(&mut self, args: OwnedArgs) {
+        if let Some(m) = &mut self.multi {
+            m.memory += args.memory() + size_of::<OwnedArgs>();
+            m.queue.push(args);
+            self.shared.multi.store(m.queue.len() as u32 + 1, Relaxed);
+            self.shared.multi_mem.store(m.memory as u64, Relaxed);
+        }
+    }
+
+    /// Ends the transaction and gives its queue.
+    pub fn end_multi(&mut self) -> Option<Box<Multi>> {
+        self.set_gate(gate::MULTI, false);
+        self.shared.set_flag(flag::MULTI, false);
+        self.shared.multi.store(0, Relaxed);
+        self.shared.multi_mem.store(0, Relaxed);
+        self.multi.take()
+    }
+
+    /// Marks the transaction as one that EXEC must abort.
+    pub fn abort_multi(&mut self) {
+        if let Some(m) = &mut self.multi {
+            m.aborted = true;
+        }
+    }
+}

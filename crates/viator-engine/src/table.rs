@@ -1,0 +1,270 @@
+//! The table of commands: what is derived once, at start, from the declarations.
+
+use crate::args::Args;
+use crate::command::{Acl, Begin, Command, Find, Flags, Handler, KeyFlags, KeySpec, Scope, Traits};
+use std::collections::HashMap;
+
+/// A command in the table.
+pub struct Entry {
+    /// The declaration.
+    pub cmd: &'static Command,
+    /// Its container's declaration, for a subcommand.
+    pub parent: Option<&'static Command>,
+    /// Number within the table, for statistics.
+    pub id: usize,
+    /// Lower-case name, `container|subcommand` for a subcommand.
+    pub name: String,
+    /// Flags with those that are derived.
+    pub flags: Flags,
+    /// ACL categories with those that flags imply.
+    pub acl: Acl,
+    /// The key range of a command whose keys one range gives: (first, last, step), for the hot path.
+    simple: Option<(usize, i32, usize)>,
+    /// The subcommands of a container, by lower-case name.
+    pub subcommands: HashMap<String, usize>,
+}
+
+/// All commands.
+pub struct Table {
+    entries: Vec<Entry>,
+    by_name: HashMap<Box<[u8]>, usize, ahash::RandomState>,
+}
+
+/// What a lookup found.
+pub enum Lookup<'t> {
+    /// The command.
+    Found(&'t Entry),
+    /// No such command.
+    Unknown,
+    /// The container has no such subcommand.
+    UnknownSubcommand(&'t Entry),
+}
+
+impl Table {
+    /// The table of these top-level commands, some renamed (to "": removed) by `rename-command`.
+    ///
+    /// # Errors
+    /// Redis's text for a renaming that names no command, or an existing one as its target.
+    pub fn new(
+        commands: impl Iterator<Item = &'static Command>,
+        renames: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<Table, String> {
+        let mut t = Table { entries: Vec::new(), by_name: HashMap::default() };
+        for cmd in commands {
+            let id = t.add(cmd, None);
+            let mut subs = HashMap::new();
+            for sub in cmd.subcommands {
+                subs.insert(sub.name.to_owned(), t.add(sub, Some(cmd)));
+            }
+            if let Some(e) = t.entries.get_mut(id) {
+                e.subcommands = subs;
+            }
+            t.by_name.insert(cmd.name.as_bytes().into(), id);
+        }
+        for (from, to) in renames {
+            let Some(id) = t.by_name.remove(from.to_ascii_lowercase().as_slice()) else {
+                return Err("No such command in rename-command".into());
+            };
+            if !to.is_empty() && t.by_name.insert(to.to_ascii_lowercase().into(), id).is_some() {
+                return Err("Target command name already exists".into());
+            }
+        }
+        Ok(t)
+    }
+
+    fn add(&mut self, cmd: &'static Command, parent: Option<&'static Command>) -> usize {
+        let id = self.entries.len();
+        let name = match parent {
+            Some(p) => format!("{}|{}", p.name, cmd.name),
+            None => cmd.name.to_owned(),
+        };
+        let simple = match cmd.keys {
+            [KeySpec { begin: Begin::Index(first), find: Find::Range { last, step, limit: 0 }, flags, .. }]
+                if !flags.has(KeyFlags::NOT_KEY) =>
+            {
+                // a non-negative `last` is relative to the first key
+                let last = if *last >= 0 { i32::from(*first) + i32::from(*last) } else { i32::from(*last) };
+                Some((*first as usize, last, *step as usize))
+            }
+            _ => None,
+        };
+        let mut flags = cmd.flags;
+        if moves_keys(cmd) {
+            flags = flags | Flags::MOVABLEKEYS;
+        }
+        let acl = cmd.acl_categories();
+        self.entries.push(Entry { cmd, parent, id, name, flags, acl, simple, subcommands: HashMap::new() });
+        id
+    }
+
+    /// Every command and subcommand, in table order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The top-level commands, as they are named now.
+    pub fn top_level(&self) -> impl Iterator<Item = (&[u8], &Entry)> {
+        self.by_name.iter().filter_map(|(n, &id)| Some((&**n, self.entries.get(id)?)))
+    }
+
+    /// A top-level command by name, in any case.
+    #[inline]
+    pub fn top(&self, name: &[u8]) -> Option<&Entry> {
+        let mut buf = [0u8; 32];
+        let lower = buf.get_mut(..name.len())?;
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        self.by_name.get(&*lower).and_then(|&id| self.entries.get(id))
+    }
+
+    /// The command of a request.
+    #[inline]
+    pub fn lookup(&self, args: Args<'_>) -> Lookup<'_> {
+        match self.top(args.at(0)) {
+            None => Lookup::Unknown,
+            Some(e) => self.resolve(e, args),
+        }
+    }
+
+    /// The subcommand of a request whose container is known.
+    #[inline]
+    pub fn resolve<'t>(&'t self, e: &'t Entry, args: Args<'_>) -> Lookup<'t> {
+        if e.subcommands.is_empty() || args.len() < 2 {
+            return Lookup::Found(e);
+        }
+        let sub = String::from_utf8_lossy(args.at(1)).to_ascii_lowercase();
+        match e.subcommands.get(&sub).and_then(|&id| self.entries.get(id)) {
+            Some(s) => Lookup::Found(s),
+            None if matches!(e.cmd.handler, Handler::Container) => Lookup::UnknownSubcommand(e),
+            None => Lookup::Found(e),
+        }
+    }
+
+    /// A command by its full name (`get`, `config|get`), in any case.
+    pub fn by_full_name(&self, name: &[u8]) -> Option<&Entry> {
+        let mut parts = name.splitn(2, |&b| b == b'|');
+        let top = self.top(parts.next()?)?;
+        match parts.next() {
+            None => Some(top),
+            Some(sub) => {
+                let sub = String::from_utf8_lossy(sub).to_ascii_lowercase();
+                top.subcommands.get(&sub).and_then(|&id| self.entries.get(id))
+            }
+        }
+    }
+}
+
+/// Whether COMMAND INFO says "movablekeys": a spec beyond a plain range makes clients ask the server.
+fn moves_keys(cmd: &Command) -> bool {
+    let plain = |k: &KeySpec| {
+        matches!((k.begin, k.find), (Begin::Index(_), Find::Range { limit: 0, .. }))
+            && !k.flags.has(KeyFlags::INCOMPLETE)
+    };
+    // several ranges that do not join into one are not expressible as first, last, step either
+    let keys: Vec<_> = cmd.keys.iter().filter(|k| !k.flags.has(KeyFlags::NOT_KEY)).collect();
+    !keys.iter().all(|k| plain(k)) || cmd.keys.iter().any(|k| k.flags.has(KeyFlags::INCOMPLETE))
+}
+
+impl Entry {
+    /// Whether the arity admits so many arguments.
+    #[inline]
+    pub fn arity_ok(&self, n: usize) -> bool {
+        let (arity, n) = (i64::from(self.cmd.arity), n as i64);
+        if arity >= 0 { n == arity } else { n >= -arity }
+    }
+
+    /// Calls `each` with the index of every key among the arguments.
+    #[inline]
+    pub fn each_key(&self, args: Args<'_>, mut each: impl FnMut(usize)) {
+        match self.simple {
+            Some((first, last, step)) => {
+                let last =
+                    if last >= 0 { last as usize } else { args.len().saturating_sub(last.unsigned_abs() as usize) };
+                let mut i = first;
+                while i <= last && i < args.len() {
+                    each(i);
+                    i += step.max(1);
+                }
+            }
+            None => {
+                for (i, _) in self.keys(args).unwrap_or_default() {
+                    each(i);
+                }
+            }
+        }
+    }
+
+    /// The keys among the arguments with what the command does to them; `None` if the arguments do not fit the specs
+    /// (a count beyond the arguments, no integer where one is due).
+    pub fn keys(&self, args: Args<'_>) -> Option<Vec<(usize, KeyFlags)>> {
+        let mut out = Vec::new();
+        for spec in self.cmd.keys {
+            if spec.flags.has(KeyFlags::NOT_KEY) {
+                continue;
+            }
+            spec_keys(spec, args, &mut out)?;
+        }
+        Some(out)
+    }
+
+    /// Whether the command touches shards that its keys do not tell.
+    #[inline]
+    pub fn touches_all(&self) -> bool {
+        self.cmd.scope == Scope::All
+    }
+
+    /// Whether it has a trait.
+    #[inline]
+    pub fn is(&self, t: Traits) -> bool {
+        self.cmd.traits.any(t)
+    }
+}
+
+/// The keys that one spec finds.
+pub fn spec_keys(spec: &KeySpec, args: Args<'_>, out: &mut Vec<(usize, KeyFlags)>) -> Option<()> {
+    let n = args.len();
+    let begin = match spec.begin {
+        Begin::Index(i) => i as usize,
+        Begin::Keyword { keyword, start_from } => {
+            let found = if start_from >= 0 {
+                (start_from as usize..n).find(|&i| args.at(i).eq_ignore_ascii_case(keyword.as_bytes()))
+            } else {
+                let start = n.checked_sub(start_from.unsigned_abs() as usize)?;
+                (1..=start).rev().find(|&i| args.at(i).eq_ignore_ascii_case(keyword.as_bytes()))
+            };
+            match found {
+                Some(i) => i + 1,
+                None => return Some(()), // the keyword is optional
+            }
+        }
+        Begin::Unknown => 0,
+    };
+    match spec.find {
+        Find::Range { last, step, limit } => {
+            let last = if last >= 0 {
+                begin + last as usize
+            } else if limit > 1 {
+                begin + (n.saturating_sub(begin) / limit as usize).saturating_add_signed(isize::from(last))
+            } else {
+                n.checked_sub(last.unsigned_abs() as usize)?
+            };
+            if begin >= n || last >= n {
+                return None;
+            }
+            out.extend((begin..=last).step_by(step.max(1) as usize).map(|i| (i, spec.flags)));
+        }
+        Find::Keynum { count, first, step } => {
+            let count = viator_data::num::parse_i64(args.get(begin + count as usize)?)?;
+            let count = usize::try_from(count).ok()?;
+            let first = begin + first as usize;
+            let step = step.max(1) as usize;
+            if count > n || (count > 0 && first + (count - 1) * step >= n) {
+                return None;
+            }
+            out.extend((0..count).map(|i| (first + i * step, spec.flags)));
+        }
+        Find::Rule(rule) => out.extend(rule(args)),
+        Find::Unknown => {}
+    }
+    Some(())
+}
