@@ -4,4 +4,6 @@ pub mod args;
 pub mod bits;
 pub mod crc;
 pub mod glob;
+pub mod lcs;
+pub mod lzf;
 pub mod num;
