@@ -4,6 +4,7 @@ pub mod args;
 pub mod bits;
 pub mod crc;
 pub mod glob;
+pub mod hll;
 pub mod lcs;
 pub mod lzf;
 pub mod num;
