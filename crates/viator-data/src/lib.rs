@@ -3,6 +3,7 @@
 pub mod args;
 pub mod bits;
 pub mod crc;
+pub mod geo;
 pub mod glob;
 pub mod hll;
 pub mod lcs;
