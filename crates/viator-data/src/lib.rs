@@ -3,7 +3,9 @@
 pub mod args;
 pub mod bits;
 pub mod crc;
+pub mod geo;
 pub mod glob;
+pub mod hll;
 pub mod lcs;
 pub mod lzf;
 pub mod num;
