@@ -33,6 +33,8 @@ pub struct Config {
     pub lazyfree_lazy_eviction: bool,
     pub lazyfree_lazy_server_del: bool,
     pub notify_keyspace_events: NotifyFlags,
+    pub lazyfree_lazy_user_del: bool,
+    pub proto_max_bulk_len: i64,
     pub appendonly: bool,
     pub active_expire_effort: i64,
     pub slowlog_log_slower_than: i64,
@@ -74,6 +76,8 @@ impl Default for Config {
             lazyfree_lazy_eviction: false,
             lazyfree_lazy_server_del: false,
             notify_keyspace_events: NotifyFlags(0),
+            lazyfree_lazy_user_del: false,
+            proto_max_bulk_len: 512 << 20,
             appendonly: false,
             active_expire_effort: 1,
             slowlog_log_slower_than: 10000,
@@ -134,6 +138,8 @@ impl NotifyFlags {
     pub const EVICTED: Self = Self(32);
     pub const KEY_MISS: Self = Self(64);
     pub const NEW: Self = Self(128);
+    pub const OVERWRITTEN: Self = Self(256);
+    pub const TYPE_CHANGED: Self = Self(512);
     pub fn contains(self, o: Self) -> bool {
         self.0 & o.0 == o.0
     }
