@@ -6,6 +6,8 @@ pub mod crc;
 pub mod geo;
 pub mod glob;
 pub mod hll;
+pub mod intset;
 pub mod lcs;
 pub mod lzf;
 pub mod num;
+pub mod packed;
