@@ -4,6 +4,7 @@
 //! ascending. The width grows with the first element that needs more; it never shrinks.
 
 use crate::packed::Malformed;
+use crate::room;
 
 const HEADER: usize = 8;
 
@@ -162,9 +163,7 @@ impl IntSet {
         let width = self.width();
         let at = HEADER + index * width;
         let len = self.bytes.len();
-        if self.bytes.capacity() - len < width {
-            self.bytes.reserve_exact(width + len / 8);
-        }
+        room::reserve(&mut self.bytes, width);
         self.bytes.resize(len + width, 0);
         self.bytes.copy_within(at..len, at + width);
         if let Some(hole) = self.bytes.get_mut(at..at + width) {
@@ -198,9 +197,7 @@ impl IntSet {
         let width = self.width();
         let at = HEADER + index * width;
         self.bytes.drain(at..at + width);
-        if self.bytes.capacity() > 64 && self.bytes.len() < self.bytes.capacity() / 2 {
-            self.bytes.shrink_to(self.bytes.len() + self.bytes.len() / 8);
-        }
+        room::give_back(&mut self.bytes);
         self.set_count();
         true
     }

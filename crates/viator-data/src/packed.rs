@@ -11,6 +11,7 @@ mod codec;
 #[cfg(test)]
 mod tests;
 
+use crate::room;
 use codec::{Encoded, backlen_at_end, backlen_size, decode, entry_size};
 pub use codec::{Entry, IntBuf, canonical_int};
 
@@ -388,17 +389,12 @@ impl Packed {
         self.set_header(count);
     }
 
-    /// Makes room in steps of an eighth: a listpack is small and lives long, so that doubling would waste memory.
     fn reserve(&mut self, extra: usize) {
-        if self.bytes.capacity() - self.bytes.len() < extra {
-            self.bytes.reserve_exact(extra + self.bytes.len() / 8);
-        }
+        room::reserve(&mut self.bytes, extra);
     }
 
     fn give_back(&mut self) {
-        if self.bytes.capacity() > 64 && self.bytes.len() < self.bytes.capacity() / 2 {
-            self.bytes.shrink_to(self.bytes.len() + self.bytes.len() / 8);
-        }
+        room::give_back(&mut self.bytes);
     }
 
     fn append(&mut self, value: &Encoded<'_>) {
