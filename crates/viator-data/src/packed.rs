@@ -11,9 +11,10 @@ mod codec;
 #[cfg(test)]
 mod tests;
 
+use crate::num::parse_i64;
 use crate::room;
 use codec::{Encoded, backlen_at_end, backlen_size, decode, entry_size};
-pub use codec::{Entry, IntBuf, canonical_int};
+pub use codec::{Entry, IntBuf};
 
 /// Bytes before the first entry.
 const HEADER: usize = 6;
@@ -201,7 +202,7 @@ impl Packed {
 
     /// The first entry equal to `needle` at or after `from`, comparing one entry and skipping `skip` after each.
     pub fn find(&self, from: Pos, needle: &[u8], skip: usize) -> Option<Pos> {
-        let as_int = canonical_int(needle);
+        let as_int = parse_i64(needle);
         let mut at = from.0;
         let mut left = 0;
         let mut rest = self.bytes.get(at..)?;

@@ -6,6 +6,7 @@
 
 use crate::hashing::below;
 use crate::intset::IntSet;
+use crate::num::parse_i64;
 use crate::packed::{self, Entry, IntBuf, Packed};
 use crate::ptable::PackedTable;
 
@@ -65,7 +66,7 @@ enum Repr {
 impl Set {
     /// An empty set in the encoding Redis creates for a first member, when `expected` members are about to be added.
     pub fn for_first(member: &[u8], expected: usize, limits: &Limits) -> Self {
-        Self::empty(if packed::canonical_int(member).is_some() && expected <= limits.intset_entries {
+        Self::empty(if parse_i64(member).is_some() && expected <= limits.intset_entries {
             Encoding::Intset
         } else if expected <= limits.listpack_entries {
             Encoding::Listpack
@@ -159,7 +160,7 @@ impl Set {
         match &mut self.repr {
             Repr::Table(t) => t.insert(member, b"", 0),
             Repr::Int(set) => {
-                if let Some(i) = packed::canonical_int(member) {
+                if let Some(i) = parse_i64(member) {
                     let added = set.insert(i);
                     if added && set.len() > limits.intset_entries.min(1 << 30) {
                         self.make_table();
@@ -236,7 +237,7 @@ impl Set {
     /// Removes a member; whether it was there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
         match &mut self.repr {
-            Repr::Int(s) => packed::canonical_int(member).is_some_and(|i| s.remove(i)),
+            Repr::Int(s) => parse_i64(member).is_some_and(|i| s.remove(i)),
             Repr::Packed(p) => match p.first().and_then(|first| p.find(first, member, 0)) {
                 Some(pos) => {
                     p.remove(pos);
@@ -251,7 +252,7 @@ impl Set {
     /// Whether this is a member.
     pub fn contains(&self, member: &[u8]) -> bool {
         match &self.repr {
-            Repr::Int(s) => packed::canonical_int(member).is_some_and(|i| s.contains(i)),
+            Repr::Int(s) => parse_i64(member).is_some_and(|i| s.contains(i)),
             Repr::Packed(p) => p.first().and_then(|first| p.find(first, member, 0)).is_some(),
             Repr::Table(t) => t.contains(member),
         }

@@ -1,5 +1,7 @@
 //! One listpack entry: its encodings, and its length that is read backwards.
 
+use crate::num::parse_i64;
+
 /// What an entry holds, borrowed from the structure it is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Entry<'a> {
@@ -64,43 +66,16 @@ impl<'a> Entry<'a> {
     pub fn as_int(&self) -> Option<i64> {
         match *self {
             Entry::Int(i) => Some(i),
-            Entry::Str(s) => canonical_int(s),
+            Entry::Str(s) => parse_i64(s),
         }
     }
 
     /// Whether the value's bytes are these.
     pub fn eq_bytes(&self, other: &[u8]) -> bool {
         match *self {
-            Entry::Int(i) => canonical_int(other) == Some(i),
+            Entry::Int(i) => parse_i64(other) == Some(i),
             Entry::Str(s) => s == other,
         }
-    }
-}
-
-/// The integer whose canonical decimal text this is: no plus sign, no leading zero, no "-0", within `i64`.
-pub fn canonical_int(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, text),
-    };
-    match digits {
-        [b'0'] if !negative => return Some(0),
-        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
-        _ => return None,
-    }
-    let mut value: u64 = 0;
-    for &d in digits {
-        let d = d.wrapping_sub(b'0');
-        if d > 9 {
-            return None;
-        }
-        // 19 digits cannot overflow a u64.
-        value = value.wrapping_mul(10).wrapping_add(u64::from(d));
-    }
-    if negative {
-        (value <= i64::MIN.unsigned_abs()).then(|| (value as i64).wrapping_neg())
-    } else {
-        i64::try_from(value).ok()
     }
 }
 
@@ -113,7 +88,7 @@ pub(super) struct Encoded<'a> {
 
 impl<'a> Encoded<'a> {
     pub(super) fn of(value: &'a [u8]) -> Self {
-        match canonical_int(value) {
+        match parse_i64(value) {
             Some(i) => Encoded::int(i),
             None => Encoded::str(value),
         }

@@ -87,27 +87,6 @@ fn more_entries_than_the_count_field_holds() {
     Packed::from_bytes(p.into_bytes()).unwrap();
 }
 
-#[test]
-fn canonical_integers() {
-    for (text, want) in [
-        ("0", Some(0)),
-        ("-0", None),
-        ("00", None),
-        ("+1", None),
-        ("", None),
-        ("-", None),
-        ("9223372036854775807", Some(i64::MAX)),
-        ("9223372036854775808", None),
-        ("-9223372036854775808", Some(i64::MIN)),
-        ("-9223372036854775809", None),
-        ("99999999999999999999", None),
-        ("1a", None),
-        (" 1", None),
-    ] {
-        assert_eq!(canonical_int(text.as_bytes()), want, "{text}");
-    }
-}
-
 fn value() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         4 => proptest::collection::vec(any::<u8>(), 0..20),
