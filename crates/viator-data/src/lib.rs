@@ -17,3 +17,4 @@ mod paged;
 mod ptable;
 mod room;
 pub mod set;
+pub mod zset;
