@@ -10,6 +10,7 @@ pub mod hashing;
 pub mod hll;
 pub mod intset;
 pub mod lcs;
+pub mod list;
 pub mod lzf;
 pub mod num;
 pub mod packed;
