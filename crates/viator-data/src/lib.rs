@@ -18,4 +18,5 @@ mod paged;
 mod ptable;
 mod room;
 pub mod set;
+pub mod stream;
 pub mod zset;

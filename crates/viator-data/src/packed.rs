@@ -486,6 +486,11 @@ impl<'a> Iter<'a> {
     pub fn pos(&self) -> Option<Pos> {
         (self.front < self.back).then_some(Pos(self.front))
     }
+
+    /// The position of what `next_back` returned last (one past the end before that).
+    pub fn back_pos(&self) -> Pos {
+        Pos(self.back)
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -499,6 +504,17 @@ impl<'a> Iterator for Iter<'a> {
         self.front += size + backlen_size(size);
         Some(entry)
     }
+
+    fn nth(&mut self, n: usize) -> Option<Entry<'a>> {
+        for _ in 0..n {
+            if self.front >= self.back {
+                return None;
+            }
+            let size = entry_size(self.list.bytes.get(self.front..)?)?;
+            self.front += size + backlen_size(size);
+        }
+        self.next()
+    }
 }
 
 impl DoubleEndedIterator for Iter<'_> {
@@ -509,5 +525,15 @@ impl DoubleEndedIterator for Iter<'_> {
         let pos = self.list.before(self.back)?;
         self.back = pos.0;
         self.list.get(pos)
+    }
+
+    fn nth_back(&mut self, n: usize) -> Option<Self::Item> {
+        for _ in 0..n {
+            if self.front >= self.back {
+                return None;
+            }
+            self.back = self.list.before(self.back)?.0;
+        }
+        self.next_back()
     }
 }

@@ -171,6 +171,8 @@ proptest! {
         prop_assert_eq!(p.iter().map(|e| e.to_vec()).collect::<Vec<_>>(), m.clone());
         prop_assert_eq!(p.iter().rev().map(|e| e.to_vec()).collect::<Vec<_>>(), m.iter().rev().cloned().collect::<Vec<_>>());
         for (i, v) in m.iter().enumerate() {
+            prop_assert!(p.iter().nth(i).unwrap().eq_bytes(v));
+            prop_assert!(p.iter().nth_back(m.len() - 1 - i).unwrap().eq_bytes(v));
             prop_assert!(p.index(i as i64).unwrap().eq_bytes(v));
             prop_assert!(p.index(i as i64 - m.len() as i64).unwrap().eq_bytes(v));
             let first = m.iter().position(|w| w == v).unwrap();
