@@ -2,10 +2,14 @@
 
 use viator_engine::command::Command;
 
+mod connection;
 pub mod declare;
+mod help;
+mod pubsub;
+mod transactions;
 
 /// Every family's top-level commands; the order is without meaning.
-pub static FAMILIES: &[&[&Command]] = &[];
+pub static FAMILIES: &[&[&Command]] = &[connection::COMMANDS, transactions::COMMANDS, pubsub::COMMANDS];
 
 /// Every top-level command; subcommands hang from their containers.
 pub fn all() -> impl Iterator<Item = &'static Command> {

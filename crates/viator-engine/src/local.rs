@@ -86,6 +86,8 @@ pub struct Local {
     pub lru_clock: u32,
     /// Eviction candidates found earlier.
     pub evict_pool: Vec<crate::evict::Candidate>,
+    /// Bytes that a command builds; whoever takes it gives it back. No more than a few KB stay allocated.
+    pub scratch: Vec<u8>,
     rng: u64,
 }
 
@@ -105,6 +107,7 @@ impl Local {
             redact: Vec::new(),
             lru_clock: 0,
             evict_pool: Vec::new(),
+            scratch: Vec::new(),
             rng: server.random_seed(),
         };
         l.begin_batch(server);

@@ -29,6 +29,20 @@ pub enum NewValue<'v> {
     Object(Box<Object>),
 }
 
+impl<'v> NewValue<'v> {
+    /// A string as clients set it: an integer if it is one's decimal form.
+    #[inline]
+    pub fn text(bytes: &'v [u8]) -> NewValue<'v> {
+        // no integer has more characters
+        if bytes.len() <= 20
+            && let Some(n) = viator_data::num::parse_i64(bytes)
+        {
+            return NewValue::Int(n);
+        }
+        NewValue::Str { bytes, raw: false }
+    }
+}
+
 /// A value read from the keyspace.
 #[derive(Clone, Copy, Debug)]
 pub enum ValueRef<'a> {
@@ -216,6 +230,12 @@ impl DbShard {
     /// The bytes of an inline string, for changing them in place (the length stays). Marks it as modified.
     pub fn str_mut(&mut self, handle: Handle) -> Option<&mut [u8]> {
         entry::str_mut(self.arena.bytes_mut(handle))
+    }
+
+    /// Overwrites an entry that holds an integer with another of the same width. Returns whether it did.
+    #[inline]
+    pub fn set_int(&mut self, handle: Handle, value: i64) -> bool {
+        entry::set_int(self.arena.bytes_mut(handle), value)
     }
 
     /// Stores a value under a key, in place where it fits. Returns the entry and the object that it replaced.
