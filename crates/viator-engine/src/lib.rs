@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod auth;
+pub mod batch;
 pub mod client;
 pub mod client_evict;
 pub mod client_list;

@@ -113,7 +113,7 @@ pub fn exec(ctx: &mut AdminCtx<'_, '_>) -> Result<(), Error> {
     for c in &multi.queue {
         // the table does not change after start: what was found while queueing is found again
         if let Lookup::Found(e) = server.table.lookup(c.args()) {
-            footprint = footprint.or(dispatch::footprint(server, e, c.args()).0);
+            footprint = footprint.or(dispatch::footprint(server, e, c.args()));
             entries.push(e);
         }
     }
