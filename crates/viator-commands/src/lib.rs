@@ -3,11 +3,16 @@
 use viator_engine::command::Command;
 
 mod bitmap;
+mod connection;
 pub mod declare;
+mod help;
+mod pubsub;
 mod string;
+mod transactions;
 
 /// Every family's top-level commands; the order is without meaning.
-pub static FAMILIES: &[&[&Command]] = &[string::COMMANDS, bitmap::COMMANDS];
+pub static FAMILIES: &[&[&Command]] =
+    &[string::COMMANDS, bitmap::COMMANDS, connection::COMMANDS, transactions::COMMANDS, pubsub::COMMANDS];
 
 /// Every top-level command; subcommands hang from their containers.
 pub fn all() -> impl Iterator<Item = &'static Command> {
