@@ -3,9 +3,10 @@
 use viator_engine::command::Command;
 
 pub mod declare;
+pub mod keys;
 
 /// Every family's top-level commands; the order is without meaning.
-pub static FAMILIES: &[&[&Command]] = &[];
+pub static FAMILIES: &[&[&Command]] = &[keys::COMMANDS];
 
 /// Every top-level command; subcommands hang from their containers.
 pub fn all() -> impl Iterator<Item = &'static Command> {

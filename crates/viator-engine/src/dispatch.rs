@@ -341,7 +341,7 @@ pub(crate) fn call_held<'s>(
 /// The shards of a command, and its first key located.
 #[inline]
 pub(crate) fn footprint<'a>(server: &Server, entry: &Entry, args: Args<'a>) -> (Footprint, Option<(&'a [u8], Loc)>) {
-    if entry.touches_all() {
+    if entry.touches_all(args) {
         return (Footprint::ALL, None);
     }
     let mut footprint = Footprint::NONE;
@@ -357,7 +357,7 @@ pub(crate) fn footprint<'a>(server: &Server, entry: &Entry, args: Args<'a>) -> (
 
 /// The end of a writing command, still under its locks.
 #[inline]
-fn commit(local: &mut Local, server: &Server) {
+pub(crate) fn commit(local: &mut Local, server: &Server) {
     if local.dirty > 0 {
         local.stats.counters.dirty.add(local.dirty);
         local.dirty = 0;

@@ -209,8 +209,12 @@ impl Entry {
 
     /// Whether the command touches shards that its keys do not tell.
     #[inline]
-    pub fn touches_all(&self) -> bool {
-        self.cmd.scope == Scope::All
+    pub fn touches_all(&self, args: Args<'_>) -> bool {
+        match self.cmd.scope {
+            Scope::None | Scope::Keys => false,
+            Scope::All => true,
+            Scope::AllIf(rule) => rule(args),
+        }
     }
 
     /// Whether it has a trait.

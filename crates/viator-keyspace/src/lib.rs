@@ -9,6 +9,7 @@ mod arena;
 mod db;
 mod entry;
 mod object;
+pub mod rdb;
 
 pub use arena::Handle;
 pub use db::{DbShard, EntryRef, Expiry, MAX_INLINE, NewValue, ValueRef};
