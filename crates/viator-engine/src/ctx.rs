@@ -89,7 +89,7 @@ impl<'s> AdminCtx<'_, 's> {
                 &mut taken
             }
         };
-        let result = f(&mut ReadKeys::new(guards, server, local, db, true, None));
+        let result = f(&mut ReadKeys::new(guards, server, local, db, true, &[]));
         // what expired on the way is told before the locks are released
         crate::notify::publish_events(server, local);
         result
@@ -99,7 +99,7 @@ impl<'s> AdminCtx<'_, 's> {
     pub fn with_keys_mut<R>(&mut self, db: usize, f: impl FnOnce(&mut WriteKeys<'_, 's>) -> R) -> R {
         self.with_keys(db, |keys| {
             let ReadKeysParts { guards, server, local } = keys.parts();
-            let result = f(&mut WriteKeys::new(ReadKeys::new(guards, server, local, db, true, None)));
+            let result = f(&mut WriteKeys::new(ReadKeys::new(guards, server, local, db, true, &[])));
             crate::dispatch::commit(local, server);
             result
         })

@@ -5,11 +5,13 @@
 //! watchers; the command's end commits the rest (events, dirty count, propagation).
 
 use crate::args::OwnedArgs;
+use crate::batch::Located;
 use crate::config::{Config, NotifyFlags};
 use crate::error::Error;
 use crate::evict;
 use crate::local::{Event, Local};
 use crate::server::{Garbage, Held, Server, ShardExt};
+use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use viator_keyspace::rdb::Writer;
@@ -26,8 +28,10 @@ pub struct ReadKeys<'a, 's> {
     pub db: usize,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
-    /// The located key of the arguments, to hash it once.
-    memo: Option<(*const u8, usize, Loc)>,
+    /// The keys of the arguments, to hash each once.
+    located: &'a [Located],
+    /// The one of them that was asked for last.
+    last: Cell<usize>,
 }
 
 /// Writing access; see the module.
@@ -53,10 +57,9 @@ impl<'a, 's> ReadKeys<'a, 's> {
         local: &'a mut Local,
         db: usize,
         no_touch: bool,
-        first: Option<(&[u8], Loc)>,
+        located: &'a [Located],
     ) -> Self {
-        let memo = first.map(|(k, l)| (k.as_ptr(), k.len(), l));
-        ReadKeys { guards, server, local, db, no_touch, memo }
+        ReadKeys { guards, server, local, db, no_touch, located, last: Cell::new(0) }
     }
 
     pub(crate) fn parts(&mut self) -> crate::ctx::ReadKeysParts<'_, 's> {
@@ -76,11 +79,17 @@ impl<'a, 's> ReadKeys<'a, 's> {
     /// Where a key lives.
     #[inline]
     pub fn locate(&self, key: &[u8]) -> Loc {
-        match self.memo {
-            // the same bytes at the same place: the arguments do not change while the command runs
-            Some((p, n, loc)) if p == key.as_ptr() && n == key.len() => loc,
-            _ => self.server.keyspace.locate(key),
+        // handlers go through their keys in order; the bytes do not change while the command runs
+        let last = self.last.get();
+        for i in [last, last + 1, 0] {
+            if let Some(l) = self.located.get(i)
+                && l.is(key)
+            {
+                self.last.set(i);
+                return l.loc;
+            }
         }
+        self.server.keyspace.locate(key)
     }
 
     /// The held shard of a key, or any other.

@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 pub struct Clock {
     base: Instant,
     /// Unix nanoseconds at `base`.
-    unix: i128,
+    unix: u64,
     last_ns: u64,
     rebased_ns: u64,
 }
@@ -22,8 +22,8 @@ impl Default for Clock {
     }
 }
 
-fn unix_ns() -> i128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i128)
+fn unix_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)
 }
 
 impl Clock {
@@ -33,7 +33,7 @@ impl Clock {
         let ns = self.base.elapsed().as_nanos() as u64;
         if ns - self.rebased_ns > 100_000_000 {
             self.rebased_ns = ns;
-            self.unix = unix_ns() - i128::from(ns);
+            self.unix = unix_ns().saturating_sub(ns);
         }
         self.last_ns = ns;
         ns
@@ -42,12 +42,12 @@ impl Clock {
     /// Unix milliseconds of the last reading.
     #[inline]
     pub fn now_ms(&self) -> i64 {
-        ((self.unix + i128::from(self.last_ns)) / 1_000_000) as i64
+        ((self.unix + self.last_ns) / 1_000_000) as i64
     }
 
     /// Unix microseconds of the last reading.
     pub fn now_us(&self) -> i64 {
-        ((self.unix + i128::from(self.last_ns)) / 1000) as i64
+        ((self.unix + self.last_ns) / 1000) as i64
     }
 }
 
@@ -88,6 +88,8 @@ pub struct Local {
     pub scratch: Vec<u8>,
     /// Working memory of string compression, made when first needed.
     pub compressor: Option<Box<viator_data::lzf::Compressor>>,
+    /// Scratch for pipelines.
+    pub batch: crate::batch::Batch,
     rng: u64,
 }
 
@@ -108,6 +110,7 @@ impl Local {
             evict_pool: Vec::new(),
             scratch: Vec::new(),
             compressor: None,
+            batch: crate::batch::Batch::default(),
             rng: server.random_seed(),
         };
         l.begin_batch(server);

@@ -217,6 +217,12 @@ impl Entry {
         }
     }
 
+    /// Whether shards are locked for the keys that its key specs find.
+    #[inline]
+    pub fn names_keys(&self) -> bool {
+        matches!(self.cmd.scope, Scope::Keys | Scope::AllIf(_))
+    }
+
     /// Whether it has a trait.
     #[inline]
     pub fn is(&self, t: Traits) -> bool {
