@@ -2,11 +2,13 @@
 
 use viator_engine::command::Command;
 
+mod bitmap;
 pub mod declare;
-pub mod keys;
+mod keys;
+mod string;
 
 /// Every family's top-level commands; the order is without meaning.
-pub static FAMILIES: &[&[&Command]] = &[keys::COMMANDS];
+pub static FAMILIES: &[&[&Command]] = &[string::COMMANDS, bitmap::COMMANDS, keys::COMMANDS];
 
 /// Every top-level command; subcommands hang from their containers.
 pub fn all() -> impl Iterator<Item = &'static Command> {
