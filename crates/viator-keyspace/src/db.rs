@@ -5,7 +5,7 @@
 use crate::arena::{self, Arena, Handle};
 use crate::buckets::Buckets;
 use crate::entry::{self, Inline, View};
-use crate::object::{Object, Objects};
+use crate::object::{Object, Objects, Type};
 use crate::{HashSeed, Loc, SLOTS_PER_SHARD};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -30,6 +30,11 @@ pub enum NewValue<'v> {
 }
 
 impl<'v> NewValue<'v> {
+    /// Its type.
+    pub fn kind(&self) -> Type {
+        if let NewValue::Object(o) = self { o.kind() } else { Type::String }
+    }
+
     /// A string as clients set it: an integer if it is one's decimal form.
     #[inline]
     pub fn text(bytes: &'v [u8]) -> NewValue<'v> {

@@ -10,6 +10,7 @@ mod buckets;
 mod db;
 mod entry;
 mod object;
+pub mod rdb;
 
 pub use arena::Handle;
 pub use db::{DbShard, EntryRef, Expiry, MAX_INLINE, NewValue, ValueRef};

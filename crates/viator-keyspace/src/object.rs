@@ -22,6 +22,9 @@ pub enum Type {
 }
 
 impl Type {
+    /// Every type.
+    pub const ALL: [Type; 6] = [Type::String, Type::List, Type::Set, Type::Zset, Type::Hash, Type::Stream];
+
     /// What TYPE answers.
     pub const fn name(self) -> &'static str {
         match self {
@@ -53,6 +56,13 @@ impl Object {
     pub fn kind(&self) -> Type {
         match self {
             Object::Str(_) => Type::String,
+        }
+    }
+
+    /// What OBJECT ENCODING answers.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            Object::Str(_) => "raw",
         }
     }
 
