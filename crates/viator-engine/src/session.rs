@@ -123,6 +123,12 @@ impl Session {
         self.gate & gate::AUTH == 0
     }
 
+    /// Ends the session: nothing of it stays behind. No shard may be held.
+    pub fn close(&mut self, server: &crate::server::Server) {
+        crate::transaction::discard(self, server);
+        server.clients.remove(self.shared.id);
+    }
+
     /// Its id.
     pub fn id(&self) -> u64 {
         self.shared.id

@@ -221,18 +221,18 @@ impl fmt::Display for Value {
             Ok(())
         }
         match self {
-            Value::Simple(b) => write!(f, "+{}", b.escape_ascii()),
-            Value::Error(b) => write!(f, "(error) {}", b.escape_ascii()),
-            Value::BlobError(b) => write!(f, "(blob error) {}", b.escape_ascii()),
+            Value::Simple(b) => write!(f, "+{}", plain(b)),
+            Value::Error(b) => write!(f, "(error) {}", plain(b)),
+            Value::BlobError(b) => write!(f, "(blob error) {}", plain(b)),
             Value::Integer(n) => write!(f, "{n}"),
-            Value::Bulk(b) => write!(f, "\"{}\"", b.escape_ascii()),
+            Value::Bulk(b) => write!(f, "\"{}\"", plain(b)),
             Value::NullBulk => f.write_str("nil"),
             Value::NullArray => f.write_str("nil-array"),
             Value::Null => f.write_str("null"),
             Value::Boolean(b) => write!(f, "#{b}"),
-            Value::Double(b) => write!(f, ",{}", b.escape_ascii()),
-            Value::BigNumber(b) => write!(f, "({}", b.escape_ascii()),
-            Value::Verbatim(k, b) => write!(f, "={}:\"{}\"", k.escape_ascii(), b.escape_ascii()),
+            Value::Double(b) => write!(f, ",{}", plain(b)),
+            Value::BigNumber(b) => write!(f, "({}", plain(b)),
+            Value::Verbatim(k, b) => write!(f, "={}:\"{}\"", plain(k), plain(b)),
             Value::Array(v) => {
                 f.write_str("[")?;
                 list(f, v.iter())?;
@@ -260,6 +260,11 @@ impl fmt::Display for Value {
             }
         }
     }
+}
+
+/// Printable ASCII as it is, the rest as escapes; quotes and backslashes escaped, but for the single quotes of messages.
+fn plain(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string().replace("\\'", "'")
 }
 
 /// Why bytes are no reply.

@@ -1,1 +1,294 @@
 //! Listeners, connections, event loops, timers, shutdown.
+
+mod apply;
+mod conn;
+mod host;
+mod log;
+mod memory;
+mod net;
+mod procfs;
+mod worker;
+
+use host::{Control, Process};
+use parking_lot::Mutex;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use viator_engine::config::Config;
+use viator_engine::local::Local;
+use viator_engine::server::{Garbage, Parts, Server};
+use viator_engine::table::Table;
+use viator_keyspace::{Footprint, SHARDS};
+use worker::{Message, Worker};
+
+/// The version of Redis whose behaviour this is.
+pub const REDIS_VERSION: &str = "8.4.0";
+
+/// Runs a server until it is shut down.
+pub fn serve(mut cfg: Config, config_file: String) -> ExitCode {
+    let log = Arc::new(log::Log::new());
+    log.configure(&cfg.logfile, cfg.loglevel as u8);
+    if tracing::subscriber::set_global_default(log::SharedLog(log.clone())).is_err() {
+        eprintln!("a log is set up already");
+        return ExitCode::FAILURE;
+    }
+    if cfg.io_threads == 0 {
+        cfg.io_threads = thread::available_parallelism().map_or(1, |n| n.get() as i64);
+    }
+    tracing::info!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
+    tracing::info!(
+        "Redis version={REDIS_VERSION}, bits=64, commit=00000000, modified=0, pid={}, just started",
+        std::process::id()
+    );
+    if config_file.is_empty() {
+        tracing::warn!(
+            "Warning: no config file specified, using the default config. In order to specify a config file use viator \
+             /path/to/redis.conf"
+        );
+    } else {
+        tracing::info!("Configuration loaded");
+    }
+    if let Err(got) = apply::raise_file_limit(cfg.maxclients) {
+        tracing::warn!("The open file limit allows {got} clients only: maxclients has been reduced.");
+        cfg.maxclients = got.max(1);
+    }
+    let table = match Table::new(viator_commands::all(), &[]) {
+        Ok(t) => t,
+        Err(e) => {
+            tracing::warn!("{e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let port = cfg.port;
+    let sockets = match apply::listeners(&cfg) {
+        Ok(l) => l,
+        Err((addr, e)) => {
+            tracing::warn!("Warning: Could not create server TCP listening socket {addr}: bind: {e}");
+            tracing::warn!("Failed listening on port {port} (tcp), aborting.");
+            return ExitCode::FAILURE;
+        }
+    };
+    tracing::info!("Running mode=standalone, port={port}.");
+
+    let threads = cfg.io_threads.clamp(1, 128) as usize;
+    let mut polls = Vec::new();
+    let mut inboxes = Vec::new();
+    for _ in 0..threads {
+        match Worker::prepare() {
+            Ok((p, i)) => {
+                polls.push(p);
+                inboxes.push(i);
+            }
+            Err(e) => {
+                tracing::warn!("cannot wait for events: {e}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    let memory = Arc::new(memory::Memory::default());
+    let main_memory = memory.this_thread();
+    let (garbage_tx, garbage_rx) = mpsc::channel();
+    let (control_tx, control_rx) = mpsc::channel();
+    let pending = Arc::new(AtomicU64::new(0));
+    let process = Arc::new(Process {
+        memory: memory.clone(),
+        garbage: Mutex::new(garbage_tx),
+        pending: pending.clone(),
+        inboxes: inboxes.clone(),
+        control: Mutex::new(control_tx.clone()),
+        stopping: AtomicBool::new(false),
+        log,
+    });
+    let parts = Parts {
+        config: cfg,
+        table,
+        host: process.clone(),
+        config_file,
+        executable: std::env::current_exe().map(|p| p.display().to_string()).unwrap_or_default(),
+        seed: random(),
+        now_ms: now_ms(),
+        run_id: format!("{:016x}{:016x}{:08x}", random(), random(), random() as u32),
+    };
+    let server = Arc::new(Server::new(parts));
+    server.port.store(port as u32, Relaxed);
+
+    signals(control_tx);
+    free_thread(garbage_rx, pending, memory.clone(), server.clone());
+    memory.publish(&main_memory);
+    memory.calibrate();
+    server.startup_memory.store(server.used_memory(), Relaxed);
+    if let Some(first) = inboxes.first() {
+        first.send(Message::Listen(sockets));
+    }
+    let workers: Vec<_> = polls
+        .into_iter()
+        .zip(inboxes.iter().cloned())
+        .enumerate()
+        .filter_map(|(i, (poll, inbox))| {
+            let w = Worker::new(i, poll, server.clone(), memory.clone(), inbox, inboxes.clone());
+            let name = format!("io_thd_{i}");
+            thread::Builder::new().name(name).spawn(move || w.run()).map_err(|e| tracing::warn!("{e}")).ok()
+        })
+        .collect();
+    cron_thread(server.clone(), memory.clone());
+    tracing::info!("Server initialized");
+    if port != 0 {
+        tracing::info!("Ready to accept connections tcp");
+    }
+    if !server.config.load().unixsocket.is_empty() {
+        tracing::info!("Ready to accept connections unix");
+    }
+    control(&control_rx, &server, &process);
+    for i in &inboxes {
+        i.send(Message::Stop);
+    }
+    for w in workers {
+        if w.join().is_err() {
+            tracing::warn!("a worker ended badly");
+        }
+    }
+    let cfg = server.config.load();
+    if !cfg.unixsocket.is_empty() {
+        drop(std::fs::remove_file(&cfg.unixsocket)); // it may be gone already
+    }
+    tracing::warn!("Redis is now ready to exit, bye bye...");
+    ExitCode::SUCCESS
+}
+
+/// Waits for what ends the server.
+fn control(rx: &Receiver<Control>, server: &Server, process: &Process) {
+    loop {
+        match rx.recv() {
+            Ok(Control::Signal(s)) => {
+                let name = if s == signal_hook::consts::SIGINT { "SIGINT" } else { "SIGTERM" };
+                tracing::warn!("Received {name} scheduling shutdown...");
+                tracing::warn!("User requested shutdown...");
+                return;
+            }
+            Ok(Control::Shutdown(r)) => {
+                tracing::warn!("User requested shutdown...");
+                if process.stopping.load(Relaxed) {
+                    return;
+                }
+                // aborted before it began
+                if let Some(c) = r.client.and_then(|id| server.clients.get(id)) {
+                    c.send(b"-ERR Errors trying to SHUTDOWN. Check logs.\r\n");
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+fn signals(tx: mpsc::Sender<Control>) {
+    let r = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT]);
+    match r {
+        Ok(mut signals) => {
+            let spawned = thread::Builder::new().name("signals".into()).spawn(move || {
+                for s in signals.forever() {
+                    if tx.send(Control::Signal(s)).is_err() {
+                        return;
+                    }
+                }
+            });
+            if let Err(e) = spawned {
+                tracing::warn!("signals are not watched: {e}");
+            }
+        }
+        Err(e) => tracing::warn!("signals are not watched: {e}"),
+    }
+}
+
+/// Frees values that take long.
+fn free_thread(rx: Receiver<Garbage>, pending: Arc<AtomicU64>, memory: Arc<memory::Memory>, server: Arc<Server>) {
+    let spawned = thread::Builder::new().name("bio_lazy_free".into()).spawn(move || {
+        let counted = memory.this_thread();
+        for g in rx {
+            match g {
+                Garbage::Object(o) => drop(o),
+                Garbage::Db(d) => drop(d),
+            }
+            memory.publish(&counted);
+            pending.fetch_sub(1, Relaxed);
+            server.totals.lazyfreed.add_shared(1);
+        }
+    });
+    if let Err(e) = spawned {
+        tracing::warn!("no background thread: {e}");
+    }
+}
+
+/// Timers: expiry, compaction, rates, peaks.
+fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>) {
+    let spawned = thread::Builder::new().name("cron".into()).spawn(move || {
+        let counted = memory.this_thread();
+        let mut local = Local::new(&server);
+        let (mut expire_at, mut last) = (0usize, now_ms());
+        loop {
+            let hz = local.cfg.hz.clamp(1, 500) as u64;
+            thread::sleep(Duration::from_millis(1000 / hz));
+            local.begin_batch(&server);
+            if !server.cron_paused.load(Relaxed) {
+                viator_engine::expire::cycle(&mut local, &server, hz, &mut expire_at);
+                compact(&mut local, &server);
+            }
+            let now = now_ms();
+            if now - last >= 100 {
+                let mut rates = server.rates.lock();
+                let ms = (now - last) as u64;
+                rates.ops.sample(server.sum(|c| &c.commands), ms);
+                rates.net_in.sample(server.sum(|c| &c.net_in), ms);
+                rates.net_out.sample(server.sum(|c| &c.net_out), ms);
+                rates.loops.sample(server.sum(|c| &c.loops), ms);
+                last = now;
+            }
+            memory.publish(&counted);
+            let used = server.used_memory();
+            if used > server.peak_memory.load(Relaxed) {
+                server.peak_memory.store(used, Relaxed);
+                server.peak_time.store(now / 1000, Relaxed);
+            }
+        }
+    });
+    if let Err(e) = spawned {
+        tracing::warn!("no timer thread: {e}");
+    }
+}
+
+/// Returns the memory of sparse arena pages: a few pages of one shard at a time.
+fn compact(local: &mut Local, server: &Server) {
+    // only when a good part of all arenas is empty
+    let free = server.keyspace.free_bytes();
+    if free < 16 << 20 || free * 8 < server.host.used_memory() {
+        return;
+    }
+    let start = local.clock.read();
+    while local.clock.read() - start < 1_000_000 {
+        let shard = local.random() as usize % SHARDS;
+        let mut guards = server.keyspace.lock(Footprint::NONE.with(shard));
+        let s = guards.shard(shard);
+        let before = s.free_bytes() as i64;
+        for db in 0..server.keyspace.databases() {
+            let r = local.random();
+            if let Some(d) = s.db_mut(db) {
+                d.compact(r);
+            }
+        }
+        let delta = s.free_bytes() as i64 - before;
+        server.keyspace.add_free_bytes(delta);
+    }
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+}
+
+/// A random number from the system's source, through the standard library's hash keys.
+fn random() -> u64 {
+    RandomState::new().hash_one(0u8)
+}

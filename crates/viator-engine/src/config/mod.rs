@@ -4,6 +4,23 @@
 #[expect(missing_docs, reason = "x")]
 pub struct Config {
     pub cluster_enabled: bool,
+    pub port: i64,
+    pub bind: Vec<String>,
+    pub unixsocket: String,
+    pub unixsocketperm: u32,
+    pub tcp_backlog: i64,
+    pub tcp_keepalive: i64,
+    pub timeout: i64,
+    pub maxclients: i64,
+    pub protected_mode: bool,
+    pub requirepass: String,
+    pub io_threads: i64,
+    pub hz: i64,
+    pub client_query_buffer_limit: u64,
+    pub proto_max_bulk_len: i64,
+    pub logfile: String,
+    pub loglevel: u8,
+    pub client_output_buffer_limit: OutputLimits,
     pub databases: i64,
     pub maxmemory: u64,
     pub maxmemory_clients: i64,
@@ -28,6 +45,23 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             cluster_enabled: false,
+            port: 6379,
+            bind: vec!["*".into(), "-::*".into()],
+            unixsocket: String::new(),
+            unixsocketperm: 0,
+            tcp_backlog: 511,
+            tcp_keepalive: 300,
+            timeout: 0,
+            maxclients: 10000,
+            protected_mode: true,
+            requirepass: String::new(),
+            io_threads: 0,
+            hz: 10,
+            client_query_buffer_limit: 1 << 30,
+            proto_max_bulk_len: 512 << 20,
+            logfile: String::new(),
+            loglevel: 2,
+            client_output_buffer_limit: OutputLimits::default(),
             databases: 16,
             maxmemory: 0,
             maxmemory_clients: 0,
@@ -105,5 +139,26 @@ impl NotifyFlags {
     }
     pub fn wants(self, class: Self) -> bool {
         self.0 & class.0 != 0 && self.0 & 3 != 0
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(missing_docs, reason = "x")]
+pub struct OutputLimit {
+    pub hard: u64,
+    pub soft: u64,
+    pub seconds: i64,
+}
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(missing_docs, reason = "x")]
+pub struct OutputLimits {
+    pub normal: OutputLimit,
+    pub replica: OutputLimit,
+    pub pubsub: OutputLimit,
+}
+#[expect(missing_docs, reason = "x")]
+impl Config {
+    pub fn bind_is_default(&self) -> bool {
+        self.bind == ["*", "-::*"]
     }
 }

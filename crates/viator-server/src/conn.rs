@@ -1,0 +1,359 @@
+//! A connection: bytes in, commands, bytes out. No knowledge of the event loop around it.
+
+use crate::net::Stream;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Write};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use viator_engine::args::OwnedArgs;
+use viator_engine::client::flag;
+use viator_engine::dispatch::{self, Flow};
+use viator_engine::local::Local;
+use viator_engine::server::Server;
+use viator_engine::session::{Blocked, Session};
+use viator_resp::reply::Reply;
+use viator_resp::request::{Limits, Parsed, Parser, ProtocolError};
+
+/// Output that the socket has not taken yet.
+enum Chunk {
+    Bytes(Vec<u8>),
+    Shared(Arc<Vec<u8>>),
+}
+
+impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Chunk::Bytes(b) => b,
+            Chunk::Shared(b) => b,
+        }
+    }
+}
+
+/// See the module.
+pub struct Conn {
+    /// Its socket.
+    pub stream: Stream,
+    /// Its state as a client.
+    pub session: Session,
+    parser: Parser,
+    /// Input that is not yet a command, or waits while the client is blocked.
+    input: Vec<u8>,
+    pending: VecDeque<Chunk>,
+    /// Bytes of the first chunk that were sent.
+    sent: usize,
+    pending_len: usize,
+    /// Close once everything was sent.
+    pub closing: bool,
+    /// The socket may have more to read.
+    pub readable: bool,
+    /// Unix seconds since which the soft output limit is exceeded; 0: it is not.
+    over_soft_since: i64,
+    /// Unix milliseconds of the last input or output progress, for `timeout`.
+    pub last_ms: i64,
+}
+
+/// What is to become of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// It goes on.
+    Open,
+    /// It is over.
+    Closed,
+}
+
+impl Conn {
+    /// A new connection.
+    pub fn new(stream: Stream, session: Session, now_ms: i64) -> Conn {
+        Conn {
+            stream,
+            session,
+            parser: Parser::new(|line| viator_data::args::split_args(line).ok()),
+            input: Vec::new(),
+            pending: VecDeque::new(),
+            sent: 0,
+            pending_len: 0,
+            closing: false,
+            readable: true,
+            over_soft_since: 0,
+            last_ms: now_ms,
+        }
+    }
+
+    /// Whether output waits for the socket.
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Takes input and executes the commands in it. Replies are appended to `out` and sent.
+    pub fn feed(&mut self, local: &mut Local, server: &Server, bytes: &[u8], out: &mut Reply) -> State {
+        self.last_ms = local.clock.now_ms();
+        self.session.shared.net_in.fetch_add(bytes.len() as u64, Relaxed);
+        if self.session.blocked.is_some() || !self.input.is_empty() {
+            self.input.extend_from_slice(bytes);
+            if self.input.len() as u64 > local.cfg.client_query_buffer_limit {
+                server.totals.query_buffer_limit_disconnections.add_shared(1);
+                tracing::warn!(
+                    "Closing client that reached max query buffer length: id={} addr={} (qbuf initial bytes: {})",
+                    self.session.id(),
+                    self.session.shared.addr,
+                    String::from_utf8_lossy(self.input.get(..64).unwrap_or(&self.input)).escape_debug()
+                );
+                return State::Closed;
+            }
+            return self.resume(local, server, out);
+        }
+        let used = self.run(local, server, bytes, out);
+        if let Some(rest) = bytes.get(used..)
+            && !rest.is_empty()
+            && !self.closing
+        {
+            self.input.extend_from_slice(rest);
+        }
+        self.finish(local, server, out)
+    }
+
+    /// Executes what is in the input buffer.
+    pub fn resume(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
+        if self.session.blocked.is_some() {
+            return self.finish(local, server, out);
+        }
+        let input = std::mem::take(&mut self.input);
+        let used = self.run(local, server, &input, out);
+        self.input = input;
+        if used == self.input.len() || self.closing {
+            self.input = Vec::new();
+        } else if used > 0 {
+            self.input.drain(..used);
+            if self.input.capacity() > 4 * self.input.len() + 65536 && self.parser.wanted(self.input.len()) == 0 {
+                self.input.shrink_to_fit();
+            }
+        }
+        self.finish(local, server, out)
+    }
+
+    /// Tries the command again that CLIENT PAUSE held back.
+    pub fn retry(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
+        let Some(Blocked::Paused(args)) = self.session.blocked.take() else { return State::Open };
+        self.session.shared.set_flag(flag::BLOCKED, false);
+        server.blocked_clients.fetch_sub(1, Relaxed);
+        let start = local.begin_batch(server);
+        self.run_one(local, server, &args, out, start);
+        self.resume(local, server, out)
+    }
+
+    fn run_one(&mut self, local: &mut Local, server: &Server, args: &OwnedArgs, out: &mut Reply, start: u64) {
+        out.set_resp3(self.session.resp3);
+        let (flow, _) = dispatch::execute(local, server, &mut self.session, args.args(), out, start);
+        if flow == Flow::Close {
+            self.closing = true;
+        }
+    }
+
+    /// Executes the commands at the beginning of `bytes`; returns how many bytes they were.
+    fn run(&mut self, local: &mut Local, server: &Server, bytes: &[u8], out: &mut Reply) -> usize {
+        let mut at = 0;
+        let mut clock = local.begin_batch(server);
+        let mut commands = 0u64;
+        out.set_resp3(self.session.resp3);
+        let max_bulk = local.cfg.proto_max_bulk_len.max(0) as u64;
+        while !self.closing && self.session.blocked.is_none() {
+            let rest = bytes.get(at..).unwrap_or_default();
+            if rest.is_empty() {
+                break;
+            }
+            let limits = Limits { max_bulk, authenticated: self.session.authenticated() };
+            match self.parser.parse(rest, limits) {
+                Ok(Parsed::Command(n)) => {
+                    local.now = local.clock.now_ms();
+                    let args = self.parser.args(rest);
+                    let (flow, end) = dispatch::execute(local, server, &mut self.session, args, out, clock);
+                    clock = end;
+                    at += n;
+                    commands += 1;
+                    if flow == Flow::Close {
+                        self.closing = true;
+                    }
+                    if self.session.shared.has_mail() {
+                        out.raw(&self.session.shared.take_mail());
+                    }
+                    if out.len() > 1 << 20 {
+                        self.flush(out);
+                        out.set_resp3(self.session.resp3);
+                    }
+                }
+                Ok(Parsed::Nothing(n)) => at += n,
+                Ok(Parsed::Incomplete) => break,
+                Err(ProtocolError(text)) => {
+                    out.error(&format!("ERR {text}"));
+                    tracing::debug!("{text} from client: id={} addr={}", self.session.id(), self.session.shared.addr);
+                    self.closing = true;
+                }
+            }
+        }
+        self.parser.shrink();
+        let shared = &self.session.shared;
+        shared.commands.fetch_add(commands, Relaxed);
+        shared.last.store(local.clock.now_ms(), Relaxed);
+        at
+    }
+
+    /// Ends a turn: sends, checks limits, publishes buffer sizes.
+    fn finish(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
+        if self.session.shared.has_mail() {
+            out.raw(&self.session.shared.take_mail());
+        }
+        if self.session.shared.kill.load(Relaxed) {
+            return State::Closed;
+        }
+        if !self.flush(out) {
+            return State::Closed;
+        }
+        let shared = &self.session.shared;
+        shared.qbuf.store(self.input.len() as u64, Relaxed);
+        shared.qbuf_free.store((self.input.capacity() - self.input.len()) as u64, Relaxed);
+        shared.argv_mem.store(self.parser.memory() as u64, Relaxed);
+        if self.closing && self.pending.is_empty() {
+            return State::Closed;
+        }
+        self.check_output_limit(local, server)
+    }
+
+    /// Closes a client whose output has exceeded its limits.
+    pub fn check_output_limit(&mut self, local: &Local, server: &Server) -> State {
+        self.session.shared.omem.store(self.pending_len as u64, Relaxed);
+        if self.pending_len == 0 {
+            self.over_soft_since = 0;
+            return State::Open;
+        }
+        let limits = if self.session.shared.has_flag(flag::PUBSUB) {
+            &local.cfg.client_output_buffer_limit.pubsub
+        } else {
+            &local.cfg.client_output_buffer_limit.normal
+        };
+        let n = self.pending_len as u64;
+        let now = local.clock.now_ms() / 1000;
+        let hard = limits.hard > 0 && n >= limits.hard;
+        let over_soft = limits.soft > 0 && n >= limits.soft;
+        if !over_soft {
+            self.over_soft_since = 0;
+        } else if self.over_soft_since == 0 {
+            self.over_soft_since = now;
+        }
+        if hard || (over_soft && now - self.over_soft_since > limits.seconds as i64) {
+            server.totals.output_buffer_limit_disconnections.add_shared(1);
+            tracing::warn!(
+                "Client id={} addr={} omem={n} scheduled to be closed ASAP for overcoming of output buffer limits.",
+                self.session.id(),
+                self.session.shared.addr
+            );
+            return State::Closed;
+        }
+        State::Open
+    }
+
+    /// Sends mail that came from other threads.
+    pub fn deliver(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
+        self.finish(local, server, out)
+    }
+
+    /// Sends what is pending and `out`; what the socket does not take stays. `false`: the connection is broken.
+    fn flush(&mut self, out: &mut Reply) -> bool {
+        if !self.pending.is_empty() {
+            self.enqueue(out, 0);
+            return self.write_pending();
+        }
+        if out.is_empty() {
+            return true;
+        }
+        let (bytes, shared) = out.parts();
+        if !shared.is_empty() {
+            self.enqueue(out, 0);
+            return self.write_pending();
+        }
+        let mut done = 0;
+        loop {
+            match self.stream.write(bytes.get(done..).unwrap_or_default()) {
+                Ok(0) => return false,
+                Ok(n) => {
+                    done += n;
+                    self.session.shared.net_out.fetch_add(n as u64, Relaxed);
+                    if done == bytes.len() {
+                        out.clear();
+                        return true;
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.enqueue(out, done);
+                    return true;
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Moves `out`, from byte `from` on, to the pending output.
+    fn enqueue(&mut self, out: &mut Reply, from: usize) {
+        let (bytes, shared) = out.parts();
+        let mut at = from;
+        let mut push = |c: Chunk| {
+            self.pending_len += c.bytes().len();
+            match (self.pending.back_mut(), &c) {
+                // many small replies make one chunk
+                (Some(Chunk::Bytes(last)), Chunk::Bytes(b)) if last.len() + b.len() < 1 << 16 => {
+                    last.extend_from_slice(b)
+                }
+                _ => self.pending.push_back(c),
+            }
+        };
+        for (position, value) in shared {
+            if let Some(b) = bytes.get(at..*position).filter(|b| !b.is_empty()) {
+                push(Chunk::Bytes(b.to_vec()));
+            }
+            at = at.max(*position);
+            push(Chunk::Shared(value.clone()));
+        }
+        if let Some(b) = bytes.get(at..).filter(|b| !b.is_empty()) {
+            push(Chunk::Bytes(b.to_vec()));
+        }
+        out.clear();
+    }
+
+    /// Writes pending output. `false`: the connection is broken.
+    pub fn write_pending(&mut self) -> bool {
+        while !self.pending.is_empty() {
+            let mut slices = Vec::with_capacity(self.pending.len().min(64));
+            for (i, c) in self.pending.iter().take(64).enumerate() {
+                let b = c.bytes();
+                slices.push(IoSlice::new(if i == 0 { b.get(self.sent..).unwrap_or_default() } else { b }));
+            }
+            match self.stream.write_vectored(&slices) {
+                Ok(0) => return false,
+                Ok(mut n) => {
+                    self.session.shared.net_out.fetch_add(n as u64, Relaxed);
+                    self.pending_len -= n;
+                    while let Some(first) = self.pending.front() {
+                        let left = first.bytes().len() - self.sent;
+                        if n < left {
+                            self.sent += n;
+                            break;
+                        }
+                        n -= left;
+                        self.sent = 0;
+                        self.pending.pop_front();
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+        self.session.shared.omem.store(self.pending_len as u64, Relaxed);
+        true
+    }
+
+    /// Whether the connection can end now: it was to be closed, and everything was sent.
+    pub fn done(&self) -> bool {
+        self.closing && self.pending.is_empty()
+    }
+}

@@ -1,0 +1,84 @@
+//! The process around the engine.
+
+use crate::memory::Memory;
+use crate::worker::{Inbox, Message};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::Sender;
+use viator_engine::config::Config;
+use viator_engine::server::{Garbage, Host, ProcessInfo, ShutdownRequest};
+
+/// See the module.
+pub struct Process {
+    /// Allocator's counts.
+    pub memory: Arc<Memory>,
+    /// Values for the background thread.
+    pub garbage: Mutex<Sender<Garbage>>,
+    /// How many of them wait.
+    pub pending: Arc<AtomicU64>,
+    /// The workers.
+    pub inboxes: Vec<Arc<Inbox>>,
+    /// Shutdown requests, to the main thread.
+    pub control: Mutex<Sender<Control>>,
+    /// A shutdown is waiting.
+    pub stopping: AtomicBool,
+    /// The log.
+    pub log: Arc<crate::log::Log>,
+}
+
+/// What the main thread is told.
+pub enum Control {
+    /// SHUTDOWN.
+    Shutdown(ShutdownRequest),
+    /// A signal.
+    Signal(i32),
+}
+
+impl Host for Process {
+    fn used_memory(&self) -> u64 {
+        self.memory.used()
+    }
+
+    fn free_later(&self, garbage: Garbage) {
+        self.pending.fetch_add(1, Relaxed);
+        if let Err(unsent) = self.garbage.lock().send(garbage) {
+            // the thread is gone, the process ends: free it here
+            drop(unsent);
+            self.pending.fetch_sub(1, Relaxed);
+        }
+    }
+
+    fn pending_frees(&self) -> u64 {
+        self.pending.load(Relaxed)
+    }
+
+    fn shutdown(&self, request: ShutdownRequest) {
+        self.stopping.store(true, Relaxed);
+        if self.control.lock().send(Control::Shutdown(request)).is_err() {
+            tracing::warn!("the main thread is gone");
+        }
+    }
+
+    fn abort_shutdown(&self) -> bool {
+        self.stopping.swap(false, Relaxed)
+    }
+
+    fn apply_config(&self, old: &Config, new: &Config, changed: &[&'static str]) -> Result<(), (String, String)> {
+        crate::apply::apply(self, old, new, changed)
+    }
+
+    fn process_info(&self) -> ProcessInfo {
+        crate::procfs::process_info()
+    }
+
+    fn purge(&self) {
+        crate::procfs::purge();
+    }
+
+    fn wake_all(&self) {
+        for i in &self.inboxes {
+            i.send(Message::Recheck);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Memory in use, as the allocator counts it per thread: exact, and cheap enough to ask before every write.
+
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
+use tikv_jemalloc_ctl::thread::{ThreadLocal, allocatedp, deallocatedp};
+use tikv_jemalloc_ctl::{epoch, stats};
+
+/// Most threads that can count.
+const MAX_THREADS: usize = 256;
+
+/// The sum over threads of bytes allocated less bytes freed.
+pub struct Memory {
+    threads: Vec<AtomicI64>,
+    next: AtomicUsize,
+    /// What was in use when counting began, and belongs to no counted thread.
+    base: AtomicI64,
+}
+
+/// A thread's counters.
+pub struct ThreadMemory {
+    allocated: Option<ThreadLocal<u64>>,
+    freed: Option<ThreadLocal<u64>>,
+    index: usize,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Memory {
+            threads: (0..MAX_THREADS).map(|_| AtomicI64::new(0)).collect(),
+            next: AtomicUsize::new(0),
+            base: AtomicI64::new(0),
+        }
+    }
+}
+
+impl Memory {
+    /// Counters of the calling thread.
+    pub fn this_thread(&self) -> ThreadMemory {
+        let index = self.next.fetch_add(1, Relaxed);
+        ThreadMemory { allocated: allocatedp::read().ok(), freed: deallocatedp::read().ok(), index }
+    }
+
+    /// Publishes a thread's counters. To be called now and then by each thread.
+    #[inline]
+    pub fn publish(&self, t: &ThreadMemory) {
+        if let (Some(a), Some(f), Some(slot)) = (&t.allocated, &t.freed, self.threads.get(t.index)) {
+            slot.store(a.get().wrapping_sub(f.get()) as i64, Relaxed);
+        }
+    }
+
+    /// Takes the allocator's own figure as the truth of this moment.
+    pub fn calibrate(&self) {
+        if epoch::advance().is_ok()
+            && let Ok(total) = stats::allocated::read()
+        {
+            self.base.store(total as i64 - self.sum(), Relaxed);
+        }
+    }
+
+    fn sum(&self) -> i64 {
+        let n = self.next.load(Relaxed).min(MAX_THREADS);
+        self.threads.iter().take(n).map(|t| t.load(Relaxed)).sum()
+    }
+
+    /// Bytes in use.
+    pub fn used(&self) -> u64 {
+        (self.base.load(Relaxed) + self.sum()).max(0) as u64
+    }
+}

@@ -1,0 +1,461 @@
+//! An event loop: one thread, its connections, its mailbox. The first worker also accepts.
+
+use crate::conn::{Conn, State};
+use crate::memory::Memory;
+use crate::net::{Listener, Stream};
+use mio::{Events, Interest, Poll, Token, Waker};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+use viator_engine::client::ClientShared;
+use viator_engine::local::Local;
+use viator_engine::server::{Server, gate};
+use viator_engine::session::{Blocked, Session};
+use viator_resp::reply::Reply;
+
+const WAKE: Token = Token(usize::MAX);
+/// Tokens from here on are listeners.
+const LISTENERS: usize = usize::MAX - 1024;
+/// Bytes read at once.
+const READ: usize = 64 * 1024;
+/// Reads of one connection before others have their turn.
+const READS_PER_TURN: usize = 16;
+
+/// A message to a worker.
+pub enum Message {
+    /// A new connection.
+    Accept {
+        /// Its socket.
+        stream: Stream,
+        /// Peer address.
+        addr: String,
+        /// Local address.
+        laddr: String,
+        /// The peer is on this machine.
+        near: bool,
+    },
+    /// A client has mail, or is to be closed.
+    Look(u64),
+    /// Blocked clients are to be looked at again.
+    Recheck,
+    /// New listening sockets instead of the old ones.
+    Listen(Vec<Listener>),
+    /// The end.
+    Stop,
+}
+
+/// The way into a worker from other threads.
+pub struct Inbox {
+    messages: Mutex<Vec<Message>>,
+    awake: AtomicBool,
+    waker: Waker,
+    /// Connections it serves.
+    pub connections: AtomicUsize,
+}
+
+impl Inbox {
+    /// Leaves a message and wakes the worker, once until it has looked.
+    pub fn send(&self, m: Message) {
+        self.messages.lock().push(m);
+        if !self.awake.swap(true, Relaxed) && self.waker.wake().is_err() {
+            tracing::warn!("a worker cannot be woken");
+        }
+    }
+}
+
+/// Connections by token.
+#[derive(Default)]
+struct Slab {
+    conns: Vec<Option<Conn>>,
+    vacant: Vec<usize>,
+}
+
+impl Slab {
+    /// A token that is free.
+    fn vacant(&mut self) -> usize {
+        self.vacant.pop().unwrap_or_else(|| {
+            self.conns.push(None);
+            self.conns.len() - 1
+        })
+    }
+
+    fn insert(&mut self, token: usize, conn: Conn) {
+        if let Some(slot) = self.conns.get_mut(token) {
+            *slot = Some(conn);
+        }
+    }
+
+    #[inline]
+    fn get_mut(&mut self, token: usize) -> Option<&mut Conn> {
+        self.conns.get_mut(token)?.as_mut()
+    }
+
+    fn remove(&mut self, token: usize) -> Option<Conn> {
+        let conn = self.conns.get_mut(token)?.take();
+        if conn.is_some() {
+            self.vacant.push(token);
+        }
+        conn
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Conn)> {
+        self.conns.iter_mut().enumerate().filter_map(|(t, c)| Some((t, c.as_mut()?)))
+    }
+}
+
+/// See the module.
+pub struct Worker {
+    index: usize,
+    poll: Poll,
+    server: Arc<Server>,
+    memory: Arc<Memory>,
+    inbox: Arc<Inbox>,
+    peers: Vec<Arc<Inbox>>,
+    listeners: Vec<Listener>,
+    conns: Slab,
+    by_id: HashMap<u64, usize>,
+    /// Connections that may have more to read although no event will say so.
+    again: Vec<usize>,
+}
+
+impl Worker {
+    /// A worker's poll and inbox: made before the threads, so that all know each other.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn prepare() -> io::Result<(Poll, Arc<Inbox>)> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKE)?;
+        let inbox = Inbox {
+            messages: Mutex::default(),
+            awake: AtomicBool::new(false),
+            waker,
+            connections: AtomicUsize::new(0),
+        };
+        Ok((poll, Arc::new(inbox)))
+    }
+
+    /// A worker.
+    pub fn new(
+        index: usize,
+        poll: Poll,
+        server: Arc<Server>,
+        memory: Arc<Memory>,
+        inbox: Arc<Inbox>,
+        peers: Vec<Arc<Inbox>>,
+    ) -> Worker {
+        Worker {
+            index,
+            poll,
+            server,
+            memory,
+            inbox,
+            peers,
+            listeners: Vec::new(),
+            conns: Slab::default(),
+            by_id: HashMap::default(),
+            again: Vec::new(),
+        }
+    }
+
+    fn listen(&mut self, listeners: Vec<Listener>) {
+        for mut l in self.listeners.drain(..) {
+            drop(self.poll.registry().deregister(&mut l)); // the socket closes anyway
+        }
+        self.listeners = listeners;
+        for (i, l) in self.listeners.iter_mut().enumerate() {
+            if let Err(e) = self.poll.registry().register(l, Token(LISTENERS + i), Interest::READABLE) {
+                tracing::warn!("cannot wait for connections: {e}");
+            }
+        }
+    }
+
+    /// Runs until told to stop.
+    pub fn run(mut self) {
+        let server = self.server.clone();
+        let mut local = Local::new(&server);
+        let counted = self.memory.this_thread();
+        let mut events = Events::with_capacity(1024);
+        let mut buf = vec![0u8; READ];
+        let mut out = Reply::new();
+        let mut last_tick = 0i64;
+        loop {
+            let timeout = if !self.again.is_empty() {
+                Duration::ZERO
+            } else if server.gate.load(Relaxed) & (gate::PAUSED | gate::CLIENT_EVICTION) != 0 {
+                Duration::from_millis(20)
+            } else {
+                Duration::from_millis(500)
+            };
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => {
+                    tracing::warn!("waiting for events failed: {e}");
+                    std::thread::sleep(Duration::from_millis(10));
+                    continue;
+                }
+            }
+            let began = local.begin_batch(&server);
+            for event in &events {
+                match event.token() {
+                    WAKE => {
+                        if self.messages(&mut local, &server, &mut out) {
+                            return;
+                        }
+                    }
+                    Token(t) if t >= LISTENERS => self.accept(&mut local, &server, t - LISTENERS),
+                    Token(t) => {
+                        if event.is_writable() {
+                            self.write(t, &server);
+                        }
+                        if event.is_readable() || event.is_read_closed() || event.is_error() {
+                            self.read(t, &mut local, &server, &mut buf, &mut out);
+                        }
+                    }
+                }
+            }
+            for t in std::mem::take(&mut self.again) {
+                self.read(t, &mut local, &server, &mut buf, &mut out);
+            }
+            self.tick(&mut local, &server, &mut last_tick, &mut out);
+            self.memory.publish(&counted);
+            let counters = &local.stats.counters;
+            counters.loops.add(1);
+            let end = local.clock.read();
+            local.stats.counters.loop_ns.add(end.saturating_sub(began));
+        }
+    }
+
+    fn messages(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> bool {
+        self.inbox.awake.store(false, Relaxed);
+        let messages = std::mem::take(&mut *self.inbox.messages.lock());
+        for m in messages {
+            match m {
+                Message::Accept { stream, addr, laddr, near } => self.adopt(local, server, stream, addr, laddr, near),
+                Message::Look(id) => {
+                    let Some(&token) = self.by_id.get(&id) else { continue };
+                    let Some(conn) = self.conns.get_mut(token) else { continue };
+                    out.clear();
+                    if conn.deliver(local, server, out) == State::Closed {
+                        self.close(token, server);
+                    }
+                }
+                Message::Recheck => self.recheck(local, server, out),
+                Message::Listen(l) => self.listen(l),
+                Message::Stop => {
+                    let tokens: Vec<usize> = self.conns.iter_mut().map(|(t, _)| t).collect();
+                    for t in tokens {
+                        self.close(t, server);
+                    }
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Retries clients that CLIENT PAUSE held back.
+    fn recheck(&mut self, local: &mut Local, server: &Server, out: &mut Reply) {
+        let mut waiting: Vec<(u64, usize)> = self
+            .conns
+            .iter_mut()
+            .filter(|(_, c)| matches!(c.session.blocked, Some(Blocked::Paused(_))))
+            .map(|(t, c)| (c.session.id(), t))
+            .collect();
+        waiting.sort_unstable();
+        for (_, token) in waiting {
+            let Some(conn) = self.conns.get_mut(token) else { continue };
+            out.clear();
+            if conn.retry(local, server, out) == State::Closed {
+                self.close(token, server);
+            } else if conn.session.blocked.is_none() && conn.readable {
+                self.again.push(token);
+            }
+        }
+    }
+
+    fn accept(&mut self, local: &mut Local, server: &Server, listener: usize) {
+        let keepalive = local.cfg.tcp_keepalive.max(0) as u64;
+        loop {
+            let Some(l) = self.listeners.get(listener) else { return };
+            let (mut stream, addr, laddr, near) = match l.accept(keepalive) {
+                Ok(x) => x,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if matches!(e.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => continue,
+                Err(e) => {
+                    tracing::warn!("Accepting client connection: {e}");
+                    return;
+                }
+            };
+            // a stranger that is turned away may not read why
+            if server.clients.len() as i64 >= local.cfg.maxclients {
+                server.totals.rejected_connections.add_shared(1);
+                drop(stream.write(b"-ERR max number of clients reached\r\n"));
+                continue;
+            }
+            if !near && local.cfg.protected_mode && local.cfg.requirepass.is_empty() && local.cfg.bind_is_default() {
+                drop(stream.write(PROTECTED.as_bytes()));
+                server.totals.rejected_connections.add_shared(1);
+                continue;
+            }
+            server.totals.connections_received.add_shared(1);
+            // the worker with the fewest connections
+            let target = self
+                .peers
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, p)| p.connections.load(Relaxed))
+                .map_or(self.index, |(i, _)| i);
+            if let Some(p) = self.peers.get(target) {
+                p.connections.fetch_add(1, Relaxed);
+                if target == self.index {
+                    self.adopt(local, server, stream, addr, laddr, near);
+                } else {
+                    p.send(Message::Accept { stream, addr, laddr, near });
+                }
+            }
+        }
+    }
+
+    fn adopt(
+        &mut self,
+        local: &mut Local,
+        server: &Server,
+        mut stream: Stream,
+        addr: String,
+        laddr: String,
+        near: bool,
+    ) {
+        let token = self.conns.vacant();
+        if let Err(e) =
+            self.poll.registry().register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)
+        {
+            tracing::warn!("Error registering fd event for the new client: {e}");
+            self.inbox.connections.fetch_sub(1, Relaxed);
+            self.conns.vacant.push(token);
+            return;
+        }
+        let id = server.clients.next_id();
+        let inbox = self.inbox.clone();
+        let wake = Arc::new(move |id| inbox.send(Message::Look(id)));
+        let now = local.clock.now_ms();
+        let unix = matches!(stream, Stream::Unix(_));
+        let shared = Arc::new(ClientShared::new(id, addr, laddr, unix, stream.fd(), self.index, now, wake));
+        tracing::debug!("Accepted {}", shared.addr);
+        server.clients.add(shared.clone());
+        let session = Session::new(shared, near, !local.cfg.requirepass.is_empty());
+        self.by_id.insert(id, token);
+        self.conns.insert(token, Conn::new(stream, session, now));
+    }
+
+    fn read(&mut self, token: usize, local: &mut Local, server: &Server, buf: &mut [u8], out: &mut Reply) {
+        let Some(conn) = self.conns.get_mut(token) else { return };
+        conn.readable = true;
+        for _ in 0..READS_PER_TURN {
+            if conn.closing {
+                // what still comes is thrown away, until the end is seen
+                match conn.stream.read(buf) {
+                    Ok(0) => return self.close(token, server),
+                    Ok(_) => continue,
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                    Err(_) => return self.close(token, server),
+                }
+            }
+            match conn.stream.read(buf) {
+                Ok(0) => return self.close(token, server),
+                Ok(n) => {
+                    local.stats.counters.reads.add(1);
+                    local.stats.counters.net_in.add(n as u64);
+                    let bytes = buf.get(..n).unwrap_or_default();
+                    if conn.feed(local, server, bytes, out) == State::Closed {
+                        return self.close(token, server);
+                    }
+                    if n < buf.len() {
+                        conn.readable = false;
+                        return; // the socket is empty: the next event tells of more
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    conn.readable = false;
+                    return;
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => {
+                    tracing::debug!("Reading from client: {e}");
+                    return self.close(token, server);
+                }
+            }
+        }
+        self.again.push(token);
+    }
+
+    fn write(&mut self, token: usize, server: &Server) {
+        let Some(conn) = self.conns.get_mut(token) else { return };
+        if conn.has_pending() && (!conn.write_pending() || conn.done()) {
+            self.close(token, server);
+        }
+    }
+
+    fn close(&mut self, token: usize, server: &Server) {
+        let Some(mut conn) = self.conns.remove(token) else { return };
+        drop(self.poll.registry().deregister(&mut conn.stream)); // closing ends it anyway
+        self.by_id.remove(&conn.session.id());
+        self.inbox.connections.fetch_sub(1, Relaxed);
+        tracing::debug!("Client closed connection id={} addr={}", conn.session.id(), conn.session.shared.addr);
+        conn.session.close(server);
+    }
+
+    /// What is due every now and then: idle clients, soft output limits, the end of a pause.
+    fn tick(&mut self, local: &mut Local, server: &Server, last: &mut i64, out: &mut Reply) {
+        let now = local.clock.now_ms();
+        if server.gate.load(Relaxed) & gate::PAUSED != 0 {
+            let until = server.pause.all_until.load(Relaxed).max(server.pause.write_until.load(Relaxed));
+            if until <= now {
+                server.set_gate(gate::PAUSED, false);
+                server.host.wake_all();
+                self.recheck(local, server, out);
+            }
+        }
+        if now - *last < 500 {
+            return;
+        }
+        *last = now;
+        let timeout = local.cfg.timeout * 1000;
+        let mut dead = Vec::new();
+        for (t, c) in self.conns.iter_mut() {
+            let idle = timeout > 0
+                && now - c.last_ms > timeout
+                && c.session.blocked.is_none()
+                && !c.session.shared.has_flag(
+                    viator_engine::client::flag::PUBSUB
+                        | viator_engine::client::flag::MONITOR
+                        | viator_engine::client::flag::REPLICA,
+                );
+            if idle {
+                tracing::debug!("Closing idle client");
+                dead.push(t);
+            } else if c.has_pending() && c.check_output_limit(local, server) == State::Closed {
+                dead.push(t);
+            }
+        }
+        for t in dead {
+            self.close(t, server);
+        }
+    }
+}
+
+/// What a stranger is told in protected mode, as Redis words it.
+const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is \
+set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect \
+from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the \
+command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server \
+is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this \
+change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and \
+setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for \
+testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password for the default user. \
+NOTE: You only need to do one of the above things in order for the server to start accepting connections from the \
+outside.\r\n";
