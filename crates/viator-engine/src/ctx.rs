@@ -5,10 +5,10 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::keys::{ReadKeys, WriteKeys};
 use crate::local::Local;
-use crate::server::{Held, Server};
+use crate::server::{Held, Server, ShardExt};
 use crate::session::Session;
 use crate::table::Entry;
-use viator_keyspace::{Footprint, ValueRef};
+use viator_keyspace::{Footprint, SHARDS, Shard, ValueRef};
 use viator_resp::reply::Reply;
 
 /// Context of a command that only reads keys.
@@ -83,6 +83,22 @@ impl<'s> AdminCtx<'_, 's> {
             let ReadKeysParts { guards, server, local } = keys.parts();
             f(&mut WriteKeys::new(ReadKeys::new(guards, server, local, db, true, None)))
         })
+    }
+
+    /// Visits every shard, each under its own lock: for long work that need not see all at one moment. The command must
+    /// declare `Scope::All`, so that a transaction holds all locks for it.
+    pub fn each_shard(&mut self, mut f: impl FnMut(&mut Shard<ShardExt>)) {
+        match &mut self.held {
+            Some(g) => {
+                assert!(g.held() == Footprint::ALL, "a command that looks at all keys declares Scope::All");
+                g.iter_mut().for_each(|(_, shard)| f(shard));
+            }
+            None => {
+                for n in 0..SHARDS {
+                    f(self.server.keyspace.lock(Footprint::NONE.with(n)).shard(n));
+                }
+            }
+        }
     }
 
     /// The configuration.

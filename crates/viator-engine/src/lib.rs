@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod error;
 pub mod evict;
 pub mod expire;
+pub mod info;
 pub mod keys;
 pub mod latency;
 pub mod local;

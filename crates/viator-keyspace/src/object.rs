@@ -43,6 +43,18 @@ impl Object {
         }
     }
 
+    /// Its size as INFO's keysizes counts it: a string's bytes, another value's elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Object::Str(s) => s.len(),
+        }
+    }
+
+    /// Whether it has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Bytes on the heap, the object itself included.
     pub fn memory(&self) -> usize {
         size_of::<Object>()

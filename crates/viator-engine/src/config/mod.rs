@@ -40,6 +40,9 @@ pub struct Config {
     pub latency_tracking: bool,
     pub latency_monitor_threshold: i64,
     pub enable_debug_command: Allow,
+    pub latency_tracking_info_percentiles: Vec<f64>,
+    pub repl_backlog_size: u64,
+    pub lazyfree_lazy_user_flush: bool,
 }
 impl Default for Config {
     fn default() -> Self {
@@ -81,6 +84,9 @@ impl Default for Config {
             latency_tracking: true,
             latency_monitor_threshold: 0,
             enable_debug_command: Allow::Yes,
+            latency_tracking_info_percentiles: vec![50.0, 99.0, 99.9],
+            repl_backlog_size: 1 << 20,
+            lazyfree_lazy_user_flush: false,
         }
     }
 }
