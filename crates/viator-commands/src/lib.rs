@@ -2,10 +2,14 @@
 
 use viator_engine::command::Command;
 
+mod bitmap;
 pub mod declare;
+pub mod help;
+mod server;
+mod string;
 
 /// Every family's top-level commands; the order is without meaning.
-pub static FAMILIES: &[&[&Command]] = &[];
+pub static FAMILIES: &[&[&Command]] = &[string::COMMANDS, bitmap::COMMANDS, server::COMMANDS];
 
 /// Every top-level command; subcommands hang from their containers.
 pub fn all() -> impl Iterator<Item = &'static Command> {

@@ -1,6 +1,8 @@
 //! Command lines as text: the words of inline commands and configuration lines, and quoting for MONITOR and CONFIG
 //! REWRITE.
 
+use crate::num::is_space;
+
 /// A quote is not closed, or something other than white space follows a closing quote.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unbalanced;
@@ -15,8 +17,9 @@ impl std::error::Error for Unbalanced {}
 
 /// Splits a line into words as Redis splits inline commands and configuration lines.
 ///
-/// Words are separated by white space. `"…"` takes `\n`, `\r`, `\t`, `\b`, `\a`, `\xHH` and a backslash before any other byte;
-/// `'…'` takes `\'` only. A quote may open within a word but must close at its end. The line ends at its first NUL.
+/// Words are separated by white space. `"…"` takes `\n`, `\r`, `\t`, `\b`, `\a`, `\xHH` and a backslash before any
+/// other byte; `'…'` takes `\'` only. A quote may open within a word but must close at its end. The line ends at its
+/// first NUL.
 ///
 /// # Errors
 /// [`Unbalanced`] when a quote is not closed or not followed by white space.
@@ -33,11 +36,6 @@ pub fn split_args(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
         words.push(word);
         rest = after;
     }
-}
-
-/// C's `isspace` in the C locale.
-fn is_space(b: u8) -> bool {
-    matches!(b, b' ' | b'\t'..=b'\r')
 }
 
 /// The word that `rest` starts with, and what follows it.
@@ -108,8 +106,8 @@ fn hex(digit: u8) -> u8 {
     }
 }
 
-/// Appends `bytes` in double quotes, with everything that is not printable ASCII escaped, so that [`split_args`] reads it back
-/// (as MONITOR prints arguments).
+/// Appends `bytes` in double quotes, with everything that is not printable ASCII escaped, so that [`split_args`] reads
+/// it back (as MONITOR prints arguments).
 pub fn quote_repr(bytes: &[u8], out: &mut Vec<u8>) {
     const HEX: [u8; 16] = *b"0123456789abcdef";
     out.reserve(bytes.len() + 2);

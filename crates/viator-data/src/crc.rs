@@ -59,8 +59,8 @@ pub fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, b| (crc << 8) ^ CRC16[usize::from((crc >> 8) as u8 ^ b)])
 }
 
-/// The part of a key that decides its slot: what is between the first `{` and the first `}` after it, unless that is nothing;
-/// else the key.
+/// The part of a key that decides its slot: what is between the first `{` and the first `}` after it, unless that is
+/// nothing; else the key.
 pub fn hash_tag(key: &[u8]) -> &[u8] {
     let tag = key.iter().position(|b| *b == b'{').and_then(|open| {
         let rest = key.get(open + 1..)?;

@@ -10,7 +10,7 @@
 /// What a pattern is, for callers that have a cheaper way than matching every candidate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// `*`: matches everything (of [`matches`], everything but the empty text).
+    /// `*`: matches everything (of [`matches()`], everything but the empty text).
     All,
     /// No special byte: matches exactly itself (when case matters).
     Literal,
@@ -36,7 +36,7 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     run::<false>(pattern, text)
 }
 
-/// As [`matches`], ASCII letters of either case being equal.
+/// As [`matches()`], ASCII letters of either case being equal.
 ///
 /// As in Redis, a byte escaped inside a class (`[\M]`) still matches its own case only.
 pub fn matches_ignore_case(pattern: &[u8], text: &[u8]) -> bool {

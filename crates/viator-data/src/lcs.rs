@@ -16,13 +16,13 @@ pub struct Match {
 pub struct Lcs {
     /// The subsequence.
     pub sequence: Vec<u8>,
-    /// Its runs, the last of the strings first, as LCS IDX lists them. Of several longest subsequences it is the one that Redis
-    /// finds.
+    /// Its runs, the last of the strings first, as LCS IDX lists them. Of several longest subsequences it is the one
+    /// that Redis finds.
     pub matches: Vec<Match>,
 }
 
-/// Number of cells (of four bytes) of the table that [`lcs`] allocates for strings of these lengths; `None` when strings are too
-/// long (`u32::MAX - 1` bytes or more) or the number overflows. The caller decides how many it allows.
+/// Number of cells (of four bytes) of the table that [`lcs`] allocates for strings of these lengths; `None` when
+/// strings are too long (`u32::MAX - 1` bytes or more) or the number overflows. The caller decides how many it allows.
 pub fn cells(a: usize, b: usize) -> Option<usize> {
     const TOO_LONG: usize = u32::MAX as usize - 1;
     if a >= TOO_LONG || b >= TOO_LONG { None } else { (a + 1).checked_mul(b + 1) }
@@ -40,8 +40,8 @@ pub fn length(a: &[u8], b: &[u8]) -> usize {
     row.last().map_or(0, |n| *n as usize)
 }
 
-/// From the lengths for a prefix of one string with every (not empty) prefix of `other` to those for the prefix one byte
-/// longer, that byte being `x`.
+/// From the lengths for a prefix of one string with every (not empty) prefix of `other` to those for the prefix one
+/// byte longer, that byte being `x`.
 fn next_row(row: &mut [u32], x: u8, other: &[u8]) {
     // The cells above left and left.
     let (mut diagonal, mut left) = (0, 0);

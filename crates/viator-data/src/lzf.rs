@@ -1,11 +1,11 @@
 //! LZF, the compression of strings in RDB files and DUMP payloads.
 //!
-//! The format is a sequence of two things: a byte `n` < 32 and `n + 1` bytes as they are; or a reference, whose first byte has its
-//! length less 2 in the upper three bits (7: the next byte is to be added) and the upper five bits of the distance less 1, whose
-//! lower eight are the last byte.
+//! The format is a sequence of two things: a byte `n` < 32 and `n + 1` bytes as they are; or a reference, whose first
+//! byte has its length less 2 in the upper three bits (7: the next byte is to be added) and the upper five bits of the
+//! distance less 1, whose lower eight are the last byte.
 //!
-//! The compressor takes the same decisions as liblzf in the mode that Redis builds, so that DUMP payloads and files come out byte for
-//! byte the same.
+//! The compressor takes the same decisions as liblzf in the mode that Redis builds, so that DUMP payloads and files
+//! come out byte for byte the same.
 
 /// Bits of a slot number.
 const HASH_BITS: u32 = 16;
@@ -49,8 +49,8 @@ impl Compressor {
         Compressor::default()
     }
 
-    /// Compresses `input` to at most `limit` bytes appended to `out`; when that is not possible, leaves `out` as it was and returns
-    /// `false`. Inputs of 4 GiB and more are not compressed.
+    /// Compresses `input` to at most `limit` bytes appended to `out`; when that is not possible, leaves `out` as it
+    /// was and returns `false`. Inputs of 4 GiB and more are not compressed.
     ///
     /// Redis compresses strings of more than 20 bytes, with the limit 4 bytes below the input's length.
     pub fn compress(&mut self, input: &[u8], limit: usize, out: &mut Vec<u8>) -> bool {
@@ -102,8 +102,8 @@ impl Compressor {
                 at += 1;
                 continue;
             };
-            // liblzf keeps the last two bytes out of references, except where its unrolled comparisons (of three bytes, and of
-            // sixteen more when there is room) run past that.
+            // liblzf keeps the last two bytes out of references, except where its unrolled comparisons (of three
+            // bytes, and of sixteen more when there is room) run past that.
             let room = (input.len() - at - 2).min(MAX_LENGTH);
             let most = room.max(if room > 16 { 19 } else { 3 });
             let (earlier, later) = (input.get(old..).unwrap_or_default(), input.get(at..).unwrap_or_default());
@@ -204,7 +204,8 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Decompresses `input`, which has to give exactly `len` bytes. Allocates no more than the output that the input really gives.
+/// Decompresses `input`, which has to give exactly `len` bytes. Allocates no more than the output that the input
+/// really gives.
 ///
 /// # Errors
 /// [`Corrupt`] when the input is malformed or gives another length.

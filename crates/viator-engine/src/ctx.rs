@@ -68,11 +68,11 @@ impl<'s> AdminCtx<'_, 's> {
         match &mut self.held {
             Some(g) => {
                 assert!(g.held() == Footprint::ALL, "a command that looks at all keys declares Scope::All");
-                f(&mut ReadKeys::new(g, self.server, self.local, db, true, None))
+                f(&mut ReadKeys::new(g, self.server, self.local, db, true, &[]))
             }
             None => {
                 let mut g = self.server.keyspace.lock(Footprint::ALL);
-                f(&mut ReadKeys::new(&mut g, self.server, self.local, db, true, None))
+                f(&mut ReadKeys::new(&mut g, self.server, self.local, db, true, &[]))
             }
         }
     }
@@ -81,7 +81,7 @@ impl<'s> AdminCtx<'_, 's> {
     pub fn with_keys_mut<R>(&mut self, db: usize, f: impl FnOnce(&mut WriteKeys<'_, 's>) -> R) -> R {
         self.with_keys(db, |keys| {
             let ReadKeysParts { guards, server, local } = keys.parts();
-            f(&mut WriteKeys::new(ReadKeys::new(guards, server, local, db, true, None)))
+            f(&mut WriteKeys::new(ReadKeys::new(guards, server, local, db, true, &[])))
         })
     }
 

@@ -1,8 +1,9 @@
 //! The way of a request from its arguments to its reply: lookup, checks, locks, handler, commit, statistics.
 
 use crate::args::{Args, OwnedArgs};
+use crate::batch::{Located, Prepared};
 use crate::client::flag;
-use crate::command::{Flags, Handler, Outcome, Traits};
+use crate::command::{Flags, Handler, Outcome, Scope, Traits};
 use crate::ctx::{AdminCtx, ReadCtx, WriteCtx};
 use crate::error::Error;
 use crate::evict::{self, Evicted};
@@ -13,7 +14,7 @@ use crate::session::{Blocked, ReplyMode, Session, gate};
 use crate::table::{Entry, Lookup};
 use crate::{notify, transaction};
 use std::sync::atomic::Ordering::Relaxed;
-use viator_keyspace::{Footprint, Guards, Loc};
+use viator_keyspace::{Footprint, Guards};
 use viator_resp::reply::Reply;
 
 /// What the connection does after a command.
@@ -34,10 +35,15 @@ pub fn execute(
     server: &Server,
     session: &mut Session,
     args: Args<'_>,
+    prepared: Option<Prepared<'_, '_>>,
     out: &mut Reply,
     start: u64,
 ) -> (Flow, u64) {
-    let entry = match lookup(server, session, args) {
+    let (known, keys) = match prepared {
+        Some(p) => (p.entry, Some(p.keys)),
+        None => (None, None),
+    };
+    let entry = match known.map_or_else(|| lookup(server, session, args), Ok) {
         Ok(e) => e,
         Err(error) => {
             session.abort_multi();
@@ -56,7 +62,7 @@ pub fn execute(
             Check::Block => return (Flow::Block, local.clock.read()),
         }
     }
-    let end = call(local, server, session, entry, args, out, start);
+    let end = call(local, server, session, entry, args, keys, out, start);
     finish_reply(session, out, mark);
     (after(session), end)
 }
@@ -94,7 +100,7 @@ fn finish_reply(session: &mut Session, out: &mut Reply, mark: (usize, usize)) {
 
 /// Finds the command and checks its arity.
 #[inline]
-fn lookup<'s>(server: &'s Server, session: &mut Session, args: Args<'_>) -> Result<&'s Entry, Error> {
+pub(crate) fn lookup<'s>(server: &'s Server, session: &mut Session, args: Args<'_>) -> Result<&'s Entry, Error> {
     let name = args.at(0);
     // pipelines repeat themselves: try the last command first
     let last =
@@ -277,25 +283,35 @@ pub(crate) fn call(
     session: &mut Session,
     entry: &Entry,
     args: Args<'_>,
+    keys: Option<&[Located]>,
     out: &mut Reply,
     start: u64,
 ) -> u64 {
     let mark = out.mark();
+    // the keys come located from a batch; a single command locates its own
+    let mut own = KeyList::new();
+    let located = match keys {
+        Some(k) => k,
+        None => {
+            if entry.cmd.scope == Scope::Keys {
+                entry.each_key(args, |i| own.push(Located::new(server, args.at(i))));
+            }
+            &own
+        }
+    };
     let outcome = match entry.cmd.handler {
         Handler::Read(f) => {
-            let (footprint, first) = footprint(server, entry, args);
-            let mut guards = server.keyspace.lock(footprint);
+            let mut guards = server.keyspace.lock(footprint_of(entry, located));
             let no_touch = session.no_touch;
-            let keys = ReadKeys::new(&mut guards, server, local, session.db, no_touch, first);
+            let keys = ReadKeys::new(&mut guards, server, local, session.db, no_touch, located);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
             notify::publish_events(server, local);
             outcome
         }
         Handler::Write(f) => {
-            let (footprint, first) = footprint(server, entry, args);
-            let mut guards = server.keyspace.lock(footprint);
+            let mut guards = server.keyspace.lock(footprint_of(entry, located));
             let no_touch = session.no_touch;
-            let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, session.db, no_touch, first));
+            let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, session.db, no_touch, located));
             let outcome = f(&mut WriteCtx { args, keys, out, session, entry, server });
             commit(local, server);
             outcome
@@ -321,13 +337,13 @@ pub(crate) fn call_held<'s>(
     let no_touch = session.no_touch;
     let outcome = match entry.cmd.handler {
         Handler::Read(f) => {
-            let keys = ReadKeys::new(guards, server, local, session.db, no_touch, None);
+            let keys = ReadKeys::new(guards, server, local, session.db, no_touch, &[]);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
             notify::publish_events(server, local);
             outcome
         }
         Handler::Write(f) => {
-            let keys = WriteKeys::new(ReadKeys::new(guards, server, local, session.db, no_touch, None));
+            let keys = WriteKeys::new(ReadKeys::new(guards, server, local, session.db, no_touch, &[]));
             let outcome = f(&mut WriteCtx { args, keys, out, session, entry, server });
             commit(local, server);
             outcome
@@ -338,21 +354,28 @@ pub(crate) fn call_held<'s>(
     account(local, server, session, entry, args, out, mark, outcome, start)
 }
 
-/// The shards of a command, and its first key located.
+/// Few keys without an allocation.
+type KeyList = smallvec::SmallVec<[Located; 4]>;
+
+/// The shards of a command whose keys are located.
 #[inline]
-pub(crate) fn footprint<'a>(server: &Server, entry: &Entry, args: Args<'a>) -> (Footprint, Option<(&'a [u8], Loc)>) {
+fn footprint_of(entry: &Entry, keys: &[Located]) -> Footprint {
     if entry.touches_all() {
-        return (Footprint::ALL, None);
+        return Footprint::ALL;
+    }
+    keys.iter().fold(Footprint::NONE, |f, k| f.with(k.loc.shard()))
+}
+
+/// The shards of a command.
+pub(crate) fn footprint(server: &Server, entry: &Entry, args: Args<'_>) -> Footprint {
+    if entry.touches_all() {
+        return Footprint::ALL;
     }
     let mut footprint = Footprint::NONE;
-    let mut first = None;
-    entry.each_key(args, |i| {
-        let key = args.at(i);
-        let loc = server.keyspace.locate(key);
-        footprint = footprint.with(loc.shard());
-        first.get_or_insert((key, loc));
-    });
-    (footprint, first)
+    if entry.cmd.scope == Scope::Keys {
+        entry.each_key(args, |i| footprint = footprint.with(server.keyspace.locate(args.at(i)).shard()));
+    }
+    footprint
 }
 
 /// The end of a writing command, still under its locks.

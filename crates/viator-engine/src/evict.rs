@@ -170,7 +170,7 @@ fn sample(local: &mut Local, server: &Server, policy: MaxmemoryPolicy) {
 fn remove(local: &mut Local, server: &Server, c: &Candidate) -> bool {
     let loc = server.keyspace.locate(&c.key);
     let mut guards = server.keyspace.lock(Footprint::NONE.with(loc.shard()));
-    let mut keys = ReadKeys::new(&mut guards, server, local, c.db, true, None);
+    let mut keys = ReadKeys::new(&mut guards, server, local, c.db, true, &[]);
     let Some((loc, handle)) = keys.find_in(c.db, &c.key) else { return false };
     let volatile_only = keys.cfg().maxmemory_policy.is_volatile();
     if volatile_only && keys.shard(loc.shard()).db(c.db).is_some_and(|p| p.expire_of(handle).is_none()) {

@@ -46,7 +46,7 @@ fn clear_some(local: &mut Local, server: &Server, shard: usize) -> bool {
         let due = part.expired(now, PER_HOLD);
         more |= due.len() == PER_HOLD;
         for key in due {
-            let mut keys = ReadKeys::new(&mut guards, server, local, db, true, None);
+            let mut keys = ReadKeys::new(&mut guards, server, local, db, true, &[]);
             let before = keys.local.stats.counters.expired.get();
             // finding an expired key removes it
             if keys.find_in(db, &key).is_none() && keys.local.stats.counters.expired.get() > before {

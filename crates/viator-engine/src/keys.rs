@@ -5,12 +5,16 @@
 //! watchers; the command's end commits the rest (events, dirty count, propagation).
 
 use crate::args::OwnedArgs;
+use crate::batch::Located;
 use crate::config::{Config, NotifyFlags};
+use crate::error::Error;
 use crate::evict;
 use crate::local::{Event, Local};
 use crate::server::{Garbage, Held, Server, ShardExt};
+use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
-use viator_keyspace::{DbShard, EntryRef, Expiry, Handle, Loc, NewValue, Object, Shard};
+use std::sync::Arc;
+use viator_keyspace::{DbShard, EntryRef, Expiry, Handle, Loc, NewValue, Object, Shard, Type, ValueRef};
 
 /// Reading access; see the module.
 pub struct ReadKeys<'a, 's> {
@@ -23,8 +27,10 @@ pub struct ReadKeys<'a, 's> {
     pub db: usize,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
-    /// The located key of the arguments, to hash it once.
-    memo: Option<(*const u8, usize, Loc)>,
+    /// The keys of the arguments, to hash each once.
+    located: &'a [Located],
+    /// The one of them that was asked for last.
+    last: Cell<usize>,
 }
 
 /// Writing access; see the module.
@@ -50,10 +56,9 @@ impl<'a, 's> ReadKeys<'a, 's> {
         local: &'a mut Local,
         db: usize,
         no_touch: bool,
-        first: Option<(&[u8], Loc)>,
+        located: &'a [Located],
     ) -> Self {
-        let memo = first.map(|(k, l)| (k.as_ptr(), k.len(), l));
-        ReadKeys { guards, server, local, db, no_touch, memo }
+        ReadKeys { guards, server, local, db, no_touch, located, last: Cell::new(0) }
     }
 
     pub(crate) fn parts(&mut self) -> crate::ctx::ReadKeysParts<'_, 's> {
@@ -73,11 +78,17 @@ impl<'a, 's> ReadKeys<'a, 's> {
     /// Where a key lives.
     #[inline]
     pub fn locate(&self, key: &[u8]) -> Loc {
-        match self.memo {
-            // the same bytes at the same place: the arguments do not change while the command runs
-            Some((p, n, loc)) if p == key.as_ptr() && n == key.len() => loc,
-            _ => self.server.keyspace.locate(key),
+        // handlers go through their keys in order; the bytes do not change while the command runs
+        let last = self.last.get();
+        for i in [last, last + 1, 0] {
+            if let Some(l) = self.located.get(i)
+                && l.is(key)
+            {
+                self.last.set(i);
+                return l.loc;
+            }
         }
+        self.server.keyspace.locate(key)
     }
 
     /// The held shard of a key, or any other.
@@ -295,8 +306,8 @@ impl<'a, 's> WriteKeys<'a, 's> {
         }
     }
 
-    /// Stores a value under a key of the selected database, replacing what is there. Tells watchers, and "new" events
-    /// for keys that were not there; the caller notifies its own event and counts `dirty`.
+    /// Stores a value under a key of the selected database, replacing what is there. Tells watchers, and "new",
+    /// "overwritten" and "type_changed" events; the caller notifies its own event and counts `dirty`.
     #[inline]
     pub fn set(&mut self, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
         let db = self.db;
@@ -304,16 +315,69 @@ impl<'a, 's> WriteKeys<'a, 's> {
     }
 
     /// As [`WriteKeys::set`], in any database.
+    #[inline]
     pub fn set_in(&mut self, db: usize, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
-        let found = self.find_in(db, key);
+        let spot = self.spot_in(db, key);
+        self.overwrite(spot, key, value, expiry);
+    }
+
+    /// Finds where a key of the selected database is or would be, for several steps with one search. Counts neither
+    /// hit nor miss and touches no LRU bits. Any change of this or another key makes the spot invalid.
+    #[inline]
+    pub fn spot(&mut self, key: &[u8]) -> Spot {
+        let db = self.db;
+        self.spot_in(db, key)
+    }
+
+    #[inline]
+    fn spot_in(&mut self, db: usize, key: &[u8]) -> Spot {
+        match self.find_in(db, key) {
+            Some((loc, handle)) => Spot { db, loc, handle: Some(handle) },
+            None => Spot { db, loc: self.locate(key), handle: None },
+        }
+    }
+
+    /// The entry at a spot, for a writing command: touches its LRU bits.
+    #[inline]
+    pub fn entry_at(&mut self, spot: Spot) -> Option<EntryRef<'_>> {
+        let handle = spot.handle?;
+        self.touch_lru(spot.loc, handle);
+        Some(self.part(spot.db, spot.loc).get(handle))
+    }
+
+    /// As [`WriteKeys::set`], at a spot of that key.
+    #[inline]
+    pub fn overwrite(&mut self, spot: Spot, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
+        let Spot { db, loc, handle } = spot;
+        if let Some(handle) = handle
+            && self.local.cfg.notify_keyspace_events.0 != 0
+        {
+            let before = kind(self.part(db, loc).get(handle).value);
+            self.event(NotifyFlags::OVERWRITTEN, "overwritten", db, key);
+            let after = if let NewValue::Object(o) = &value { o.kind() } else { Type::String };
+            if before != after {
+                self.event(NotifyFlags::TYPE_CHANGED, "type_changed", db, key);
+            }
+        }
+        self.update(spot, key, value, expiry);
+    }
+
+    /// Stores a value at a spot of that key as a modification of what is there: tells watchers and "new" events, but
+    /// no "overwritten" ones.
+    pub fn update(&mut self, spot: Spot, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
+        self.store(spot, key, value, expiry);
+        touched(self.0.guards.shard(spot.loc.shard()), spot.db, key);
+    }
+
+    /// Stores a value without telling watchers.
+    fn store(&mut self, spot: Spot, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
+        let Spot { db, loc, handle } = spot;
         let lru = self.fresh_lru(None);
-        let loc = self.locate(key);
         let lfu = self.local.cfg.maxmemory_policy.is_lfu();
-        let shard = self.0.guards.shard(loc.shard());
-        let part = shard.db_or_new(db);
+        let part = self.0.guards.shard(loc.shard()).db_or_new(db);
         let before = part.free_bytes();
-        let old = match found {
-            Some((loc, handle)) => {
+        let old = match handle {
+            Some(handle) => {
                 let lru = if lfu { part.lru_of(handle) } else { lru };
                 part.replace(loc, handle, key, value, expiry, lru).1
             }
@@ -324,15 +388,67 @@ impl<'a, 's> WriteKeys<'a, 's> {
             }
         };
         let delta = part.free_bytes() as i64 - before as i64;
-        touched(shard, db, key);
         self.account(delta);
-        if found.is_none() {
+        if handle.is_none() {
             self.0.event(NotifyFlags::NEW, "new", db, key);
         }
         if let Some(o) = old {
             let lazy = self.local.cfg.lazyfree_lazy_server_del;
             self.discard(o, lazy);
         }
+    }
+
+    /// Stores an integer at a spot that holds a string: in place where its width allows. Tells watchers.
+    #[inline]
+    pub fn update_int(&mut self, spot: Spot, key: &[u8], value: i64) {
+        let Spot { db, loc, handle } = spot;
+        if let Some(handle) = handle
+            && self.part(db, loc).set_int(handle, value)
+        {
+            touched(self.0.guards.shard(loc.shard()), db, key);
+        } else {
+            self.update(spot, key, NewValue::Int(value), Expiry::Keep);
+        }
+    }
+
+    /// Has `edit` change the bytes of a string at a spot of that key; a key that is not there is an empty string. The
+    /// result is stored as a modified string ("raw"), with "new" told where it applies; the caller tells watchers by
+    /// [`WriteKeys::touched`] if the change is one. A long string is changed where it is, unless a reply still sends it.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] for other types; those of `edit`, which must leave the bytes as they are if it fails.
+    pub fn edit_string<R>(
+        &mut self,
+        spot: Spot,
+        key: &[u8],
+        edit: impl FnOnce(&mut Vec<u8>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let mut bytes = std::mem::take(&mut self.local.scratch);
+        bytes.clear();
+        if let Some(handle) = spot.handle {
+            self.touch_lru(spot.loc, handle);
+            let part = self.part(spot.db, spot.loc);
+            match part.get(handle).value {
+                ValueRef::Int(n) => bytes.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
+                ValueRef::Str { bytes: b, .. } => bytes.extend_from_slice(b),
+                ValueRef::Object(_) => {
+                    self.local.scratch = bytes;
+                    let string = self.part(spot.db, spot.loc).object_mut(handle).and_then(Object::as_str_mut);
+                    return edit(Arc::make_mut(string.ok_or(Error::WrongType)?));
+                }
+            }
+        }
+        let result = edit(&mut bytes);
+        if result.is_ok() {
+            let value = if bytes.len() > viator_keyspace::MAX_INLINE {
+                NewValue::Object(Box::new(Object::Str(Arc::new(std::mem::take(&mut bytes)))))
+            } else {
+                NewValue::Str { bytes: &bytes, raw: true }
+            };
+            self.store(spot, key, value, Expiry::Keep);
+        }
+        self.local.scratch = bytes;
+        result
     }
 
     /// Removes a key of the selected database; `lazy`: its value may be freed in the background. Tells watchers; the
@@ -437,6 +553,27 @@ impl<'a, 's> WriteKeys<'a, 's> {
             shard.swap_dbs(a, b);
         }
     }
+}
+
+/// Where a key is or would be; see [`WriteKeys::spot`].
+#[derive(Clone, Copy, Debug)]
+pub struct Spot {
+    db: usize,
+    loc: Loc,
+    handle: Option<Handle>,
+}
+
+impl Spot {
+    /// Whether the key is there.
+    #[inline]
+    pub fn is_occupied(self) -> bool {
+        self.handle.is_some()
+    }
+}
+
+/// The type of a value.
+fn kind(value: ValueRef<'_>) -> Type {
+    if let ValueRef::Object(o) = value { o.kind() } else { Type::String }
 }
 
 /// Marks those who watch keys of a database that is about to be emptied, or replaced by another: a key that is in

@@ -1,6 +1,7 @@
 //! The command specification and everything around a command's execution.
 
 pub mod args;
+pub mod batch;
 pub mod client;
 pub mod command;
 pub mod config;

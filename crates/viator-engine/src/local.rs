@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 pub struct Clock {
     base: Instant,
     /// Unix nanoseconds at `base`.
-    unix: i128,
+    unix: u64,
     last_ns: u64,
     rebased_ns: u64,
 }
@@ -22,8 +22,8 @@ impl Default for Clock {
     }
 }
 
-fn unix_ns() -> i128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i128)
+fn unix_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)
 }
 
 impl Clock {
@@ -33,7 +33,7 @@ impl Clock {
         let ns = self.base.elapsed().as_nanos() as u64;
         if ns - self.rebased_ns > 100_000_000 {
             self.rebased_ns = ns;
-            self.unix = unix_ns() - i128::from(ns);
+            self.unix = unix_ns().saturating_sub(ns);
         }
         self.last_ns = ns;
         ns
@@ -42,12 +42,12 @@ impl Clock {
     /// Unix milliseconds of the last reading.
     #[inline]
     pub fn now_ms(&self) -> i64 {
-        ((self.unix + i128::from(self.last_ns)) / 1_000_000) as i64
+        ((self.unix + self.last_ns) / 1_000_000) as i64
     }
 
     /// Unix microseconds of the last reading.
     pub fn now_us(&self) -> i64 {
-        ((self.unix + i128::from(self.last_ns)) / 1000) as i64
+        ((self.unix + self.last_ns) / 1000) as i64
     }
 }
 
@@ -84,6 +84,10 @@ pub struct Local {
     pub lru_clock: u32,
     /// Eviction candidates found earlier.
     pub evict_pool: Vec<crate::evict::Candidate>,
+    /// Bytes that a command builds; whoever takes it gives it back. No more than a few KB stay allocated.
+    pub scratch: Vec<u8>,
+    /// Scratch for pipelines.
+    pub batch: crate::batch::Batch,
     rng: u64,
 }
 
@@ -102,6 +106,8 @@ impl Local {
             dirty: 0,
             lru_clock: 0,
             evict_pool: Vec::new(),
+            scratch: Vec::new(),
+            batch: crate::batch::Batch::default(),
             rng: server.random_seed(),
         };
         l.begin_batch(server);

@@ -90,7 +90,7 @@ pub fn exec(ctx: &mut AdminCtx<'_, '_>) -> Result<(), Error> {
     for c in &multi.queue {
         // the table does not change after start: what was found while queueing is found again
         if let Lookup::Found(e) = server.table.lookup(c.args()) {
-            footprint = footprint.or(dispatch::footprint(server, e, c.args()).0);
+            footprint = footprint.or(dispatch::footprint(server, e, c.args()));
             entries.push(e);
         }
     }
@@ -103,7 +103,7 @@ pub fn exec(ctx: &mut AdminCtx<'_, '_>) -> Result<(), Error> {
         let shard = server.keyspace.locate(&w.key).shard();
         if !w.expired {
             // a watched key whose time has come counts as changed even if nobody removed it yet
-            let mut keys = ReadKeys::new(&mut guards, server, ctx.local, w.db, true, None);
+            let mut keys = ReadKeys::new(&mut guards, server, ctx.local, w.db, true, &[]);
             let loc = keys.locate(&w.key);
             let now = keys.now();
             changed |= keys

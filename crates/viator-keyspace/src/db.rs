@@ -3,11 +3,11 @@
 #![expect(clippy::indexing_slicing, reason = "slot indexes are `Loc::index()`, below SLOTS_PER_SHARD by construction")]
 
 use crate::arena::{self, Arena, Handle};
+use crate::buckets::Buckets;
 use crate::entry::{self, Inline, View};
 use crate::object::{Object, Objects};
 use crate::sizes::Sizes;
 use crate::{HashSeed, Loc, SLOTS_PER_SHARD, Type};
-use hashbrown::HashTable;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -28,6 +28,20 @@ pub enum NewValue<'v> {
     },
     /// An object.
     Object(Box<Object>),
+}
+
+impl<'v> NewValue<'v> {
+    /// A string as clients set it: an integer if it is one's decimal form.
+    #[inline]
+    pub fn text(bytes: &'v [u8]) -> NewValue<'v> {
+        // no integer has more characters
+        if bytes.len() <= 20
+            && let Some(n) = viator_data::num::parse_i64(bytes)
+        {
+            return NewValue::Int(n);
+        }
+        NewValue::Str { bytes, raw: false }
+    }
 }
 
 /// A value read from the keyspace.
@@ -91,7 +105,7 @@ struct TtlIndex {
 
 #[derive(Default)]
 struct Slot {
-    table: HashTable<u32>,
+    table: Buckets,
     ttl: Option<Box<TtlIndex>>,
 }
 
@@ -196,7 +210,7 @@ impl DbShard {
         self.slots
             .iter()
             .map(|s| {
-                s.table.allocation_size()
+                s.table.memory()
                     + size_of::<Slot>()
                     + s.ttl.as_ref().map_or(0, |t| size_of::<TtlIndex>() + t.heap.capacity() * 8)
             })
@@ -208,7 +222,21 @@ impl DbShard {
     #[inline]
     pub fn find(&self, loc: Loc, key: &[u8]) -> Option<Handle> {
         let arena = &self.arena;
-        self.slots[loc.index()].table.find(loc.hash, |&h| entry::key(arena.bytes(Handle(h))) == key).map(|&h| Handle(h))
+        self.slots[loc.index()].table.find(loc.hash, |h| entry::key(arena.bytes(Handle(h))) == key).map(Handle)
+    }
+
+    /// First step towards a key that will be looked up soon: begins to load its bucket.
+    #[inline]
+    pub fn prefetch_bucket(&self, loc: Loc) {
+        self.slots[loc.index()].table.prefetch(loc.hash);
+    }
+
+    /// Second step: begins to load the entry that is probably the key's.
+    #[inline]
+    pub fn prefetch_entry(&self, loc: Loc) {
+        if let Some(h) = self.slots[loc.index()].table.candidate(loc.hash) {
+            self.arena.prefetch(Handle(h));
+        }
     }
 
     /// Reads an entry.
@@ -261,6 +289,12 @@ impl DbShard {
         entry::str_mut(self.arena.bytes_mut(handle))
     }
 
+    /// Overwrites an entry that holds an integer with another of the same width. Returns whether it did.
+    #[inline]
+    pub fn set_int(&mut self, handle: Handle, value: i64) -> bool {
+        entry::set_int(self.arena.bytes_mut(handle), value)
+    }
+
     /// Stores a value under a key, in place where it fits. Returns the entry and the object that it replaced.
     pub fn put(
         &mut self,
@@ -299,9 +333,7 @@ impl DbShard {
         let handle = self.arena.alloc(entry::size(key, value, expire.is_some()));
         entry::write(self.arena.bytes_mut(handle), key, value, expire, lru);
         let (arena, seed) = (&self.arena, &self.seed);
-        self.slots[loc.index()]
-            .table
-            .insert_unique(loc.hash, handle.0, |&h| seed.hash(entry::key(arena.bytes(Handle(h)))));
+        self.slots[loc.index()].table.insert(loc.hash, handle.0, |handles| hashes(arena, seed, handles));
         self.len += 1;
         if let Some(when) = expire {
             self.expires += 1;
@@ -365,9 +397,7 @@ impl DbShard {
 
     /// Points the table at an entry's new place.
     fn redirect(&mut self, loc: Loc, from: Handle, to: Handle) {
-        if let Some(h) = self.slots[loc.index()].table.find_mut(loc.hash, |&h| h == from.0) {
-            *h = to.0;
-        }
+        self.slots[loc.index()].table.replace(loc.hash, from.0, to.0);
     }
 
     /// Sets or removes an entry's expiry, leaving value and LRU bits. Returns the entry's new handle.
@@ -425,17 +455,11 @@ impl DbShard {
             _ => None,
         };
         let slot = &mut self.slots[loc.index()];
-        if let Ok(e) = slot.table.find_entry(loc.hash, |&h| h == handle.0) {
-            e.remove();
+        if slot.table.remove(loc.hash, handle.0) {
             self.len -= 1;
         }
-        // give memory back when a slot has become sparse; bounded by the slot's own size
-        if slot.table.is_empty() {
-            slot.table = HashTable::new();
-        } else if slot.table.capacity() > 8 * slot.table.len() + 16 {
-            let (arena, seed) = (&self.arena, &self.seed);
-            slot.table.shrink_to(2 * slot.table.len(), |&h| seed.hash(entry::key(arena.bytes(Handle(h)))));
-        }
+        let (arena, seed) = (&self.arena, &self.seed);
+        slot.table.shrink(|handles| hashes(arena, seed, handles));
         if expires {
             self.forget_expiry(loc);
         }
@@ -459,7 +483,7 @@ impl DbShard {
             let fresh: Vec<_> = slot
                 .table
                 .iter()
-                .filter_map(|&h| {
+                .filter_map(|h| {
                     entry::expire(arena.bytes(Handle(h)))
                         .map(|e| Reverse(u64::from(tick(epoch, e)) << 32 | u64::from(h)))
                 })
@@ -537,13 +561,12 @@ impl DbShard {
         for _ in 0..32 {
             r = mix(r);
             let table = &self.slots[(r % SLOTS_PER_SHARD as u64) as usize].table;
-            let buckets = table.num_buckets();
             if table.is_empty() {
                 continue;
             }
             for _ in 0..16 {
                 r = mix(r);
-                if let Some(&h) = table.get_bucket((r % buckets as u64) as usize) {
+                if let Some(h) = table.probe(r) {
                     return Some(Handle(h));
                 }
             }
@@ -554,7 +577,7 @@ impl DbShard {
             .map(|i| &self.slots[(start + i) % SLOTS_PER_SHARD].table)
             .find(|t| !t.is_empty())
             .and_then(|t| t.iter().nth((r >> 32) as usize % t.len()))
-            .map(|&h| Handle(h))
+            .map(Handle)
     }
 
     /// A random entry among those with an expiry.
@@ -588,14 +611,14 @@ impl DbShard {
     pub fn scan_slot(&self, index: usize, from: u32, count: usize, mut visit: impl FnMut(EntryRef<'_>)) -> Option<u32> {
         let table = &self.slots.get(index)?.table;
         if from == 0 && table.len() <= count {
-            for &h in table {
+            for h in table.iter() {
                 visit(self.get(Handle(h)));
             }
             return None;
         }
         let mut at: Vec<(u32, u32)> = table
             .iter()
-            .map(|&h| (self.seed.hash(entry::key(self.arena.bytes(Handle(h)))) as u32, h))
+            .map(|h| (self.seed.hash(entry::key(self.arena.bytes(Handle(h)))) as u32, h))
             .filter(|&(p, _)| p >= from)
             .collect();
         at.sort_unstable();
@@ -615,7 +638,7 @@ impl DbShard {
     /// Visits every entry.
     pub fn for_each(&self, mut visit: impl FnMut(EntryRef<'_>)) {
         for slot in &self.slots {
-            for &h in &slot.table {
+            for h in slot.table.iter() {
                 visit(self.get(Handle(h)));
             }
         }
@@ -642,6 +665,24 @@ impl DbShard {
         }
         n
     }
+}
+
+/// The hashes of entries, with their memory loads overlapped.
+fn hashes(arena: &Arena, seed: &HashSeed, handles: &[u32]) -> Vec<u64> {
+    const AHEAD: usize = 8;
+    for &h in handles.iter().take(AHEAD) {
+        arena.prefetch(Handle(h));
+    }
+    handles
+        .iter()
+        .enumerate()
+        .map(|(i, &h)| {
+            if let Some(&later) = handles.get(i + AHEAD) {
+                arena.prefetch(Handle(later));
+            }
+            seed.hash(entry::key(arena.bytes(Handle(h))))
+        })
+        .collect()
 }
 
 /// A step of splitmix64.

@@ -198,6 +198,20 @@ fn value(flags: u8, bytes: &[u8]) -> Inline<'_> {
     }
 }
 
+/// Overwrites an integer value with another of the same width; `false`, and nothing is done, for anything else.
+#[inline]
+pub(crate) fn set_int(slot: &mut [u8], v: i64) -> bool {
+    let (mut at, klen, vlen) = lens(slot);
+    if slot[0] & KIND != INT || vlen != int_len(v) {
+        return false;
+    }
+    if slot[0] & TTL != 0 {
+        at += 8;
+    }
+    slot[at + klen..at + klen + vlen].copy_from_slice(&v.to_le_bytes()[..vlen]);
+    true
+}
+
 /// The mutable bytes of an inline string value; `None` for other kinds. Marks the string as modified.
 pub(crate) fn str_mut(slot: &mut [u8]) -> Option<&mut [u8]> {
     if slot[0] & KIND != STR {
@@ -230,6 +244,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn integers_change_in_place_within_their_width(a: i64, shift in 0u32..63, by in -300i64..300, exp in any::<Option<i64>>()) {
+            let a = a >> shift;
+            let b = a.wrapping_add(by);
+            let mut slot = vec![0xAA; size(b"key", Inline::Int(a), exp.is_some()) + 3];
+            write(&mut slot, b"key", Inline::Int(a), exp, 9);
+            let done = set_int(&mut slot, b);
+            prop_assert_eq!(done, int_len(a) == int_len(b));
+            let v = view(&slot);
+            prop_assert_eq!((v.key, v.value, v.expire, v.lru), (&b"key"[..], Inline::Int(if done { b } else { a }), exp, 9));
+            prop_assert_eq!(&slot[slot.len() - 3..], [0xAA; 3]);
+            write(&mut slot, b"key", Inline::Str { bytes: b"", raw: false }, exp, 9);
+            prop_assert!(!set_int(&mut slot, 0));
+        }
+
         #[test]
         fn entries_come_back(key_len in prop_oneof![0usize..40, 65530usize..65540], val in prop::collection::vec(any::<u8>(), 0..300),
                              exp in any::<Option<i64>>(), lru_bits in 0u32..1 << 24, raw: bool) {

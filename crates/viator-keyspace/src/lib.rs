@@ -6,6 +6,7 @@
 //! move when it grows.
 
 mod arena;
+mod buckets;
 mod db;
 mod entry;
 mod object;
@@ -232,6 +233,13 @@ impl<X> Keyspace<X> {
     /// Corrects the count of empty arena bytes by what a locked shard's change was.
     pub fn add_free_bytes(&self, delta: i64) {
         self.free_bytes.fetch_add(delta, Ordering::Relaxed);
+    }
+
+    /// Takes the lock of one shard, if nobody has it.
+    #[inline]
+    pub fn try_lock_one(&self, shard: usize) -> Option<Guards<'_, X>> {
+        let guard = self.shards.get(shard)?.lock.try_lock()?;
+        Some(Guards { held: Footprint::NONE.with(shard), locks: Locks::One(guard) })
     }
 
     /// Takes the locks of a footprint, in ascending order, waiting as long as it takes.

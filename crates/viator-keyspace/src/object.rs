@@ -35,7 +35,20 @@ impl Type {
     }
 }
 
+#[allow(irrefutable_let_patterns, reason = "there will be other types of objects")]
 impl Object {
+    /// The string, if it is one.
+    #[inline]
+    pub fn as_str(&self) -> Option<&Arc<Vec<u8>>> {
+        if let Object::Str(s) = self { Some(s) } else { None }
+    }
+
+    /// The string, if it is one, for changing it.
+    #[inline]
+    pub fn as_str_mut(&mut self) -> Option<&mut Arc<Vec<u8>>> {
+        if let Object::Str(s) = self { Some(s) } else { None }
+    }
+
     /// Its type.
     pub fn kind(&self) -> Type {
         match self {

@@ -19,6 +19,12 @@ impl<'a> Args<'a> {
     /// No arguments at all.
     pub const EMPTY: Args<'static> = Args { buf: &[], ranges: &[] };
 
+    /// Arguments that are these ranges (start, length) of a buffer.
+    #[inline]
+    pub fn new(buf: &'a [u8], ranges: &'a [(u32, u32)]) -> Args<'a> {
+        Args { buf, ranges }
+    }
+
     /// Number of arguments, the name included.
     #[inline]
     #[expect(clippy::len_without_is_empty, reason = "a command has at least its name")]
@@ -169,6 +175,18 @@ impl Parser {
     #[inline]
     pub fn args<'a>(&'a self, buf: &'a [u8]) -> Args<'a> {
         Args { buf: if self.is_inline { &self.inline } else { buf }, ranges: &self.ranges }
+    }
+
+    /// The ranges of the command that [`Parser::parse`] found, unless it was inline and they are not of the input.
+    #[inline]
+    pub fn ranges(&self) -> Option<&[(u32, u32)]> {
+        if self.is_inline { None } else { Some(&self.ranges) }
+    }
+
+    /// Forgets a command that has begun: its bytes will be given again from their beginning.
+    pub fn restart(&mut self) {
+        self.missing = 0;
+        self.bulk = -1;
     }
 
     /// Gives back memory of an unusually large command.

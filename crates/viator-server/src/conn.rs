@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use viator_engine::args::OwnedArgs;
+use viator_engine::args::{Args, OwnedArgs};
+use viator_engine::batch::{Batch, MAX_COMMANDS, Prepared};
 use viator_engine::client::flag;
 use viator_engine::dispatch::{self, Flow};
 use viator_engine::local::Local;
@@ -143,7 +144,7 @@ impl Conn {
 
     fn run_one(&mut self, local: &mut Local, server: &Server, args: &OwnedArgs, out: &mut Reply, start: u64) {
         out.set_resp3(self.session.resp3);
-        let (flow, _) = dispatch::execute(local, server, &mut self.session, args.args(), out, start);
+        let (flow, _) = dispatch::execute(local, server, &mut self.session, args.args(), None, out, start);
         if flow == Flow::Close {
             self.closing = true;
         }
@@ -153,35 +154,31 @@ impl Conn {
     fn run(&mut self, local: &mut Local, server: &Server, bytes: &[u8], out: &mut Reply) -> usize {
         let mut at = 0;
         let mut clock = local.begin_batch(server);
-        let mut commands = 0u64;
         out.set_resp3(self.session.resp3);
-        let max_bulk = local.cfg.proto_max_bulk_len.max(0) as u64;
-        while !self.closing && self.session.blocked.is_none() {
-            let rest = bytes.get(at..).unwrap_or_default();
-            if rest.is_empty() {
+        let mut batch = std::mem::take(&mut local.batch);
+        while self.ready() && at < bytes.len() {
+            let (parsed, end) = self.collect(local, server, &mut batch, bytes, at);
+            batch.load_ahead(server, self.session.db);
+            for i in 0..batch.len() {
+                let Some((args, prepared, after)) = batch.get(i, bytes, server) else { break };
+                clock = self.one(local, server, args, Some(prepared), out, clock);
+                at = after;
+                if !self.ready() {
+                    break;
+                }
+            }
+            if !self.ready() {
                 break;
             }
-            let limits = Limits { max_bulk, authenticated: self.session.authenticated() };
-            match self.parser.parse(rest, limits) {
+            at = at.max(end);
+            match parsed {
                 Ok(Parsed::Command(n)) => {
-                    local.now = local.clock.now_ms();
-                    let args = self.parser.args(rest);
-                    let (flow, end) = dispatch::execute(local, server, &mut self.session, args, out, clock);
-                    clock = end;
+                    // an inline command: its arguments are the parser's
+                    let args = OwnedArgs::copy(self.parser.args(&[]));
+                    clock = self.one(local, server, args.args(), None, out, clock);
                     at += n;
-                    commands += 1;
-                    if flow == Flow::Close {
-                        self.closing = true;
-                    }
-                    if self.session.shared.has_mail() {
-                        out.raw(&self.session.shared.take_mail());
-                    }
-                    if out.len() > 1 << 20 {
-                        self.flush(out);
-                        out.set_resp3(self.session.resp3);
-                    }
                 }
-                Ok(Parsed::Nothing(n)) => at += n,
+                Ok(Parsed::Nothing(_)) => {}
                 Ok(Parsed::Incomplete) => break,
                 Err(ProtocolError(text)) => {
                     out.error(&format!("ERR {text}"));
@@ -190,11 +187,84 @@ impl Conn {
                 }
             }
         }
+        if !self.ready() {
+            self.parser.restart();
+        }
+        local.batch = batch;
         self.parser.shrink();
-        let shared = &self.session.shared;
-        shared.commands.fetch_add(commands, Relaxed);
-        shared.last.store(local.clock.now_ms(), Relaxed);
+        self.session.shared.last.store(local.clock.now_ms(), Relaxed);
         at
+    }
+
+    /// Whether the next command may run.
+    fn ready(&self) -> bool {
+        !self.closing && self.session.blocked.is_none()
+    }
+
+    /// Parses commands from `at` on into the batch. Returns why it ended (`Nothing`: the batch is full) and the bytes that
+    /// were used; what ended it comes after the batch.
+    fn collect(
+        &mut self,
+        local: &Local,
+        server: &Server,
+        batch: &mut Batch,
+        bytes: &[u8],
+        mut at: usize,
+    ) -> (Result<Parsed, ProtocolError>, usize) {
+        batch.clear();
+        let limits = Limits {
+            max_bulk: local.cfg.proto_max_bulk_len.max(0) as u64,
+            authenticated: self.session.authenticated(),
+        };
+        // what a stranger sends next depends on whether AUTH succeeds
+        let most = if limits.authenticated { MAX_COMMANDS } else { 1 };
+        while batch.len() < most {
+            let rest = bytes.get(at..).unwrap_or_default();
+            if rest.is_empty() {
+                return (Ok(Parsed::Incomplete), at);
+            }
+            match self.parser.parse(rest, limits) {
+                Ok(Parsed::Command(n)) => {
+                    let Some(ranges) = self.parser.ranges() else { return (Ok(Parsed::Command(n)), at) };
+                    let args = self.parser.args(rest);
+                    batch.push(server, &mut self.session, args, ranges, at, at + n);
+                    at += n;
+                }
+                Ok(Parsed::Nothing(n)) => at += n,
+                other => return (other, at),
+            }
+        }
+        (Ok(Parsed::Nothing(0)), at)
+    }
+
+    /// Executes one command.
+    #[inline]
+    fn one(
+        &mut self,
+        local: &mut Local,
+        server: &Server,
+        args: Args<'_>,
+        prepared: Option<Prepared<'_, '_>>,
+        out: &mut Reply,
+        clock: u64,
+    ) -> u64 {
+        local.now = local.clock.now_ms();
+        let (flow, end) = dispatch::execute(local, server, &mut self.session, args, prepared, out, clock);
+        if flow == Flow::Close {
+            self.closing = true;
+        }
+        let shared = &self.session.shared;
+        shared.commands.store(shared.commands.load(Relaxed) + 1, Relaxed);
+        if shared.has_mail() {
+            out.raw(&shared.take_mail());
+        }
+        if out.len() > 1 << 20 {
+            if !self.flush(out) {
+                self.closing = true;
+            }
+            out.set_resp3(self.session.resp3);
+        }
+        end
     }
 
     /// Ends a turn: sends, checks limits, publishes buffer sizes.

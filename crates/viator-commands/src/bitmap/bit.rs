@@ -1,8 +1,15 @@
 //! Single bits and their counts: GETBIT, SETBIT, BITCOUNT, BITPOS.
 
-use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope};
+use viator_data::bits;
+use viator_engine::args::{Args, int, is};
+use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
+use viator_engine::config::NotifyFlags;
+use viator_engine::ctx::{ReadCtx, WriteCtx};
+use viator_engine::error::Error;
 
+use super::bit_offset;
 use crate::declare::{KEY, RO_ACCESS, RW_ACCESS_UPDATE, one_key};
+use crate::string::{bounds, bytes, grow};
 
 /// GETBIT.
 pub static GETBIT: Command = Command {
@@ -29,6 +36,16 @@ pub static GETBIT: Command = Command {
     ..Command::BASE
 };
 
+fn getbit(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    let offset = bit_offset(ctx.args.at(2), ctx.keys.cfg())?;
+    let bit = match ctx.keys.lookup(ctx.args.at(1)) {
+        Some(e) => bits::get_bit(bytes(e.value, &mut itoa::Buffer::new())?, offset),
+        None => false,
+    };
+    ctx.out.int(i64::from(bit));
+    Ok(())
+}
+
 /// SETBIT.
 pub static SETBIT: Command = Command {
     name: "setbit",
@@ -53,6 +70,29 @@ pub static SETBIT: Command = Command {
     handler: Handler::Write(setbit),
     ..Command::BASE
 };
+
+fn setbit(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let key = ctx.args.at(1);
+    let offset = bit_offset(ctx.args.at(2), ctx.keys.cfg())?;
+    let bit = match int(ctx.args.at(3)) {
+        Ok(0) => false,
+        Ok(1) => true,
+        _ => return Err(Error::Static("ERR bit is not an integer or out of range")),
+    };
+    let spot = ctx.keys.spot(key);
+    let (old, grown) = ctx.keys.edit_string(spot, key, |bytes| {
+        let before = bytes.len();
+        grow(bytes, (offset / 8) as usize + 1);
+        Ok((bits::set_bit(bytes, offset, bit).unwrap_or_default(), bytes.len() > before))
+    })?;
+    if grown || old != bit {
+        ctx.keys.touched(key);
+        ctx.keys.notify(NotifyFlags::STRING, "setbit", key);
+        ctx.keys.dirty(1);
+    }
+    ctx.out.int(i64::from(old));
+    Ok(())
+}
 
 /// BITCOUNT.
 pub static BITCOUNT: Command = Command {
@@ -94,6 +134,49 @@ pub static BITCOUNT: Command = Command {
     handler: Handler::Read(bitcount),
     ..Command::BASE
 };
+
+fn bitcount(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    let range = match ctx.args.len() {
+        2 => None,
+        4 | 5 => {
+            let (start, end) = (int(ctx.args.at(2))?, int(ctx.args.at(3))?);
+            Some((start, end, in_bits(ctx.args, 4)?))
+        }
+        _ => return Err(Error::Syntax),
+    };
+    let mut digits = itoa::Buffer::new();
+    let bytes = match ctx.keys.lookup(ctx.args.at(1)) {
+        Some(e) => bytes(e.value, &mut digits)?,
+        None => b"",
+    };
+    let count = match range {
+        None => bits::popcount(bytes),
+        Some((start, end, _)) if start < 0 && end < 0 && start > end => 0,
+        Some((start, end, in_bits)) => bit_bounds(start, end, in_bits, bytes.len())
+            .map_or(0, |(first, last)| bits::popcount_range(bytes, first, last)),
+    };
+    ctx.out.int(count as i64);
+    Ok(())
+}
+
+/// Whether the unit at argument `i`, BYTE if there is none, is BIT.
+fn in_bits(args: Args<'_>, i: usize) -> Result<bool, Error> {
+    match args.get(i) {
+        Some(unit) if is(unit, "BIT") => Ok(true),
+        Some(unit) if !is(unit, "BYTE") => Err(Error::Syntax),
+        _ => Ok(false),
+    }
+}
+
+/// First and last bit of a range of bits or bytes of a string of `len` bytes.
+fn bit_bounds(start: i64, end: i64, in_bits: bool, len: usize) -> Option<(u64, u64)> {
+    let len = len as u64;
+    if in_bits {
+        bounds(start, end, len * 8)
+    } else {
+        bounds(start, end, len).map(|(first, last)| (first * 8, last * 8 + 7))
+    }
+}
 
 /// BITPOS.
 pub static BITPOS: Command = Command {
@@ -145,3 +228,33 @@ pub static BITPOS: Command = Command {
     handler: Handler::Read(bitpos),
     ..Command::BASE
 };
+
+fn bitpos(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    let bit = match int(ctx.args.at(2))? {
+        0 => false,
+        1 => true,
+        _ => return Err(Error::Static("ERR The bit argument must be 1 or 0.")),
+    };
+    if ctx.args.len() > 6 {
+        return Err(Error::Syntax);
+    }
+    let start = ctx.args.get(3).map_or(Ok(0), int)?;
+    let end = ctx.args.get(4).map(int).transpose()?;
+    let in_bits = in_bits(ctx.args, 5)?;
+    let mut digits = itoa::Buffer::new();
+    let found = match ctx.keys.lookup(ctx.args.at(1)) {
+        // a key that is not there is endless zeros
+        None => (!bit).then_some(0),
+        Some(e) => {
+            let bytes = bytes(e.value, &mut digits)?;
+            let range = bit_bounds(start, end.unwrap_or(-1), in_bits, bytes.len());
+            range.and_then(|(first, last)| {
+                // without an end, zeros follow the string
+                let after = (!bit && end.is_none()).then_some(bytes.len() as u64 * 8);
+                bits::bitpos_range(bytes, first, last, bit).or(after)
+            })
+        }
+    };
+    ctx.out.int(found.map_or(-1, |at| at as i64));
+    Ok(())
+}

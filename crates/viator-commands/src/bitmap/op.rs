@@ -1,8 +1,15 @@
 //! BITOP: bitwise operations between strings.
 
-use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope};
+use viator_data::bits::{self, Op};
+use viator_engine::args::is;
+use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
+use viator_engine::config::NotifyFlags;
+use viator_engine::ctx::WriteCtx;
+use viator_engine::error::Error;
+use viator_keyspace::Expiry;
 
 use crate::declare::{OW_UPDATE, RO_ACCESS, keys, one_key};
+use crate::string::{Held, computed, hold};
 
 /// BITOP.
 pub static BITOP: Command = Command {
@@ -56,3 +63,49 @@ pub static BITOP: Command = Command {
     handler: Handler::Write(bitop),
     ..Command::BASE
 };
+
+const OPS: [(&str, Op); 8] = [
+    ("AND", Op::And),
+    ("OR", Op::Or),
+    ("XOR", Op::Xor),
+    ("NOT", Op::Not),
+    ("DIFF", Op::Diff),
+    ("DIFF1", Op::Diff1),
+    ("ANDOR", Op::AndOr),
+    ("ONE", Op::One),
+];
+
+fn bitop(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let word = ctx.args.at(1);
+    let (name, op) = *OPS.iter().find(|(name, _)| is(word, name)).ok_or(Error::Syntax)?;
+    let (dest, keys) = (ctx.args.at(2), ctx.args.from(3));
+    match op {
+        Op::Not if keys.len() != 1 => {
+            return Err(Error::Static("ERR BITOP NOT must be called with a single source key."));
+        }
+        Op::Diff | Op::Diff1 | Op::AndOr if keys.len() < 2 => {
+            return Err(Error::text(format!("ERR BITOP {name} must be called with at least two source keys.")));
+        }
+        _ => {}
+    }
+    let mut sources = Vec::with_capacity(keys.len());
+    for key in keys.iter() {
+        sources.push(match ctx.keys.lookup(key) {
+            Some(e) => hold(e.value)?,
+            None => Held::Own(Vec::new()),
+        });
+    }
+    let slices: Vec<&[u8]> = sources.iter().map(|s| &**s).collect();
+    let mut result = bits::bitop(op, &slices);
+    drop(sources);
+    ctx.out.int(result.len() as i64);
+    if !result.is_empty() {
+        ctx.keys.set(dest, computed(&mut result, true), Expiry::Clear);
+        ctx.keys.notify(NotifyFlags::STRING, "set", dest);
+        ctx.keys.dirty(1);
+    } else if ctx.keys.delete(dest, ctx.keys.cfg().lazyfree_lazy_server_del) {
+        ctx.keys.notify(NotifyFlags::GENERIC, "del", dest);
+        ctx.keys.dirty(1);
+    }
+    Ok(())
+}

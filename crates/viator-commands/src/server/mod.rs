@@ -1,11 +1,15 @@
 //! The server itself.
 
+mod art;
 mod command;
+mod command_docs;
+mod command_info;
 mod config;
 mod database;
 mod debug;
 mod info;
 mod latency;
+mod latency_report;
 mod memory;
 mod monitor;
 mod shutdown;

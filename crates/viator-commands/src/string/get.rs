@@ -1,7 +1,12 @@
 //! Reading a string: GET and its relatives, STRLEN, DIGEST.
 
-use viator_engine::command::{Acl, ArgKind, ArgSpec, Command, Flags, Group, Handler, Scope};
+use viator_engine::args::OwnedArgs;
+use viator_engine::command::{Acl, ArgKind, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
+use viator_engine::config::NotifyFlags;
+use viator_engine::ctx::{ReadCtx, WriteCtx, reply_string};
+use viator_keyspace::{Expiry, NewValue};
 
+use super::expiry::{self, Grammar, When};
 use crate::declare::{KEY, RO, RO_ACCESS, RW_ACCESS_DELETE, RW_ACCESS_UPDATE, noted, one_key};
 
 /// GET.
@@ -22,6 +27,10 @@ pub static GET: Command = Command {
     ..Command::BASE
 };
 
+fn get(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    reply_string(ctx.out, ctx.keys.lookup(ctx.args.at(1)).map(|e| e.value))
+}
+
 /// GETDEL.
 pub static GETDEL: Command = Command {
     name: "getdel",
@@ -39,6 +48,17 @@ pub static GETDEL: Command = Command {
     handler: Handler::Write(getdel),
     ..Command::BASE
 };
+
+fn getdel(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let key = ctx.args.at(1);
+    reply_string(ctx.out, ctx.keys.lookup(key).map(|e| e.value))?;
+    if ctx.keys.delete(key, false) {
+        ctx.keys.notify(NotifyFlags::GENERIC, "del", key);
+        ctx.keys.dirty(1);
+        ctx.keys.propagate_as(|| OwnedArgs::from_slices([b"DEL", key]));
+    }
+    Ok(())
+}
 
 /// GETEX.
 pub static GETEX: Command = Command {
@@ -79,6 +99,44 @@ pub static GETEX: Command = Command {
     ..Command::BASE
 };
 
+fn getex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let key = ctx.args.at(1);
+    let grammar = Grammar { keep: false, persist: true, exists: false, compare: false, get: false };
+    let when = expiry::options(ctx.args.from(2), grammar)?.when;
+    let found = ctx.keys.lookup(key);
+    let Some(had_expiry) = found.map(|e| e.expire.is_some()) else {
+        ctx.out.null();
+        return Ok(());
+    };
+    reply_string(ctx.out, found.map(|e| e.value))?;
+    match when {
+        When::At(unit, arg) => {
+            let now = ctx.keys.now();
+            let at = unit.deadline(arg, now, "getex")?;
+            if at <= now {
+                let lazy = ctx.keys.cfg().lazyfree_lazy_expire;
+                ctx.keys.delete(key, lazy);
+                ctx.keys.notify(NotifyFlags::GENERIC, "del", key);
+                let name: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
+                ctx.keys.propagate_as(|| OwnedArgs::from_slices([name, key]));
+            } else {
+                ctx.keys.set_expire(key, Some(at));
+                ctx.keys.notify(NotifyFlags::GENERIC, "expire", key);
+                ctx.keys.propagate_as(|| OwnedArgs::from_slices([b"PEXPIREAT", key, at.to_string().as_bytes()]));
+            }
+            ctx.keys.dirty(1);
+        }
+        When::Persist if had_expiry => {
+            ctx.keys.set_expire(key, None);
+            ctx.keys.notify(NotifyFlags::GENERIC, "persist", key);
+            ctx.keys.propagate_as(|| OwnedArgs::from_slices([b"PERSIST", key]));
+            ctx.keys.dirty(1);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
 /// GETSET.
 pub static GETSET: Command = Command {
     name: "getset",
@@ -98,6 +156,16 @@ pub static GETSET: Command = Command {
     ..Command::BASE
 };
 
+fn getset(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let (key, value) = (ctx.args.at(1), ctx.args.at(2));
+    reply_string(ctx.out, ctx.keys.lookup(key).map(|e| e.value))?;
+    ctx.keys.set(key, NewValue::text(value), Expiry::Clear);
+    ctx.keys.notify(NotifyFlags::STRING, "set", key);
+    ctx.keys.dirty(1);
+    ctx.keys.propagate_as(|| OwnedArgs::from_slices([b"SET", key, value]));
+    Ok(())
+}
+
 /// STRLEN.
 pub static STRLEN: Command = Command {
     name: "strlen",
@@ -115,6 +183,15 @@ pub static STRLEN: Command = Command {
     handler: Handler::Read(strlen),
     ..Command::BASE
 };
+
+fn strlen(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    let len = match ctx.keys.lookup(ctx.args.at(1)) {
+        Some(e) => super::bytes(e.value, &mut itoa::Buffer::new())?.len(),
+        None => 0,
+    };
+    ctx.out.int(len as i64);
+    Ok(())
+}
 
 /// DIGEST.
 pub static DIGEST: Command = Command {
@@ -141,3 +218,11 @@ pub static DIGEST: Command = Command {
     handler: Handler::Read(digest),
     ..Command::BASE
 };
+
+fn digest(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    match ctx.keys.lookup(ctx.args.at(1)) {
+        Some(e) => ctx.out.bulk(&expiry::digest(super::bytes(e.value, &mut itoa::Buffer::new())?)),
+        None => ctx.out.null(),
+    }
+    Ok(())
+}

@@ -1,6 +1,12 @@
 //! Counters: INCR, DECR and their steps.
 
-use viator_engine::command::{Acl, ArgKind, ArgSpec, Command, Flags, Group, Handler, Scope};
+use viator_data::num::{LongDouble, parse_i64};
+use viator_engine::args::{OwnedArgs, int};
+use viator_engine::command::{Acl, ArgKind, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
+use viator_engine::config::NotifyFlags;
+use viator_engine::ctx::WriteCtx;
+use viator_engine::error::Error;
+use viator_keyspace::{Expiry, ValueRef};
 
 use crate::declare::{KEY, RW_ACCESS_UPDATE, one_key};
 
@@ -29,6 +35,27 @@ pub static INCR: Command = Command {
     ..Command::BASE
 };
 
+fn incr(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    add(ctx, 1)
+}
+
+/// Adds to the integer of the first argument's key.
+fn add(ctx: &mut WriteCtx<'_, '_>, by: i64) -> Outcome {
+    let key = ctx.args.at(1);
+    let spot = ctx.keys.spot(key);
+    let old = match ctx.keys.entry_at(spot).map(|e| e.value) {
+        None => 0,
+        Some(ValueRef::Int(n)) => n,
+        Some(value) => parse_i64(super::bytes(value, &mut itoa::Buffer::new())?).ok_or(Error::NotInteger)?,
+    };
+    let new = old.checked_add(by).ok_or(Error::Static("ERR increment or decrement would overflow"))?;
+    ctx.keys.update_int(spot, key, new);
+    ctx.keys.notify(NotifyFlags::STRING, "incrby", key);
+    ctx.keys.dirty(1);
+    ctx.out.int(new);
+    Ok(())
+}
+
 /// DECR.
 pub static DECR: Command = Command {
     name: "decr",
@@ -46,6 +73,10 @@ pub static DECR: Command = Command {
     handler: Handler::Write(decr),
     ..Command::BASE
 };
+
+fn decr(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    add(ctx, -1)
+}
 
 /// INCRBY.
 pub static INCRBY: Command = Command {
@@ -71,6 +102,11 @@ pub static INCRBY: Command = Command {
     ..Command::BASE
 };
 
+fn incrby(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let by = int(ctx.args.at(2))?;
+    add(ctx, by)
+}
+
 /// DECRBY.
 pub static DECRBY: Command = Command {
     name: "decrby",
@@ -88,6 +124,11 @@ pub static DECRBY: Command = Command {
     handler: Handler::Write(decrby),
     ..Command::BASE
 };
+
+fn decrby(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let by = int(ctx.args.at(2))?;
+    add(ctx, by.checked_neg().ok_or(Error::Static("ERR decrement would overflow"))?)
+}
 
 /// INCRBYFLOAT.
 pub static INCRBYFLOAT: Command = Command {
@@ -115,3 +156,24 @@ pub static INCRBYFLOAT: Command = Command {
     handler: Handler::Write(incrbyfloat),
     ..Command::BASE
 };
+
+fn incrbyfloat(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let key = ctx.args.at(1);
+    let spot = ctx.keys.spot(key);
+    let old = match ctx.keys.entry_at(spot) {
+        Some(e) => LongDouble::parse(super::bytes(e.value, &mut itoa::Buffer::new())?).ok_or(Error::NotFloat)?,
+        None => LongDouble::ZERO,
+    };
+    let new = old.sum(LongDouble::parse(ctx.args.at(2)).ok_or(Error::NotFloat)?);
+    if !new.is_finite() {
+        return Err(Error::Static("ERR increment would produce NaN or Infinity"));
+    }
+    let mut text = Vec::with_capacity(32);
+    new.write(&mut text);
+    ctx.out.bulk(&text);
+    ctx.keys.propagate_as(|| OwnedArgs::from_slices([b"SET", key, &text, b"KEEPTTL"]));
+    ctx.keys.update(spot, key, super::computed(&mut text, false), Expiry::Keep);
+    ctx.keys.notify(NotifyFlags::STRING, "incrbyfloat", key);
+    ctx.keys.dirty(1);
+    Ok(())
+}

@@ -1,7 +1,15 @@
 //! Several strings at once: MGET, MSET, MSETNX, MSETEX.
 
-use viator_engine::command::{Acl, ArgKind, ArgSpec, Begin, Command, Find, Flags, Group, Handler, KeySpec, Scope};
+use viator_engine::args::{Args, OwnedArgs, int};
+use viator_engine::command::{
+    Acl, ArgKind, ArgSpec, Begin, Command, Find, Flags, Group, Handler, KeySpec, Outcome, Scope,
+};
+use viator_engine::config::NotifyFlags;
+use viator_engine::ctx::{ReadCtx, WriteCtx, reply_string};
+use viator_engine::error::Error;
+use viator_keyspace::{Expiry, NewValue};
 
+use super::expiry::{self, Condition, Grammar, When};
 use crate::declare::{KEY, OW_INSERT, OW_UPDATE, RO_ACCESS, keys};
 
 /// Shared by MSET, MSETNX and MSETEX.
@@ -26,6 +34,18 @@ pub static MGET: Command = Command {
     ..Command::BASE
 };
 
+fn mget(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    let keys = ctx.args.from(1);
+    ctx.out.array(keys.len());
+    for key in keys.iter() {
+        // other types are as if they were absent; nothing was written then
+        if reply_string(ctx.out, ctx.keys.lookup(key).map(|e| e.value)).is_err() {
+            ctx.out.null();
+        }
+    }
+    Ok(())
+}
+
 /// MSET.
 pub static MSET: Command = Command {
     name: "mset",
@@ -45,6 +65,30 @@ pub static MSET: Command = Command {
     ..Command::BASE
 };
 
+fn mset(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let args = ctx.args.from(1);
+    if args.len() % 2 != 0 {
+        return Err(Error::Arity(ctx.entry.name.clone()));
+    }
+    for (key, value) in pairs(args, args.len() / 2) {
+        store(ctx, key, value, Expiry::Clear);
+    }
+    ctx.out.ok();
+    Ok(())
+}
+
+/// The first `n` pairs of keys and values among arguments.
+fn pairs(args: Args<'_>, n: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
+    (0..n).map(move |i| (args.at(2 * i), args.at(2 * i + 1)))
+}
+
+/// Stores one of several pairs.
+fn store(ctx: &mut WriteCtx<'_, '_>, key: &[u8], value: &[u8], expiry: Expiry) {
+    ctx.keys.set(key, NewValue::text(value), expiry);
+    ctx.keys.notify(NotifyFlags::STRING, "set", key);
+    ctx.keys.dirty(1);
+}
+
 /// MSETNX.
 pub static MSETNX: Command = Command {
     name: "msetnx",
@@ -62,6 +106,22 @@ pub static MSETNX: Command = Command {
     handler: Handler::Write(msetnx),
     ..Command::BASE
 };
+
+fn msetnx(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let args = ctx.args.from(1);
+    if args.len() % 2 != 0 {
+        return Err(Error::Arity(ctx.entry.name.clone()));
+    }
+    let n = args.len() / 2;
+    let free = pairs(args, n).all(|(key, _)| !ctx.keys.exists(key));
+    if free {
+        for (key, value) in pairs(args, n) {
+            store(ctx, key, value, Expiry::Clear);
+        }
+    }
+    ctx.out.int(i64::from(free));
+    Ok(())
+}
 
 /// MSETEX.
 pub static MSETEX: Command = Command {
@@ -112,3 +172,44 @@ pub static MSETEX: Command = Command {
     handler: Handler::Write(msetex),
     ..Command::BASE
 };
+
+fn msetex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let n = int(ctx.args.at(1)).ok().and_then(|n| i32::try_from(n).ok()).filter(|n| *n > 0);
+    let n = n.ok_or(Error::Static("ERR invalid numkeys value"))? as usize;
+    let args = ctx.args.from(2);
+    if args.len() / 2 < n {
+        return Err(Error::Static("ERR wrong number of key-value pairs"));
+    }
+    let grammar = Grammar { keep: true, persist: false, exists: true, compare: false, get: false };
+    let options = expiry::options(args.from(2 * n), grammar)?;
+    let expiry = match options.when {
+        When::At(unit, arg) => Expiry::At(unit.deadline(arg, ctx.keys.now(), "msetex")?),
+        When::Keep => Expiry::Keep,
+        When::Unsaid | When::Persist => Expiry::Clear,
+    };
+    let fits = match options.condition {
+        Condition::Absent => pairs(args, n).all(|(key, _)| !ctx.keys.exists(key)),
+        Condition::Present => pairs(args, n).all(|(key, _)| ctx.keys.exists(key)),
+        Condition::None | Condition::Compare(..) => true,
+    };
+    if fits {
+        for (key, value) in pairs(args, n) {
+            if let Expiry::At(_) = expiry {
+                ctx.keys.notify(NotifyFlags::GENERIC, "expire", key);
+            }
+            store(ctx, key, value, expiry);
+        }
+        if let Expiry::At(at) = expiry {
+            let all = ctx.args;
+            ctx.keys.propagate_as(|| {
+                // the condition held, and holds again wherever this is applied
+                let mut as_set = OwnedArgs::from_slices(all.iter().take(2 + 2 * n));
+                as_set.push(b"PXAT");
+                as_set.push(at.to_string().as_bytes());
+                as_set
+            });
+        }
+    }
+    ctx.out.int(i64::from(fits));
+    Ok(())
+}

@@ -1,6 +1,11 @@
 //! Parts of a string: APPEND, GETRANGE, SETRANGE.
 
-use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope};
+use viator_engine::args::int;
+use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
+use viator_engine::config::NotifyFlags;
+use viator_engine::ctx::{ReadCtx, WriteCtx};
+use viator_engine::error::Error;
+use viator_keyspace::{Expiry, NewValue};
 
 use crate::declare::{KEY, RO_ACCESS, RW_INSERT, RW_UPDATE, one_key};
 
@@ -33,6 +38,32 @@ pub static APPEND: Command = Command {
     ..Command::BASE
 };
 
+fn append(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let (key, value) = (ctx.args.at(1), ctx.args.at(2));
+    let spot = ctx.keys.spot(key);
+    let len = if spot.is_occupied() {
+        let max = super::max_len(ctx.keys.cfg());
+        let len = ctx.keys.edit_string(spot, key, |bytes| {
+            let len = bytes.len() + value.len();
+            if len as u64 > max {
+                return Err(Error::TooLong);
+            }
+            super::reserve(bytes, len);
+            bytes.extend_from_slice(value);
+            Ok(len)
+        })?;
+        ctx.keys.touched(key);
+        len
+    } else {
+        ctx.keys.update(spot, key, NewValue::text(value), Expiry::Clear);
+        value.len()
+    };
+    ctx.keys.notify(NotifyFlags::STRING, "append", key);
+    ctx.keys.dirty(1);
+    ctx.out.int(len as i64);
+    Ok(())
+}
+
 /// GETRANGE.
 pub static GETRANGE: Command = Command {
     name: "getrange",
@@ -61,6 +92,22 @@ pub static GETRANGE: Command = Command {
     ..Command::BASE
 };
 
+fn getrange(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    let (start, end) = (int(ctx.args.at(2))?, int(ctx.args.at(3))?);
+    let mut digits = itoa::Buffer::new();
+    let bytes = match ctx.keys.lookup(ctx.args.at(1)) {
+        Some(e) => super::bytes(e.value, &mut digits)?,
+        None => b"",
+    };
+    let crossed = start < 0 && end < 0 && start > end;
+    let part = match super::bounds(start, end, bytes.len() as u64) {
+        Some((first, last)) if !crossed => bytes.get(first as usize..=last as usize),
+        _ => None,
+    };
+    ctx.out.bulk(part.unwrap_or_default());
+    Ok(())
+}
+
 /// SUBSTR.
 pub static SUBSTR: Command = Command {
     name: "substr",
@@ -81,6 +128,10 @@ pub static SUBSTR: Command = Command {
     handler: Handler::Read(substr),
     ..Command::BASE
 };
+
+fn substr(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    getrange(ctx)
+}
 
 /// SETRANGE.
 pub static SETRANGE: Command = Command {
@@ -110,3 +161,34 @@ pub static SETRANGE: Command = Command {
     handler: Handler::Write(setrange),
     ..Command::BASE
 };
+
+fn setrange(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let (key, value) = (ctx.args.at(1), ctx.args.at(3));
+    let offset = u64::try_from(int(ctx.args.at(2))?).map_err(|_| Error::Static("ERR offset is out of range"))?;
+    let spot = ctx.keys.spot(key);
+    if value.is_empty() {
+        let len = match ctx.keys.entry_at(spot) {
+            Some(e) => super::bytes(e.value, &mut itoa::Buffer::new())?.len(),
+            None => 0,
+        };
+        ctx.out.int(len as i64);
+        return Ok(());
+    }
+    let max = super::max_len(ctx.keys.cfg());
+    let len = ctx.keys.edit_string(spot, key, |bytes| {
+        let end = offset.saturating_add(value.len() as u64);
+        if end > max {
+            return Err(Error::TooLong);
+        }
+        super::grow(bytes, end as usize);
+        if let Some(part) = bytes.get_mut(offset as usize..end as usize) {
+            part.copy_from_slice(value);
+        }
+        Ok(bytes.len())
+    })?;
+    ctx.keys.touched(key);
+    ctx.keys.notify(NotifyFlags::STRING, "setrange", key);
+    ctx.keys.dirty(1);
+    ctx.out.int(len as i64);
+    Ok(())
+}

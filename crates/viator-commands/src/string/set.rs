@@ -1,7 +1,13 @@
 //! Setting a string: SET, its older forms, and DELEX, which takes it away on a condition.
 
-use viator_engine::command::{Acl, ArgKind, ArgSpec, Command, Flags, Group, Handler, Scope};
+use viator_engine::args::OwnedArgs;
+use viator_engine::command::{Acl, ArgKind, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
+use viator_engine::config::NotifyFlags;
+use viator_engine::ctx::{WriteCtx, reply_string};
+use viator_engine::error::Error;
+use viator_keyspace::{Expiry, NewValue};
 
+use super::expiry::{self, Compare, Condition, Grammar, Unit, When};
 use crate::declare::{
     KEY, OW_INSERT, OW_UPDATE, RW_ACCESS_UPDATE_VARIABLE_FLAGS, RW_DELETE_VARIABLE_FLAGS, noted, one_key,
 };
@@ -73,6 +79,68 @@ pub static SET: Command = Command {
     ..Command::BASE
 };
 
+fn set(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let (key, value) = (ctx.args.at(1), ctx.args.at(2));
+    if ctx.args.len() == 3 {
+        ctx.keys.set(key, NewValue::text(value), Expiry::Clear);
+        ctx.keys.notify(NotifyFlags::STRING, "set", key);
+        ctx.keys.dirty(1);
+        ctx.out.ok();
+        return Ok(());
+    }
+    let grammar = Grammar { keep: true, persist: false, exists: true, compare: true, get: true };
+    let options = expiry::options(ctx.args.from(3), grammar)?;
+    let expiry = match options.when {
+        When::At(unit, arg) => Expiry::At(unit.deadline(arg, ctx.keys.now(), "set")?),
+        When::Keep => Expiry::Keep,
+        When::Unsaid | When::Persist => Expiry::Clear,
+    };
+    if options.get {
+        reply_string(ctx.out, ctx.keys.lookup(key).map(|e| e.value))?;
+    }
+    let spot = ctx.keys.spot(key);
+    let fits = match options.condition {
+        Condition::None => true,
+        Condition::Absent => !spot.is_occupied(),
+        Condition::Present => spot.is_occupied(),
+        Condition::Compare(how, wanted) => match ctx.keys.entry_at(spot) {
+            Some(e) => how.holds(super::bytes(e.value, &mut itoa::Buffer::new())?, wanted)?,
+            None => how.holds_for_none(),
+        },
+    };
+    if !fits {
+        if !options.get {
+            ctx.out.null();
+        }
+        return Ok(());
+    }
+    ctx.keys.overwrite(spot, key, NewValue::text(value), expiry);
+    ctx.keys.notify(NotifyFlags::STRING, "set", key);
+    ctx.keys.dirty(1);
+    if let Expiry::At(at) = expiry {
+        ctx.keys.notify(NotifyFlags::GENERIC, "expire", key);
+        ctx.keys.propagate_as(|| set_until(key, value, at));
+    } else if options.get {
+        let keep = expiry == Expiry::Keep;
+        ctx.keys.propagate_as(|| {
+            let mut as_set = OwnedArgs::from_slices([b"SET", key, value]);
+            if keep {
+                as_set.push(b"KEEPTTL");
+            }
+            as_set
+        });
+    }
+    if !options.get {
+        ctx.out.ok();
+    }
+    Ok(())
+}
+
+/// How a SET with any expiry is propagated.
+fn set_until(key: &[u8], value: &[u8], at: i64) -> OwnedArgs {
+    OwnedArgs::from_slices([b"SET", key, value, b"PXAT", at.to_string().as_bytes()])
+}
+
 /// SETEX.
 pub static SETEX: Command = Command {
     name: "setex",
@@ -91,6 +159,23 @@ pub static SETEX: Command = Command {
     handler: Handler::Write(setex),
     ..Command::BASE
 };
+
+fn setex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    set_for(ctx, Unit::Seconds)
+}
+
+/// SETEX and PSETEX.
+fn set_for(ctx: &mut WriteCtx<'_, '_>, unit: Unit) -> Outcome {
+    let (key, value) = (ctx.args.at(1), ctx.args.at(3));
+    let at = unit.deadline(ctx.args.at(2), ctx.keys.now(), &ctx.entry.name)?;
+    ctx.keys.set(key, NewValue::text(value), Expiry::At(at));
+    ctx.keys.notify(NotifyFlags::STRING, "set", key);
+    ctx.keys.notify(NotifyFlags::GENERIC, "expire", key);
+    ctx.keys.dirty(1);
+    ctx.keys.propagate_as(|| set_until(key, value, at));
+    ctx.out.ok();
+    Ok(())
+}
 
 /// PSETEX.
 pub static PSETEX: Command = Command {
@@ -112,6 +197,10 @@ pub static PSETEX: Command = Command {
     ..Command::BASE
 };
 
+fn psetex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    set_for(ctx, Unit::Millis)
+}
+
 /// SETNX.
 pub static SETNX: Command = Command {
     name: "setnx",
@@ -130,6 +219,19 @@ pub static SETNX: Command = Command {
     handler: Handler::Write(setnx),
     ..Command::BASE
 };
+
+fn setnx(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let (key, value) = (ctx.args.at(1), ctx.args.at(2));
+    let spot = ctx.keys.spot(key);
+    let free = !spot.is_occupied();
+    if free {
+        ctx.keys.overwrite(spot, key, NewValue::text(value), Expiry::Clear);
+        ctx.keys.notify(NotifyFlags::STRING, "set", key);
+        ctx.keys.dirty(1);
+    }
+    ctx.out.int(i64::from(free));
+    Ok(())
+}
 
 /// DELEX.
 pub static DELEX: Command = Command {
@@ -170,3 +272,35 @@ pub static DELEX: Command = Command {
     handler: Handler::Write(delex),
     ..Command::BASE
 };
+
+fn delex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let key = ctx.args.at(1);
+    let conditional = match ctx.args.len() {
+        2 => false,
+        4 => true,
+        _ => return Err(Error::Arity(ctx.entry.name.clone())),
+    };
+    let spot = ctx.keys.spot(key);
+    let fits = match ctx.keys.entry_at(spot) {
+        Some(e) if conditional => {
+            if !super::is_string(e.value) {
+                return Err(Error::Static("ERR Key should be of string type if conditions are specified"));
+            }
+            let how = Compare::parse(ctx.args.at(2))
+                .ok_or(Error::Static("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE"))?;
+            how.holds(super::bytes(e.value, &mut itoa::Buffer::new())?, ctx.args.at(3))?
+        }
+        found => found.is_some(),
+    };
+    if fits {
+        let lazy = ctx.keys.cfg().lazyfree_lazy_user_del;
+        ctx.keys.delete(key, lazy);
+        ctx.keys.notify(NotifyFlags::GENERIC, "del", key);
+        ctx.keys.dirty(1);
+        if conditional {
+            ctx.keys.propagate_as(|| OwnedArgs::from_slices([b"DEL", key]));
+        }
+    }
+    ctx.out.int(i64::from(fits));
+    Ok(())
+}

@@ -71,8 +71,8 @@ impl Field {
         self.decode((u128::from_be_bytes(window) << above >> (128 - self.bits)) as u64)
     }
 
-    /// Writes the low bits of `value` at bit `offset`. What is past the end is dropped: the caller has extended the string to
-    /// [`Field::bytes_needed`].
+    /// Writes the low bits of `value` at bit `offset`. What is past the end is dropped: the caller has extended the
+    /// string to [`Field::bytes_needed`].
     pub fn set(self, bytes: &mut [u8], offset: u64, value: i64) {
         let Ok(start) = usize::try_from(offset / 8) else { return };
         let shift = 128 - self.bits - (offset % 8) as u32;

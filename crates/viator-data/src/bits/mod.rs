@@ -30,8 +30,8 @@ pub fn bitpos(bytes: &[u8], bit: bool) -> Option<u64> {
     Some((words + at) as u64 * 8 + u64::from(byte.leading_zeros()))
 }
 
-/// Position, from the start of `bytes`, of the first bit equal to `bit` among the bits `first` to `last`, both included. Bits past
-/// the end are not looked at.
+/// Position, from the start of `bytes`, of the first bit equal to `bit` among the bits `first` to `last`, both
+/// included. Bits past the end are not looked at.
 pub fn bitpos_range(bytes: &[u8], first: u64, last: u64, bit: bool) -> Option<u64> {
     let span = Span::of(bytes, first, last)?;
     let skip = if bit { 0 } else { 0xff };

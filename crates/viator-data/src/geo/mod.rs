@@ -1,6 +1,7 @@
 //! Positions on the Earth as scores of sorted sets: the geohashes of GEOADD, distances, and what GEOSEARCH looks at.
 //!
-//! A score has 52 bits, 26 of longitude and 26 of latitude in turns, so that what is near on Earth is often near among the scores.
+//! A score has 52 bits, 26 of longitude and 26 of latitude in turns, so that what is near on Earth is often near among
+//! the scores.
 
 mod search;
 
@@ -152,8 +153,8 @@ pub fn decode(score: u64) -> Point {
     }
 }
 
-/// The geohash of a position in the usual 11 characters, whose latitudes reach from pole to pole. The last is always `0`, as
-/// scores have not that many bits.
+/// The geohash of a position in the usual 11 characters, whose latitudes reach from pole to pole. The last is always
+/// `0`, as scores have not that many bits.
 pub fn geohash(point: Point) -> [u8; 11] {
     const ALPHABET: [u8; 32] = *b"0123456789bcdefghjkmnpqrstuvwxyz";
     let bits = Cell::of(point, STEPS, Bounds { south: -90.0, north: 90.0, ..WORLD }).interleaved();
@@ -191,8 +192,8 @@ pub fn distance(a: Point, b: Point) -> f64 {
 
 /// A distance as replies have it: four digits after the point.
 pub fn format_distance(distance: f64) -> String {
-    // Rounded in units of 10^-4, which is not always what rounding the decimal digits gives; no distance on Earth comes near
-    // the end of the integers.
+    // Rounded in units of 10^-4, which is not always what rounding the decimal digits gives; no distance on Earth
+    // comes near the end of the integers.
     let units = (distance * 10_000.0).round_ties_even() as i64;
     let sign = if units < 0 { "-" } else { "" };
     let units = units.unsigned_abs();

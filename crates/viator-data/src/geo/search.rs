@@ -1,5 +1,5 @@
-//! Where to look for the members within a circle or a box: ranges of scores, in the order in which Redis visits them (which is
-//! the order of unsorted replies).
+//! Where to look for the members within a circle or a box: ranges of scores, in the order in which Redis visits them
+//! (which is the order of unsorted replies).
 
 use std::ops::Range;
 
@@ -90,7 +90,8 @@ impl Search {
                 continue;
             }
             let cell = center.neighbour(dx, dy);
-            // On a coarse grid, neighbours may be one and the same. Only the previous one is looked at, and the first never is.
+            // On a coarse grid, neighbours may be one and the same. Only the previous one is looked at, and the first
+            // never is.
             if cells.len() > 1 && cells.last() == Some(&cell) {
                 continue;
             }
@@ -141,7 +142,8 @@ impl Search {
 }
 
 impl Cell {
-    /// The cell that many to the east and north, around the world. A number that does not change keeps its bit past the grid.
+    /// The cell that many to the east and north, around the world. A number that does not change keeps its bit past
+    /// the grid.
     fn neighbour(self, dx: i32, dy: i32) -> Cell {
         let mask = (1u32 << self.steps) - 1;
         let moved = |n: u32, by: i32| if by == 0 { n } else { n.wrapping_add_signed(by) & mask };

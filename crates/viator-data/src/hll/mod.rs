@@ -1,8 +1,9 @@
 //! HyperLogLog, in the very bytes of Redis's strings: what GET returns after PFADD is the same on both.
 //!
-//! A string has a header of 16 bytes (`HYLL`, the encoding, three bytes unused, the last cardinality as a little-endian
-//! `u64` whose top bit means that it is out of date) and 16384 registers of 6 bits. Dense, they are packed from the lowest bit
-//! on; sparse, they are runs, see [`sparse`](self). The functions take the raw string; [`check`] comes first.
+//! A string has a header of 16 bytes (`HYLL`, the encoding, three bytes unused, the last cardinality as a
+//! little-endian `u64` whose top bit means that it is out of date) and 16384 registers of 6 bits. Dense, they are
+//! packed from the lowest bit on; sparse, they are runs. The functions take the raw string;
+//! [`check`] comes first.
 
 mod sparse;
 
@@ -102,7 +103,8 @@ pub fn invalidate_cached(hll: &mut [u8]) {
 
 /// Adds an element; whether a register changed (the cardinality in the header is then out of date).
 ///
-/// A sparse string that would get longer than `sparse_max_bytes` (`hll-sparse-max-bytes`, header included) becomes dense.
+/// A sparse string that would get longer than `sparse_max_bytes` (`hll-sparse-max-bytes`, header included) becomes
+/// dense.
 ///
 /// # Errors
 /// [`HllError::NotHll`]; [`HllError::Corrupt`] when the runs do not reach the register.
@@ -228,7 +230,8 @@ pub fn registers(hll: &[u8]) -> Result<Box<Registers>, HllError> {
     Ok(registers)
 }
 
-/// Raises a string's registers to at least `union`'s, in PFMERGE's way: the string becomes dense first if `dense` (some source is).
+/// Raises a string's registers to at least `union`'s, in PFMERGE's way: the string becomes dense first if `dense`
+/// (some source is).
 ///
 /// # Errors
 /// As [`add`].
@@ -312,8 +315,9 @@ pub fn count_registers(union: &Registers) -> u64 {
     estimate(&histogram)
 }
 
-/// The improved raw estimator of O. Ertl ("New cardinality estimation algorithms for HyperLogLog sketches", 2017), of the numbers
-/// of registers with each value. The order of the operations is that of Redis: the result is the same to the last unit.
+/// The improved raw estimator of O. Ertl ("New cardinality estimation algorithms for HyperLogLog sketches", 2017), of
+/// the numbers of registers with each value. The order of the operations is that of Redis: the result is the same to
+/// the last unit.
 fn estimate(histogram: &[u32; 64]) -> u64 {
     const ALPHA: f64 = 0.721_347_520_444_481_7;
     let m = REGISTERS as f64;

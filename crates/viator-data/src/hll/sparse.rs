@@ -1,6 +1,7 @@
 //! The sparse encoding: runs of equal registers.
 //!
-//! `00nnnnnn` is n + 1 zeros, `01nnnnnn nnnnnnnn` as many zeros with 14 bits, `1vvvvvnn` n + 1 registers with the value v + 1.
+//! `00nnnnnn` is n + 1 zeros, `01nnnnnn nnnnnnnn` as many zeros with 14 bits, `1vvvvvnn` n + 1 registers with the
+//! value v + 1.
 
 use super::{HEADER, HllError, REGISTERS};
 
@@ -77,7 +78,8 @@ pub(super) fn describe(mut body: &[u8]) -> String {
     words.join(" ")
 }
 
-/// Raises a register to at least `count`; whether it was less, `None` (and nothing done) when the string has to become dense for it.
+/// Raises a register to at least `count`; whether it was less, `None` (and nothing done) when the string has to become
+/// dense for it.
 pub(super) fn raise(hll: &mut Vec<u8>, index: usize, count: u8, max_bytes: usize) -> Result<Option<bool>, HllError> {
     if count > MAX_VALUE {
         return Ok(None);
@@ -110,7 +112,8 @@ pub(super) fn raise(hll: &mut Vec<u8>, index: usize, count: u8, max_bytes: usize
     Ok(Some(true))
 }
 
-/// Joins runs of the same value (not zero) while they fit into one, among the five from `at` on: a change touches no others.
+/// Joins runs of the same value (not zero) while they fit into one, among the five from `at` on: a change touches no
+/// others.
 fn join_neighbours(hll: &mut Vec<u8>, mut at: usize) {
     for _ in 0..5 {
         let Some((run, size)) = Run::read(hll.get(at..).unwrap_or_default()) else { return };

@@ -152,12 +152,13 @@ impl Big {
     }
 }
 
-/// Rounds `mantissa` × 2^`exponent` (plus something less than one unit when `sticky`) to nearest, ties to even, keeping at most
-/// `precision` bits (≤ 64) and none below 2^`min_exponent`.
+/// Rounds `mantissa` × 2^`exponent` (plus something less than one unit when `sticky`) to nearest, ties to even,
+/// keeping at most `precision` bits (≤ 64) and none below 2^`min_exponent`.
 ///
 /// `sticky` needs a mantissa of more than `precision` bits, or it is lost.
 ///
-/// A normal result has exactly `precision` bits; one with fewer has the exponent `min_exponent`. Zero is (0, `min_exponent`).
+/// A normal result has exactly `precision` bits; one with fewer has the exponent `min_exponent`. Zero is (0,
+/// `min_exponent`).
 pub(super) fn round(mantissa: u128, exponent: i64, sticky: bool, precision: u32, min_exponent: i32) -> (u64, i64) {
     let min_exponent = i64::from(min_exponent);
     if mantissa == 0 {
@@ -210,8 +211,8 @@ pub(super) fn parse_hex(text: &[u8]) -> Option<(u128, i64, bool)> {
     (digits > 0).then_some((mantissa, scale.saturating_add(exponent), sticky))
 }
 
-/// A decimal number's text after the sign, split into its digits (without those that do not count at both ends) and the exponent of
-/// the last. `None` when malformed.
+/// A decimal number's text after the sign, split into its digits (without those that do not count at both ends) and
+/// the exponent of the last. `None` when malformed.
 pub(super) fn parse_decimal(text: &[u8]) -> Option<(Vec<u8>, i64)> {
     let (number, exponent) = match text.iter().position(|b| matches!(b, b'e' | b'E')) {
         Some(at) => (text.get(..at)?, parse_exponent(text.get(at + 1..)?)?),

@@ -30,8 +30,8 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
 
 /// Reads a double where Redis is lenient: the bounds of ZRANGEBYSCORE and its kin (after `(`), SORT's weights.
 ///
-/// The text ends at its first NUL, and the empty text is 0; numbers out of range become infinite or 0. Refused are hexadecimal
-/// numbers, white space and NaN.
+/// The text ends at its first NUL, and the empty text is 0; numbers out of range become infinite or 0. Refused are
+/// hexadecimal numbers, white space and NaN.
 pub fn parse_f64_loose(text: &[u8]) -> Option<f64> {
     let text = text.split(|b| *b == 0).next().unwrap_or_default();
     if text.is_empty() {
@@ -53,7 +53,8 @@ fn compose(mantissa: u64, exponent: i64) -> f64 {
 
 /// Appends a double as Redis's replies have it: `3`, `3.1`, `1e+20`, `1.5e-7`, `-0`, `inf`, `-inf`, `nan`.
 ///
-/// Whole numbers up to 2^62 are written in full, others with (nearly always the fewest) digits that read back to the same number.
+/// Whole numbers up to 2^62 are written in full, others with (nearly always the fewest) digits that read back to the
+/// same number.
 pub fn format_f64(value: f64, out: &mut Vec<u8>) {
     const EXACT_INTEGERS: f64 = 4611686018427387904.0;
     if value.is_nan() {

@@ -1,9 +1,9 @@
-//! Decimal digits of doubles by Grisu2 (F. Loitsch, "Printing Floating-Point Numbers Quickly and Accurately with Integers",
-//! 2010).
+//! Decimal digits of doubles by Grisu2 (F. Loitsch, "Printing Floating-Point Numbers Quickly and Accurately with
+//! Integers", 2010).
 //!
-//! Redis prints doubles with it. Its digits always read back to the same number, but about one double in 500 gets a digit
-//! more than needed or not the nearest ones. Clients see them and they are compared byte for byte, so a printer with better
-//! digits would be a difference: -59.52901107912 is `-59.529011079119996`.
+//! Redis prints doubles with it. Its digits always read back to the same number, but about one double in 500 gets a
+//! digit more than needed or not the nearest ones. Clients see them and they are compared byte for byte, so a printer
+//! with better digits would be a difference: -59.52901107912 is `-59.529011079119996`.
 
 /// Least binary exponent of the scaled number.
 const ALPHA: i32 = -60;
@@ -63,8 +63,9 @@ impl Float {
 
 /// The power of ten that brings a number with this exponent between [`ALPHA`] and [`GAMMA`], and its decimal exponent.
 fn cached_power(exponent: i32) -> (Float, i32) {
-    // More than one may fit, and which one is taken shows in the digits: start from the estimate that the reference starts
-    // from. 2^-1137 to 2^960 are the exponents of doubles with 64-bit mantissas, so the index stays within the table.
+    // More than one may fit, and which one is taken shows in the digits: start from the estimate that the reference
+    // starts from. 2^-1137 to 2^960 are the exponents of doubles with 64-bit mantissas, so the index stays within the
+    // table.
     let estimate = (f64::from(-(exponent + 87)) * std::f64::consts::LOG10_2) as i32;
     let mut index = (estimate - FIRST_POWER) / POWER_STEP;
     loop {
@@ -104,8 +105,9 @@ impl Digits {
         }
     }
 
-    /// Lowers the last digit while that brings the digits nearer to the number. All in the same unit: the number is `target` below
-    /// the upper bound, the digits `rest` below; `width` is the interval, `step` what one of the last digit is worth.
+    /// Lowers the last digit while that brings the digits nearer to the number. All in the same unit: the number is
+    /// `target` below the upper bound, the digits `rest` below; `width` is the interval, `step` what one of the last
+    /// digit is worth.
     fn approach(&mut self, width: u64, mut rest: u64, step: u64, target: u64) {
         let Some(last) = self.len.checked_sub(1).and_then(|i| self.buffer.get_mut(i)) else { return };
         while rest < target && width - rest >= step && (rest + step < target || target - rest > rest + step - target) {
@@ -123,8 +125,8 @@ pub(super) fn digits(value: f64) -> Digits {
         0 => Float { mantissa: fraction, exponent: -1074 },
         _ => Float { mantissa: fraction | 1 << 52, exponent: biased - 1075 },
     };
-    // The neighbours' midpoints; below a power of two the lower one is nearer. The reference takes the hidden bit alone as
-    // the sign of one, so the smallest normal number counts as well.
+    // The neighbours' midpoints; below a power of two the lower one is nearer. The reference takes the hidden bit
+    // alone as the sign of one, so the smallest normal number counts as well.
     let upper = Float { mantissa: (exact.mantissa << 1) + 1, exponent: exact.exponent - 1 }.normalized();
     let nearer = if exact.mantissa == 1 << 52 { 2 } else { 1 };
     let lower = Float { mantissa: (exact.mantissa << nearer) - 1, exponent: exact.exponent - nearer };

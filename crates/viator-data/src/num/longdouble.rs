@@ -1,5 +1,5 @@
-//! The 80-bit extended precision of x87, in integers: what INCRBYFLOAT and HINCRBYFLOAT calculate with, so that results are
-//! those of Redis on x86-64 on every machine.
+//! The 80-bit extended precision of x87, in integers: what INCRBYFLOAT and HINCRBYFLOAT calculate with, so that
+//! results are those of Redis on x86-64 on every machine.
 
 use super::big::{self, Big};
 
@@ -23,7 +23,8 @@ pub struct LongDouble {
 enum Class {
     Nan,
     Infinite,
-    /// `mantissa` × 2^`exponent`: the top bit is set unless `exponent` is [`MIN_EXPONENT`]; zero is 0 × 2^`MIN_EXPONENT`.
+    /// `mantissa` × 2^`exponent`: the top bit is set unless `exponent` is [`MIN_EXPONENT`]; zero is 0 ×
+    /// 2^`MIN_EXPONENT`.
     Finite {
         mantissa: u64,
         exponent: i32,
@@ -46,7 +47,8 @@ impl LongDouble {
         LongDouble { negative, class }
     }
 
-    /// Reads a number as INCRBYFLOAT and HINCRBYFLOAT do: decimal or hexadecimal, correctly rounded; `inf` and `infinity`.
+    /// Reads a number as INCRBYFLOAT and HINCRBYFLOAT do: decimal or hexadecimal, correctly rounded; `inf` and
+    /// `infinity`.
     ///
     /// Refused: white space, NaN, the empty text, more than 5119 bytes, numbers out of range at either end.
     pub fn parse(text: &[u8]) -> Option<LongDouble> {
@@ -166,8 +168,8 @@ impl LongDouble {
         i64::try_from(if self.negative { -magnitude } else { magnitude }).ok()
     }
 
-    /// Appends the number as Redis writes it for people: up to 17 digits after the point, no zeros at the end, no exponent ever
-    /// (so up to 4933 digits); `inf`, `-inf`, `nan`.
+    /// Appends the number as Redis writes it for people: up to 17 digits after the point, no zeros at the end, no
+    /// exponent ever (so up to 4933 digits); `inf`, `-inf`, `nan`.
     pub fn write(self, out: &mut Vec<u8>) {
         const UNIT: u128 = 100_000_000_000_000_000;
         let (mantissa, exponent) = match self.class {

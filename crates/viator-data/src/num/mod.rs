@@ -32,8 +32,8 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
 
 /// Reads an unsigned integer where Redis takes 64 unsigned bits (stream ids, SCAN cursors).
 ///
-/// What [`parse_i64`] takes has to be ≥ 0; anything else follows C's `strtoull`, so that leading white space, leading zeros,
-/// `+`, and even `-` (which wraps) are taken, and the text ends at its first NUL.
+/// What [`parse_i64`] takes has to be ≥ 0; anything else follows C's `strtoull`, so that leading white space, leading
+/// zeros, `+`, and even `-` (which wraps) are taken, and the text ends at its first NUL.
 pub fn parse_u64(text: &[u8]) -> Option<u64> {
     let text = text.split(|b| *b == 0).next()?;
     if let Some(value) = parse_i64(text) {
@@ -61,7 +61,7 @@ fn decimal_u64(digits: &[u8]) -> Option<u64> {
 }
 
 /// C's `isspace` in the C locale.
-fn is_space(b: u8) -> bool {
+pub(crate) fn is_space(b: u8) -> bool {
     matches!(b, b' ' | b'\t'..=b'\r')
 }
 

@@ -33,6 +33,7 @@ pub struct Config {
     pub lazyfree_lazy_eviction: bool,
     pub lazyfree_lazy_server_del: bool,
     pub notify_keyspace_events: NotifyFlags,
+    pub lazyfree_lazy_user_del: bool,
     pub appendonly: bool,
     pub active_expire_effort: i64,
     pub slowlog_log_slower_than: i64,
@@ -77,6 +78,7 @@ impl Default for Config {
             lazyfree_lazy_eviction: false,
             lazyfree_lazy_server_del: false,
             notify_keyspace_events: NotifyFlags(0),
+            lazyfree_lazy_user_del: false,
             appendonly: false,
             active_expire_effort: 1,
             slowlog_log_slower_than: 10000,
@@ -140,6 +142,8 @@ impl NotifyFlags {
     pub const EVICTED: Self = Self(32);
     pub const KEY_MISS: Self = Self(64);
     pub const NEW: Self = Self(128);
+    pub const OVERWRITTEN: Self = Self(256);
+    pub const TYPE_CHANGED: Self = Self(512);
     pub fn contains(self, o: Self) -> bool {
         self.0 & o.0 == o.0
     }

@@ -1,0 +1,263 @@
+//! The hash table of a slot: buckets of one cache line, each with twelve handles and a byte of hash for each.
+//!
+//! A lookup touches one line, and the entry whose byte matches. An entry whose bucket is full goes to the next one; a
+//! bucket counts how many of its own did (and gives up counting at 255), so that a search ends at the first bucket whose
+//! count is zero. The number of buckets is arbitrary: tables grow by half, which keeps them fuller than doubling would.
+
+#![expect(clippy::indexing_slicing, reason = "bucket numbers are below `len()` by construction, places below 12")]
+
+use prefetch_index::prefetch_index;
+
+const PLACES: usize = 12;
+
+#[derive(Clone, Default)]
+#[repr(align(64))]
+struct Bucket {
+    /// Per place, 0 if free, else a byte of the hash.
+    tags: [u8; PLACES],
+    /// How many entries that belong here are further on; 255: too many to count.
+    over: u8,
+    handles: [u32; PLACES],
+}
+
+/// See the module. Handles are the caller's; it supplies their hashes.
+#[derive(Default)]
+pub(crate) struct Buckets {
+    buckets: Box<[Bucket]>,
+    len: u32,
+}
+
+#[inline]
+fn tag(hash: u64) -> u8 {
+    ((hash >> 56) as u8).max(1)
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const TOPS: u64 = 0x8080_8080_8080_8080;
+
+/// Places of a bucket whose tag may be this one, as a mask of bits; rarely one too many.
+#[inline]
+fn matches(b: &Bucket, tag: u8) -> u32 {
+    let t = &b.tags;
+    let lo = u64::from_le_bytes([t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]]);
+    let hi = u64::from(u32::from_le_bytes([t[8], t[9], t[10], t[11]]));
+    let pattern = ONES * u64::from(tag);
+    let zero = |v: u64| v.wrapping_sub(ONES) & !v & TOPS;
+    let gather = |m: u64| ((m >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32;
+    gather(zero(lo ^ pattern)) | gather(zero(hi ^ pattern) & 0xffff_ffff) << 8
+}
+
+impl Buckets {
+    /// Number of handles.
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes on the heap.
+    pub fn memory(&self) -> usize {
+        std::mem::size_of_val(&*self.buckets)
+    }
+
+    #[inline]
+    fn home(&self, hash: u64) -> usize {
+        // the upper half of the product of the hash's low bits and the number of buckets: any number, no division
+        (((hash & 0xffff_ffff) * self.buckets.len() as u64) >> 32) as usize
+    }
+
+    #[inline]
+    fn next(&self, b: usize) -> usize {
+        if b + 1 == self.buckets.len() { 0 } else { b + 1 }
+    }
+
+    /// Begins to load the bucket of a hash.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        prefetch_index(&*self.buckets, self.home(hash));
+    }
+
+    /// The first handle that may be the one of this hash.
+    #[inline]
+    pub fn candidate(&self, hash: u64) -> Option<u32> {
+        let b = self.buckets.get(self.home(hash))?;
+        let m = matches(b, tag(hash));
+        if m == 0 { None } else { b.handles.get(m.trailing_zeros() as usize).copied() }
+    }
+
+    /// The place of the handle that `eq` accepts.
+    #[inline]
+    fn place(&self, hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, usize)> {
+        if self.buckets.is_empty() {
+            return None;
+        }
+        let tag = tag(hash);
+        let mut at = self.home(hash);
+        for _ in 0..self.buckets.len() {
+            let b = &self.buckets[at];
+            let mut m = matches(b, tag);
+            while m != 0 {
+                let i = m.trailing_zeros() as usize;
+                if b.tags[i] == tag && eq(b.handles[i]) {
+                    return Some((at, i));
+                }
+                m &= m - 1;
+            }
+            if b.over == 0 {
+                return None;
+            }
+            at = self.next(at);
+        }
+        None
+    }
+
+    /// The handle that `eq` accepts among those of this hash.
+    #[inline]
+    pub fn find(&self, hash: u64, eq: impl FnMut(u32) -> bool) -> Option<u32> {
+        self.place(hash, eq).map(|(b, i)| self.buckets[b].handles[i])
+    }
+
+    /// Puts another handle in the place of one.
+    pub fn replace(&mut self, hash: u64, old: u32, new: u32) {
+        if let Some((b, i)) = self.place(hash, |h| h == old) {
+            self.buckets[b].handles[i] = new;
+        }
+    }
+
+    /// Adds a handle. `rehash` gives the hashes of all handles in order when the table grows.
+    pub fn insert(&mut self, hash: u64, handle: u32, rehash: impl FnOnce(&[u32]) -> Vec<u64>) {
+        let n = self.buckets.len();
+        // one bucket may be full; several are kept at 7/8
+        if n == 0 || self.len() + 1 > if n == 1 { PLACES } else { n * PLACES * 7 / 8 } {
+            self.resize(n + n.div_ceil(2).max(1), rehash);
+        }
+        self.put(hash, handle);
+        self.len += 1;
+    }
+
+    fn put(&mut self, hash: u64, handle: u32) {
+        let mut at = self.home(hash);
+        loop {
+            let b = &mut self.buckets[at];
+            if let Some(i) = b.tags.iter().position(|&t| t == 0) {
+                b.tags[i] = tag(hash);
+                b.handles[i] = handle;
+                return;
+            }
+            b.over = b.over.saturating_add(1);
+            at = self.next(at);
+        }
+    }
+
+    fn resize(&mut self, buckets: usize, rehash: impl FnOnce(&[u32]) -> Vec<u64>) {
+        let handles: Vec<u32> = self.iter().collect();
+        let hashes = rehash(&handles);
+        self.buckets = vec![Bucket::default(); buckets].into_boxed_slice();
+        for (hash, handle) in hashes.into_iter().zip(handles) {
+            self.put(hash, handle);
+        }
+    }
+
+    /// Removes a handle. Returns whether it was there.
+    pub fn remove(&mut self, hash: u64, handle: u32) -> bool {
+        let Some((found, i)) = self.place(hash, |h| h == handle) else { return false };
+        let mut at = self.home(hash);
+        while at != found {
+            let b = &mut self.buckets[at];
+            if b.over < u8::MAX {
+                b.over -= 1;
+            }
+            at = self.next(at);
+        }
+        self.buckets[found].tags[i] = 0;
+        self.len -= 1;
+        true
+    }
+
+    /// Gives memory back when the table has become sparse.
+    pub fn shrink(&mut self, rehash: impl FnOnce(&[u32]) -> Vec<u64>) {
+        if self.len == 0 {
+            self.buckets = Box::default();
+        } else if self.buckets.len() > 2 && self.len() * 4 < self.buckets.len() * PLACES {
+            let wanted = (self.len() * 3 / 2).div_ceil(PLACES).max(1);
+            self.resize(wanted, rehash);
+        }
+    }
+
+    /// All handles.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.buckets.iter().flat_map(|b| b.tags.iter().zip(&b.handles).filter(|(t, _)| **t != 0).map(|(_, &h)| h))
+    }
+
+    /// A handle chosen by `random`, or none if its place is free.
+    pub fn probe(&self, random: u64) -> Option<u32> {
+        let places = self.buckets.len() * PLACES;
+        if places == 0 {
+            return None;
+        }
+        let p = (random % places as u64) as usize;
+        let b = &self.buckets[p / PLACES];
+        if b.tags[p % PLACES] == 0 { None } else { Some(b.handles[p % PLACES]) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    #[test]
+    fn a_bucket_is_a_cache_line() {
+        assert_eq!(size_of::<Bucket>(), 64);
+    }
+
+    #[test]
+    fn every_tag_is_found_in_every_place() {
+        for t in 1..=255u8 {
+            for i in 0..PLACES {
+                let mut b = Bucket::default();
+                b.tags[i] = t;
+                assert!(matches(&b, t) & 1 << i != 0, "tag {t} at {i}");
+                assert_eq!(matches(&b, t) >> PLACES, 0, "tag {t}: no place beyond");
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// A table behaves as a map, with hashes as bad as they can be.
+        #[test]
+        fn behaves_as_a_map(ops in prop::collection::vec((any::<bool>(), 0u32..400), 1..900), bad in 0u32..3) {
+            let hash = |k: u32| match bad {
+                0 => u64::from(k).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                1 => u64::from(k % 7) << 56 | u64::from(k % 5),
+                _ => 42,
+            };
+            let mut t = Buckets::default();
+            let mut model: HashMap<u32, ()> = HashMap::new();
+            let rehash = |hs: &[u32]| hs.iter().map(|&h| hash(h)).collect::<Vec<_>>();
+            for (add, k) in ops {
+                if add {
+                    if model.insert(k, ()).is_none() {
+                        t.insert(hash(k), k, rehash);
+                    }
+                } else {
+                    prop_assert_eq!(t.remove(hash(k), k), model.remove(&k).is_some());
+                    t.shrink(rehash);
+                }
+                prop_assert_eq!(t.len(), model.len());
+            }
+            for k in 0..400 {
+                prop_assert_eq!(t.find(hash(k), |h| h == k).is_some(), model.contains_key(&k));
+            }
+            let mut all: Vec<_> = t.iter().collect();
+            all.sort_unstable();
+            let mut want: Vec<_> = model.into_keys().collect();
+            want.sort_unstable();
+            prop_assert_eq!(all, want);
+        }
+    }
+}
