@@ -59,6 +59,10 @@ pub struct ClientShared {
     pub watch: AtomicU32,
     /// Bytes of queued commands.
     pub multi_mem: AtomicU64,
+    /// Bytes of the queued commands' arguments alone.
+    pub multi_args: AtomicU64,
+    /// Bytes of what it watches and subscribes to.
+    pub state_mem: AtomicU64,
     /// Bytes of input held.
     pub qbuf: AtomicU64,
     /// Input buffer capacity not used.
@@ -118,6 +122,8 @@ pub mod flag {
     pub const TRACKING_BROKEN: u32 = 1 << 13;
     /// Tracks by prefix.
     pub const TRACKING_BCAST: u32 = 1 << 14;
+    /// Waits in a command that CLIENT UNBLOCK may end.
+    pub const MAY_UNBLOCK: u32 = 1 << 15;
 }
 
 impl ClientShared {
@@ -150,6 +156,8 @@ impl ClientShared {
             multi: AtomicU32::new(0),
             watch: AtomicU32::new(0),
             multi_mem: AtomicU64::new(0),
+            multi_args: AtomicU64::new(0),
+            state_mem: AtomicU64::new(0),
             qbuf: AtomicU64::new(0),
             qbuf_free: AtomicU64::new(0),
             argv_mem: AtomicU64::new(0),
@@ -231,6 +239,7 @@ impl ClientShared {
             + self.omem.load(Relaxed)
             + self.argv_mem.load(Relaxed)
             + self.multi_mem.load(Relaxed)
+            + self.state_mem.load(Relaxed)
     }
 }
 

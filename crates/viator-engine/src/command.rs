@@ -165,7 +165,6 @@ bits! {
         #[doc = "As if ASKING had been sent."] ASKING = 12, "asking";
         #[doc = "O(1) or O(log n)."] FAST = 13, "fast";
         #[doc = "Allowed before authentication."] NO_AUTH = 14, "no_auth";
-        #[doc = "May replicate although it is no write."] MAY_REPLICATE = 15, "may_replicate";
         #[doc = "Key positions depend on the arguments. Derived; never declared."] MOVABLEKEYS = 16, "movablekeys";
         #[doc = "Allowed while a script is busy."] ALLOW_BUSY = 17, "allow_busy";
         #[doc = "Not in transactions."] NO_MULTI = 18, "no_multi";
@@ -181,7 +180,7 @@ bits! {
         #[doc = "Allowed to a RESP2 client that has subscriptions."] WHILE_SUBSCRIBED = 1, "while_subscribed";
         #[doc = "Only with `enable-debug-command`."] DEBUG = 2, "debug";
         #[doc = "Runs the queued commands: judged by their flags."] EXEC = 3, "exec";
-        #[doc = "Not held back by CLIENT PAUSE."] WHILE_PAUSED = 4, "while_paused";
+        #[doc = "May have replicas told something although it is no write (PUBLISH, PFCOUNT, EVAL…): CLIENT PAUSE WRITE holds it back."] MAY_REPLICATE = 4, "may_replicate";
     }
 }
 

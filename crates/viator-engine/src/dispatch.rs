@@ -12,7 +12,7 @@ use crate::local::Local;
 use crate::server::{Held, Server, gate as server_gate};
 use crate::session::{Blocked, ReplyMode, Session, gate};
 use crate::table::{Entry, Lookup};
-use crate::{notify, transaction};
+use crate::{auth, notify, transaction};
 use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::{Footprint, Guards};
 use viator_resp::reply::Reply;
@@ -46,11 +46,14 @@ pub fn execute(
     let entry = match known.map_or_else(|| lookup(server, session, args), Ok) {
         Ok(e) => e,
         Err(error) => {
-            session.abort_multi();
-            refuse(local, server, session, out, &error);
+            let mark = out.mark();
+            let exec = server.table.top(args.at(0)).filter(|e| e.is(Traits::EXEC));
+            reject(local, server, session, exec, args, out, &error);
+            finish_reply(session, out, mark);
             return (after(session), local.clock.read());
         }
     };
+    session.shared.last_command.store(entry.id as u32 + 1, Relaxed);
     let mark = out.mark();
     if (session.gate | server.gate.load(Relaxed)) != 0 || entry.is(Traits::DEBUG) {
         match check(local, server, session, entry, args, out) {
@@ -143,14 +146,31 @@ fn unknown(args: Args<'_>) -> Error {
     Error::text(format!("ERR unknown command '{}', with args beginning with: {shown}", lossy(args.at(0), 128)))
 }
 
-/// Replies an error that came before execution.
-fn refuse(local: &mut Local, server: &Server, session: &mut Session, out: &mut Reply, error: &Error) {
-    let mark = out.mark();
+/// Replies an error that came before execution. Such a one ends in a transaction that EXEC will abort; a refused EXEC
+/// (`exec`) ends the transaction.
+#[cold]
+fn reject(
+    local: &mut Local,
+    server: &Server,
+    session: &mut Session,
+    exec: Option<&Entry>,
+    args: Args<'_>,
+    out: &mut Reply,
+    error: &Error,
+) {
     let line = error.to_string();
-    out.error(&line);
-    local.stats.counters.errors.add(1);
-    server.count_error(&line);
-    finish_reply(session, out, mark);
+    if exec.is_none() {
+        session.abort_multi();
+        refuse_line(local, server, out, &line);
+        return;
+    }
+    transaction::discard(session, server);
+    let reason = line.strip_prefix("ERR ").unwrap_or(&line);
+    refuse_line(local, server, out, &format!("EXECABORT Transaction discarded because of: {reason}"));
+    // those who saw the MULTI see its end
+    if server.gate.load(Relaxed) & server_gate::MONITOR != 0 {
+        crate::monitor::feed(local, server, session, args);
+    }
 }
 
 enum Check {
@@ -170,48 +190,22 @@ fn check(
     args: Args<'_>,
     out: &mut Reply,
 ) -> Check {
-    match refusal(local, server, session, entry, args) {
-        Some(error) => {
-            if let Some(s) = local.stats.commands.get(entry.id) {
-                s.rejected.add(1);
-            }
-            if entry.is(Traits::EXEC) {
-                // a transaction that may not run is over
-                transaction::discard(session, server);
-                let line = error.to_string();
-                let (code, text) = line.split_once(' ').unwrap_or(("ERR", &line));
-                let exec = format!("EXECABORT Transaction discarded because of: {code} {text}");
-                refuse_line(local, server, out, if line.starts_with("NOAUTH") { &line } else { &exec });
-            } else {
-                session.abort_multi();
-                refuse_line(local, server, out, &error.to_string());
-            }
-            return Check::Done;
+    if let Some(error) = refusal(local, server, session, entry, args) {
+        if let Some(s) = local.stats.commands.get(entry.id) {
+            s.rejected.add(1);
         }
-        None => {}
-    }
-    if session.shared.has_flag(flag::MONITOR)
-        && !session.close_after_reply
-        && !entry.flags.has(Flags::NO_AUTH)
-        && !entry.flags.has(Flags::PUBSUB)
-        && entry.parent.is_none()
-        && entry.cmd.group.name() != "connection"
-        && !entry.flags.has(Flags::SKIP_MONITOR)
-        && (entry.flags.any(Flags::WRITE.or(Flags::READONLY)))
-    {
-        refuse_line(local, server, out, "ERR Replica can't interact with the keyspace");
+        reject(local, server, session, Some(entry).filter(|e| e.is(Traits::EXEC)), args, out, &error);
         return Check::Done;
+    }
+    // what is paused is not even queued
+    if server.gate.load(Relaxed) & server_gate::PAUSED != 0 && paused(local, server, session, entry) {
+        session.block(server, Blocked::Paused(OwnedArgs::copy(args)));
+        return Check::Block;
     }
     if session.gate & gate::MULTI != 0 && !entry.is(Traits::NOW_IN_MULTI) {
         session.queue(OwnedArgs::copy(args));
         out.simple("QUEUED");
         return Check::Done;
-    }
-    if server.gate.load(Relaxed) & server_gate::PAUSED != 0 && paused(local, server, session, entry) {
-        session.blocked = Some(Blocked::Paused(OwnedArgs::copy(args)));
-        session.shared.set_flag(flag::BLOCKED, true);
-        server.blocked_clients.fetch_add(1, Relaxed);
-        return Check::Block;
     }
     Check::Run
 }
@@ -225,7 +219,7 @@ fn refuse_line(local: &mut Local, server: &Server, out: &mut Reply, line: &str) 
 /// Why a command may not run now, if it may not.
 fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &Entry, args: Args<'_>) -> Option<Error> {
     let g = session.gate | server.gate.load(Relaxed);
-    if g & gate::AUTH != 0 && !entry.flags.has(Flags::NO_AUTH) {
+    if g & gate::AUTH != 0 && !entry.flags.has(Flags::NO_AUTH) && auth::required(session, &local.cfg) {
         return Some(Error::Static("NOAUTH Authentication required."));
     }
     if entry.is(Traits::DEBUG) && !local.cfg.enable_debug_command.allows(session.local) {
@@ -241,7 +235,7 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
     }
     if g & server_gate::MAXMEMORY != 0 && !entry.flags.has(Flags::NO_AUTH) {
         let deny = entry.flags.has(Flags::DENYOOM)
-            || (entry.is(Traits::EXEC) && transaction::queued_any(session, server, Flags::DENYOOM));
+            || (entry.is(Traits::EXEC) && transaction::queued_flags(session, server, Flags::DENYOOM));
         let state = evict::perform(local, server);
         let queued = g & gate::MULTI != 0 && !entry.is(Traits::NOW_IN_MULTI);
         if state == Evicted::Fail && (deny || (queued && entry.flags.has(Flags::DENYOOM))) {
@@ -257,23 +251,25 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
     if g & server_gate::LOADING != 0 && !entry.flags.has(Flags::LOADING) {
         return Some(Error::Static("LOADING Redis is loading the dataset in memory"));
     }
+    if g & gate::MONITOR != 0 && (changes(entry) || entry.flags.has(Flags::READONLY)) {
+        return Some(Error::Static("ERR Replica can't interact with the keyspace"));
+    }
     None
+}
+
+/// Whether a command writes, or has others write or be told.
+fn changes(entry: &Entry) -> bool {
+    entry.flags.has(Flags::WRITE) || entry.is(Traits::MAY_REPLICATE)
 }
 
 /// Whether CLIENT PAUSE holds the command back.
 fn paused(local: &Local, server: &Server, session: &Session, entry: &Entry) -> bool {
-    let now = local.now;
-    let all = server.pause.all_until.load(Relaxed) > now;
-    let write = server.pause.write_until.load(Relaxed) > now;
-    if !all && !write {
-        server.set_gate(server_gate::PAUSED, false);
+    let (writes, all) = server.paused(local.now);
+    if session.shared.has_flag(flag::REPLICA) {
         return false;
     }
-    if entry.is(Traits::WHILE_PAUSED) {
-        return false;
-    }
-    let writes = Flags::WRITE.or(Flags::MAY_REPLICATE);
-    all || entry.flags.any(writes) || (entry.is(Traits::EXEC) && transaction::queued_any(session, server, writes))
+    all || (writes
+        && (changes(entry) || (entry.is(Traits::EXEC) && transaction::queued_any(session, server, changes))))
 }
 
 /// Executes a command that was checked: locks, handler, commit, statistics. Returns the clock's reading at the end.
@@ -418,6 +414,9 @@ fn account(
     let ns = end.saturating_sub(start);
     let counters = &local.stats.counters;
     counters.commands.add(1);
+    // one writer: a plain addition
+    let mine = &session.shared.commands;
+    mine.store(mine.load(Relaxed) + 1, Relaxed);
     counters.command_ns.add(ns);
     if let Some(s) = local.stats.commands.get(entry.id) {
         s.calls.add(1);
@@ -441,6 +440,7 @@ fn account(
     if server.gate.load(Relaxed) & server_gate::MONITOR != 0 && !entry.flags.any(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
         crate::monitor::feed(local, server, session, args);
     }
+    local.redact.clear();
     end
 }
 
@@ -448,6 +448,8 @@ fn account(
 fn log_slow(local: &Local, server: &Server, session: &Session, args: Args<'_>, us: i64) {
     let max = usize::try_from(local.cfg.slowlog_max_len).unwrap_or(0);
     let name = session.shared.identity.lock().name.clone();
+    let shown = local.redacted(args);
+    let args = shown.as_ref().map_or(args, OwnedArgs::args);
     server.slowlog.lock().add(args, local.clock.now_ms() / 1000, us, &session.shared.addr, &name, max);
 }
 

@@ -71,7 +71,7 @@ pub enum Evicted {
 /// Frees memory until it is within `maxmemory`. No shard may be held by the caller.
 pub fn perform(local: &mut Local, server: &Server) -> Evicted {
     let max = local.cfg.maxmemory;
-    if max == 0 || server.used_memory() <= max {
+    if max == 0 || server.used_memory() <= max || server.pause.holds_writes(local.now) {
         return Evicted::Ok;
     }
     let policy = local.cfg.maxmemory_policy;

@@ -12,7 +12,7 @@ const PER_HOLD: usize = 32;
 /// One cycle over all shards and databases, limited by `active-expire-effort` to a share of the time between cycles
 /// (25 % at effort 1, 43 % at 10). Goes on where the last one stopped.
 pub fn cycle(local: &mut Local, server: &Server, hz: u64, from: &mut usize) {
-    if !server.active_expire.load(Relaxed) {
+    if !server.active_expire.load(Relaxed) || server.pause.holds_writes(local.clock.now_ms()) {
         return;
     }
     let effort = (local.cfg.active_expire_effort - 1).clamp(0, 9) as u64;

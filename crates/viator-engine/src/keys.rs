@@ -10,10 +10,11 @@ use crate::config::{Config, NotifyFlags};
 use crate::error::Error;
 use crate::evict;
 use crate::local::{Event, Local};
-use crate::server::{Garbage, Held, Server, ShardExt};
+use crate::server::{Garbage, Held, Server, ShardExt, Watcher};
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::{DbShard, EntryRef, Expiry, Handle, Loc, NewValue, Object, Shard, Type, ValueRef};
 
 /// Reading access; see the module.
@@ -31,6 +32,8 @@ pub struct ReadKeys<'a, 's> {
     located: &'a [Located],
     /// The one of them that was asked for last.
     last: Cell<usize>,
+    /// Only reads: leaves expired keys where they are while CLIENT PAUSE holds back writes.
+    reads: bool,
 }
 
 /// Writing access; see the module.
@@ -58,7 +61,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
         no_touch: bool,
         located: &'a [Located],
     ) -> Self {
-        ReadKeys { guards, server, local, db, no_touch, located, last: Cell::new(0) }
+        ReadKeys { guards, server, local, db, no_touch, located, last: Cell::new(0), reads: true }
     }
 
     pub(crate) fn parts(&mut self) -> crate::ctx::ReadKeysParts<'_, 's> {
@@ -117,8 +120,12 @@ impl<'a, 's> ReadKeys<'a, 's> {
         Some((loc, handle))
     }
 
-    /// Removes an expired key. In Redis's terms: deleted, "expired" notified, propagated as a deletion.
+    /// Removes an expired key. In Redis's terms: deleted, "expired" notified, propagated as a deletion. While CLIENT PAUSE
+    /// holds back writes, readers leave the dataset as it is.
     pub fn expire_now(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8]) {
+        if self.reads && self.server.pause.holds_writes(self.local.now) {
+            return;
+        }
         let lazy = self.local.cfg.lazyfree_lazy_expire;
         self.take(db, loc, handle, lazy);
         touched(self.guards.shard(loc.shard()), db, key);
@@ -247,17 +254,26 @@ pub fn touched(shard: &mut Shard<ShardExt>, db: usize, key: &[u8]) {
 
 #[cold]
 fn mark_watchers(shard: &mut Shard<ShardExt>, db: usize, key: &[u8]) {
-    if let Some(clients) = shard.ext.watchers.get(&(db, key.into())) {
-        for c in clients {
-            c.watch_dirty.store(true, std::sync::atomic::Ordering::Relaxed);
-            c.set_flag(crate::client::flag::DIRTY_CAS, true);
+    let gone = !shard.holds(db, key);
+    for w in shard.ext.watchers.get_mut(&(db, key.into())).into_iter().flatten() {
+        if w.expired && gone {
+            // it had expired already when it was watched: nothing changed
+            w.expired = false;
+        } else {
+            mark(w);
         }
     }
 }
 
+/// EXEC of this client will fail.
+fn mark(w: &Watcher) {
+    w.client.watch_dirty.store(true, Relaxed);
+    w.client.set_flag(crate::client::flag::DIRTY_CAS, true);
+}
+
 impl<'a, 's> WriteKeys<'a, 's> {
     pub(crate) fn new(keys: ReadKeys<'a, 's>) -> Self {
-        WriteKeys(keys)
+        WriteKeys(ReadKeys { reads: false, ..keys })
     }
 
     /// Tells that a key changed: to be called by everything that changes one. Wakes watchers.
@@ -530,10 +546,10 @@ impl<'a, 's> WriteKeys<'a, 's> {
 
     /// Removes every key of a database (all shards must be held). Returns how many. `lazy`: freed in the background.
     pub fn flush(&mut self, db: usize, lazy: bool) -> usize {
-        let server = self.server;
+        let (server, now) = (self.server, self.local.now);
         let mut n = 0;
         for (_, shard) in self.0.guards.iter_mut() {
-            mark_database(shard, db, None);
+            mark_database(server, shard, db, None, now);
             if let Some(part) = shard.take_db(db) {
                 n += part.len();
                 server.keyspace.add_free_bytes(-(part.free_bytes() as i64));
@@ -547,9 +563,10 @@ impl<'a, 's> WriteKeys<'a, 's> {
 
     /// Exchanges two databases (all shards must be held).
     pub fn swap(&mut self, a: usize, b: usize) {
+        let (server, now) = (self.server, self.local.now);
         for (_, shard) in self.0.guards.iter_mut() {
-            mark_database(shard, a, Some(b));
-            mark_database(shard, b, Some(a));
+            mark_database(server, shard, a, Some(b), now);
+            mark_database(server, shard, b, Some(a), now);
             shard.swap_dbs(a, b);
         }
     }
@@ -577,18 +594,34 @@ fn kind(value: ValueRef<'_>) -> Type {
 }
 
 /// Marks those who watch keys of a database that is about to be emptied, or replaced by another: a key that is in
-/// neither does not change.
-fn mark_database(shard: &mut Shard<ShardExt>, db: usize, replaced_by: Option<usize>) {
+/// neither does not change, nor does one that had expired and is missing, or has expired, afterwards.
+fn mark_database(server: &Server, shard: &mut Shard<ShardExt>, db: usize, replaced_by: Option<usize>, now: i64) {
     if shard.ext.watchers.is_empty() {
         return;
     }
-    let keys: Vec<Box<[u8]>> = shard.ext.watchers.keys().filter(|k| k.0 == db).map(|k| k.1.clone()).collect();
-    for key in keys {
-        let has = |d: usize| shard.holds(d, &key);
-        if has(db) || replaced_by.is_some_and(has) {
-            mark_watchers(shard, db, &key);
+    let mut watchers = std::mem::take(&mut shard.ext.watchers);
+    for ((_, key), clients) in watchers.iter_mut().filter(|(k, _)| k.0 == db) {
+        let loc = server.keyspace.locate(key);
+        // whether a database has the key: no, yes, or expired
+        let find = |d: usize| {
+            let part = shard.db(d)?;
+            let handle = part.find(loc, key)?;
+            Some(part.expire_of(handle).is_some_and(|when| when <= now))
+        };
+        let (before, after) = (find(db), replaced_by.and_then(find));
+        if before.is_none() && after.is_none() {
+            continue;
+        }
+        for w in clients {
+            match after {
+                None if w.expired => w.expired = false,
+                Some(true) if w.expired => {}
+                Some(true) if before.is_none() => w.expired = true,
+                _ => mark(w),
+            }
         }
     }
+    shard.ext.watchers = watchers;
 }
 
 /// An entry that was taken out of the keyspace.

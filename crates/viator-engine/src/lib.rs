@@ -1,8 +1,11 @@
 //! The command specification and everything around a command's execution.
 
 pub mod args;
+pub mod auth;
 pub mod batch;
 pub mod client;
+pub mod client_evict;
+pub mod client_list;
 pub mod command;
 pub mod config;
 pub mod ctx;
@@ -16,6 +19,7 @@ pub mod latency;
 pub mod local;
 pub mod monitor;
 pub mod notify;
+pub mod pause;
 pub mod pubsub;
 pub mod server;
 pub mod session;

@@ -1,6 +1,6 @@
 //! What each thread that runs commands has for itself: clock, random numbers, statistics, scratch memory.
 
-use crate::args::OwnedArgs;
+use crate::args::{Args, OwnedArgs};
 use crate::config::{Config, NotifyFlags};
 use crate::server::Server;
 use crate::stats::ThreadStats;
@@ -80,6 +80,8 @@ pub struct Local {
     pub rewrite: Vec<OwnedArgs>,
     /// Changes of the running command.
     pub dirty: u64,
+    /// Arguments of the running command that MONITOR and the slow log must not show: passwords.
+    pub redact: Vec<usize>,
     /// LRU clock (seconds) or minute for LFU decay, recomputed per batch.
     pub lru_clock: u32,
     /// Eviction candidates found earlier.
@@ -104,6 +106,7 @@ impl Local {
             events: Vec::new(),
             rewrite: Vec::new(),
             dirty: 0,
+            redact: Vec::new(),
             lru_clock: 0,
             evict_pool: Vec::new(),
             scratch: Vec::new(),
@@ -131,6 +134,15 @@ impl Local {
     pub fn refresh_config(&mut self, server: &Server) {
         self.cfg_version = server.config.version();
         self.cfg = server.config.load();
+    }
+
+    /// The arguments as they may be shown, if some of them may not.
+    pub fn redacted(&self, args: Args<'_>) -> Option<OwnedArgs> {
+        if self.redact.is_empty() {
+            return None;
+        }
+        let shown = args.iter().enumerate().map(|(i, a)| if self.redact.contains(&i) { b"(redacted)" } else { a });
+        Some(OwnedArgs::from_slices(shown))
     }
 
     /// A random number.

@@ -1,6 +1,6 @@
 //! MONITOR: every executed command as a line to those who listen.
 
-use crate::args::Args;
+use crate::args::{Args, OwnedArgs};
 use crate::local::Local;
 use crate::server::Server;
 use crate::session::Session;
@@ -15,7 +15,8 @@ pub fn feed(local: &Local, server: &Server, session: &Session, args: Args<'_>) {
         session.shared.addr.clone()
     };
     let mut line = format!("+{}.{:06} [{} {from}]", us / 1_000_000, us % 1_000_000, session.db).into_bytes();
-    for a in args.iter() {
+    let shown = local.redacted(args);
+    for a in shown.as_ref().map_or(args, OwnedArgs::args).iter() {
         line.push(b' ');
         viator_data::args::quote_repr(a, &mut line);
     }

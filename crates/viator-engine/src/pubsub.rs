@@ -1,6 +1,8 @@
 //! Pub/Sub: who listens to what, and the delivery into their mailboxes.
 
-use crate::client::ClientShared;
+use crate::client::{ClientShared, flag};
+use crate::server::Server;
+use crate::session::{Session, gate};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -115,13 +117,24 @@ impl PubSub {
         self.maps.lock().shard.get(channel).map_or(0, |l| deliver(l, &[b"smessage", channel, message]))
     }
 
-    /// Channels (or shard channels) with listeners, and how many each has.
-    pub fn channels(&self, kind: Kind) -> Vec<(Vec<u8>, usize)> {
+    /// Channels (or shard channels, patterns) with listeners that a pattern, if one is given, matches.
+    pub fn names(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<Vec<u8>> {
+        let m = self.maps.lock();
+        let wanted = |c: &&Vec<u8>| pattern.is_none_or(|p| viator_data::glob::matches(p, c));
+        match kind {
+            Kind::Channel => m.channels.keys().filter(wanted).cloned().collect(),
+            Kind::Shard => m.shard.keys().filter(wanted).cloned().collect(),
+            Kind::Pattern => m.patterns.keys().filter(wanted).cloned().collect(),
+        }
+    }
+
+    /// How many channels (or shard channels, patterns) have listeners.
+    pub fn count(&self, kind: Kind) -> usize {
         let m = self.maps.lock();
         match kind {
-            Kind::Channel => m.channels.iter().map(|(c, l)| (c.clone(), l.len())).collect(),
-            Kind::Shard => m.shard.iter().map(|(c, l)| (c.clone(), l.len())).collect(),
-            Kind::Pattern => m.patterns.iter().map(|(c, l)| (c.clone(), l.len())).collect(),
+            Kind::Channel => m.channels.len(),
+            Kind::Shard => m.shard.len(),
+            Kind::Pattern => m.patterns.len(),
         }
     }
 
@@ -139,11 +152,94 @@ impl PubSub {
     pub fn listeners(&self, kind: Kind, name: &[u8]) -> usize {
         let m = self.maps.lock();
         match kind {
-            Kind::Channel => m.channels.get(name).map_or(0, HashMap::len),
-            Kind::Shard => m.shard.get(name).map_or(0, HashMap::len),
-            Kind::Pattern => m.patterns.get(name).map_or(0, HashMap::len),
+            Kind::Channel => m.channels.get(name).map_or(0, present),
+            Kind::Shard => m.shard.get(name).map_or(0, present),
+            Kind::Pattern => m.patterns.get(name).map_or(0, present),
         }
     }
+}
+
+impl Subscriptions {
+    /// The names of a kind.
+    pub fn of(&self, kind: Kind) -> &BTreeSet<Vec<u8>> {
+        match kind {
+            Kind::Channel => &self.channels,
+            Kind::Pattern => &self.patterns,
+            Kind::Shard => &self.shard,
+        }
+    }
+
+    fn of_mut(&mut self, kind: Kind) -> &mut BTreeSet<Vec<u8>> {
+        match kind {
+            Kind::Channel => &mut self.channels,
+            Kind::Pattern => &mut self.patterns,
+            Kind::Shard => &mut self.shard,
+        }
+    }
+
+    /// The count that a confirmation of this kind gives: shard channels count apart.
+    pub fn count(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Shard => self.shard.len(),
+            Kind::Channel | Kind::Pattern => self.channels.len() + self.patterns.len(),
+        }
+    }
+}
+
+/// Memory of one subscription beside its name twice, bytes: set and map nodes.
+const SUBSCRIPTION_BYTES: u64 = 96;
+
+/// Subscribes a client. Nothing happens if it is subscribed already.
+pub fn subscribe(server: &Server, session: &mut Session, kind: Kind, name: &[u8]) {
+    if session.subscriptions.of_mut(kind).insert(name.to_vec()) {
+        session.shared.state_mem.fetch_add(2 * name.len() as u64 + SUBSCRIPTION_BYTES, Relaxed);
+        server.pubsub.add(kind, name, &session.shared, session.resp3);
+        publish_state(session);
+    }
+}
+
+/// Ends a subscription. Nothing happens if there is none.
+pub fn unsubscribe(server: &Server, session: &mut Session, kind: Kind, name: &[u8]) {
+    if session.subscriptions.of_mut(kind).remove(name) {
+        session.shared.state_mem.fetch_sub(2 * name.len() as u64 + SUBSCRIPTION_BYTES, Relaxed);
+        server.pubsub.remove(kind, name, session.shared.id);
+        publish_state(session);
+    }
+}
+
+/// Ends all subscriptions without a word (RESET, the end of the connection).
+pub fn forget(server: &Server, session: &mut Session) {
+    for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
+        for name in session.subscriptions.of(kind).clone() {
+            unsubscribe(server, session, kind, &name);
+        }
+    }
+}
+
+/// Has messages come in the protocol that the session speaks now.
+pub fn protocol_changed(server: &Server, session: &Session) {
+    for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
+        for name in session.subscriptions.of(kind) {
+            server.pubsub.add(kind, name, &session.shared, session.resp3);
+        }
+    }
+}
+
+/// Lets others, and dispatch, see the subscriptions.
+fn publish_state(session: &mut Session) {
+    let s = &session.subscriptions;
+    let shared = &session.shared;
+    shared.sub.store(s.channels.len() as u32, Relaxed);
+    shared.psub.store(s.patterns.len() as u32, Relaxed);
+    shared.ssub.store(s.shard.len() as u32, Relaxed);
+    let any = !(s.channels.is_empty() && s.patterns.is_empty() && s.shard.is_empty());
+    shared.set_flag(flag::PUBSUB, any);
+    session.set_gate(gate::SUBSCRIBED, any);
+}
+
+/// How many listeners are there; one that was killed is not, though its worker may not have seen it yet.
+fn present(listeners: &Listeners) -> usize {
+    listeners.values().filter(|l| !l.client.kill.load(Relaxed)).count()
 }
 
 fn deliver(listeners: &Listeners, parts: &[&[u8]]) -> usize {
@@ -157,9 +253,11 @@ fn deliver(listeners: &Listeners, parts: &[&[u8]]) -> usize {
         r
     };
     let (mut two, mut three) = (None, None);
-    for l in listeners.values() {
+    let mut n = 0;
+    for l in listeners.values().filter(|l| !l.client.kill.load(Relaxed)) {
         let r = if l.resp3 { &mut three } else { &mut two }.get_or_insert_with(|| message(l.resp3));
         l.client.send(r.since((0, 0)));
+        n += 1;
     }
-    listeners.len()
+    n
 }

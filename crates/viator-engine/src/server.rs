@@ -3,6 +3,7 @@
 use crate::client::{ClientShared, Clients};
 use crate::config::Config;
 use crate::latency::LatencyMonitor;
+use crate::pause::Pause;
 use crate::pubsub::PubSub;
 use crate::slowlog::Slowlog;
 use crate::stats::{Counter, ThreadStats};
@@ -13,8 +14,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 use viator_keyspace::{Guards, Keyspace, Object};
 
+/// A client that watches a key.
+pub struct Watcher {
+    /// The client.
+    pub client: Arc<ClientShared>,
+    /// The key was there when it was watched, but had expired: its removal is no change.
+    pub expired: bool,
+}
+
 /// Clients that watch keys of a shard, by database and key.
-pub type Watchers = HashMap<(usize, Box<[u8]>), Vec<Arc<ClientShared>>, ahash::RandomState>;
+pub type Watchers = HashMap<(usize, Box<[u8]>), Vec<Watcher>, ahash::RandomState>;
 
 /// What the engine keeps per shard, under the shard's lock.
 #[derive(Default)]
@@ -145,15 +154,6 @@ impl ConfigCell {
         self.version.fetch_add(1, Relaxed);
         Ok(())
     }
-}
-
-/// CLIENT PAUSE.
-#[derive(Default)]
-pub struct Pause {
-    /// Unix milliseconds until which writes are held back.
-    pub write_until: AtomicI64,
-    /// Unix milliseconds until which everything is.
-    pub all_until: AtomicI64,
 }
 
 /// A rate of INFO (`instantaneous_*`): 16 samples, 100 ms apart.

@@ -2,6 +2,9 @@
 
 use crate::args::OwnedArgs;
 use crate::client::{ClientShared, flag};
+use crate::config::Config;
+use crate::server::{Server, gate as server_gate};
+use crate::{auth, pubsub, transaction};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -37,8 +40,6 @@ pub struct Watched {
     pub db: usize,
     /// Key.
     pub key: Vec<u8>,
-    /// It was there, but expired already, when it was watched: its removal then is no change.
-    pub expired: bool,
 }
 
 /// Why dispatch cannot take the fast path for a session; bits of [`Session::gate`].
@@ -87,6 +88,8 @@ pub struct Session {
     pub blocked: Option<Blocked>,
     /// Number of the last command, for the table's fast lookup.
     pub last_command: usize,
+    /// Commands of EXEC are running: nothing may block.
+    pub in_exec: bool,
 }
 
 /// Why a client's input is not looked at.
@@ -115,6 +118,7 @@ impl Session {
             subscriptions: crate::pubsub::Subscriptions::default(),
             blocked: None,
             last_command: usize::MAX,
+            in_exec: false,
         }
     }
 
@@ -123,10 +127,56 @@ impl Session {
         self.gate & gate::AUTH == 0
     }
 
-    /// Ends the session: nothing of it stays behind. No shard may be held.
-    pub fn close(&mut self, server: &crate::server::Server) {
-        crate::transaction::discard(self, server);
+    /// Ends the session when the client is gone: nothing of it stays behind. No shard may be held.
+    pub fn close(&mut self, server: &Server) {
+        self.unblock(server);
+        transaction::discard(self, server);
+        pubsub::forget(server, self);
+        self.leave_monitors(server);
         server.clients.remove(self.shared.id);
+    }
+
+    /// RESET: the state of a new connection, except for the library's name and version. No shard may be held.
+    pub fn reset(&mut self, server: &Server, cfg: &Config) {
+        transaction::discard(self, server);
+        pubsub::forget(server, self);
+        self.leave_monitors(server);
+        self.select(0);
+        self.resp3 = false;
+        self.no_touch = false;
+        self.reply_mode = ReplyMode::On;
+        self.shared.set_flag(flag::NO_TOUCH | flag::NO_EVICT | flag::READONLY, false);
+        {
+            let mut identity = self.shared.identity.lock();
+            identity.name.clear();
+            identity.resp = 2;
+        }
+        auth::reset(self, cfg);
+    }
+
+    fn leave_monitors(&mut self, server: &Server) {
+        if self.shared.has_flag(flag::MONITOR) {
+            self.shared.set_flag(flag::MONITOR, false);
+            self.set_gate(gate::MONITOR, false);
+            let mut monitors = server.monitors.lock();
+            monitors.retain(|m| m.id != self.shared.id);
+            server.set_gate(server_gate::MONITOR, !monitors.is_empty());
+        }
+    }
+
+    /// Stops looking at the client's input until what it waits for has come.
+    pub fn block(&mut self, server: &Server, reason: Blocked) {
+        self.blocked = Some(reason);
+        self.shared.set_flag(flag::BLOCKED, true);
+        server.blocked_clients.fetch_add(1, Relaxed);
+    }
+
+    /// Ends a wait; gives what it was for.
+    pub fn unblock(&mut self, server: &Server) -> Option<Blocked> {
+        let reason = self.blocked.take()?;
+        self.shared.set_flag(flag::BLOCKED | flag::MAY_UNBLOCK, false);
+        server.blocked_clients.fetch_sub(1, Relaxed);
+        Some(reason)
     }
 
     /// Its id.
@@ -163,19 +213,27 @@ impl Session {
     pub fn queue(&mut self, args: OwnedArgs) {
         if let Some(m) = &mut self.multi {
             m.memory += args.memory() + size_of::<OwnedArgs>();
+            self.shared.multi_args.fetch_add(args.args().bytes() as u64, Relaxed);
             m.queue.push(args);
             self.shared.multi.store(m.queue.len() as u32 + 1, Relaxed);
             self.shared.multi_mem.store(m.memory as u64, Relaxed);
         }
     }
 
-    /// Ends the transaction and gives its queue.
-    pub fn end_multi(&mut self) -> Option<Box<Multi>> {
+    /// Takes the queue of the transaction, for EXEC. Others see it until [`Session::end_multi`].
+    pub fn take_multi(&mut self) -> Option<Box<Multi>> {
         self.set_gate(gate::MULTI, false);
+        self.multi.take()
+    }
+
+    /// Ends the transaction.
+    pub fn end_multi(&mut self) {
+        self.set_gate(gate::MULTI, false);
+        self.multi = None;
         self.shared.set_flag(flag::MULTI, false);
         self.shared.multi.store(0, Relaxed);
         self.shared.multi_mem.store(0, Relaxed);
-        self.multi.take()
+        self.shared.multi_args.store(0, Relaxed);
     }
 
     /// Marks the transaction as one that EXEC must abort.

@@ -9,21 +9,29 @@ use crate::command::Flags;
 use crate::ctx::{AdminCtx, ReadCtx};
 use crate::dispatch;
 use crate::error::Error;
-use crate::keys::ReadKeys;
-use crate::server::{Server, ShardExt};
+use crate::server::{Server, ShardExt, Watcher};
 use crate::session::{Session, Watched};
-use crate::table::Lookup;
+use crate::table::{Entry, Lookup};
 use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::{Footprint, Shard};
 
-/// Whether a queued command has one of these flags.
-pub fn queued_any(session: &Session, server: &Server, flags: Flags) -> bool {
-    session.multi.as_ref().is_some_and(|m| {
-        m.queue.iter().any(|c| matches!(server.table.lookup(c.args()), Lookup::Found(e) if e.flags.any(flags)))
-    })
+/// Memory of a watched key beside its bytes twice: the session's and the shard's entries.
+const WATCH_BYTES: u64 = 128;
+
+/// Whether a queued command is such a one.
+pub fn queued_any(session: &Session, server: &Server, is: impl Fn(&Entry) -> bool) -> bool {
+    session
+        .multi
+        .as_ref()
+        .is_some_and(|m| m.queue.iter().any(|c| matches!(server.table.lookup(c.args()), Lookup::Found(e) if is(e))))
 }
 
-/// Forgets transaction and watched keys.
+/// Whether a queued command has one of these flags.
+pub fn queued_flags(session: &Session, server: &Server, flags: Flags) -> bool {
+    queued_any(session, server, |e| e.flags.any(flags))
+}
+
+/// Forgets transaction and watched keys. No shard may be held.
 pub fn discard(session: &mut Session, server: &Server) {
     session.end_multi();
     unwatch(session, server);
@@ -32,28 +40,42 @@ pub fn discard(session: &mut Session, server: &Server) {
 /// WATCH of one key; its shard is held.
 pub fn watch(ctx: &mut ReadCtx<'_, '_>, key: &[u8]) {
     let db = ctx.session.db;
-    if ctx.session.watched.iter().any(|w| w.db == db && w.key == key) {
+    // EXEC will fail already: there is nothing more to find out
+    if ctx.session.shared.watch_dirty.load(Relaxed) || ctx.session.watched.iter().any(|w| w.db == db && w.key == key) {
         return;
     }
     // whether it had expired matters: its later removal is no change then
     let loc = ctx.keys.locate(key);
     let now = ctx.keys.now();
     let shard = ctx.keys.shard(loc.shard());
-    let expired =
-        shard.db(db).and_then(|d| d.find(loc, key).map(|h| d.expire_of(h))).flatten().is_some_and(|when| when <= now);
-    shard.ext.watchers.entry((db, key.into())).or_default().push(ctx.session.shared.clone());
-    ctx.session.watched.push(Watched { db, key: key.to_vec(), expired });
+    let expired = has_expired(shard, db, key, loc, now);
+    let client = ctx.session.shared.clone();
+    shard.ext.watchers.entry((db, key.into())).or_default().push(Watcher { client, expired });
+    ctx.session.watched.push(Watched { db, key: key.to_vec() });
     ctx.session.shared.watch.store(ctx.session.watched.len() as u32, Relaxed);
+    ctx.session.shared.state_mem.fetch_add(watch_memory(key), Relaxed);
 }
 
-fn forget(shard: &mut Shard<ShardExt>, w: &Watched, client: u64) {
+fn watch_memory(key: &[u8]) -> u64 {
+    2 * key.len() as u64 + WATCH_BYTES
+}
+
+/// Whether the key is there, and its time has come.
+fn has_expired(shard: &Shard<ShardExt>, db: usize, key: &[u8], loc: viator_keyspace::Loc, now: i64) -> bool {
+    let expire = |d: &viator_keyspace::DbShard| d.find(loc, key).and_then(|h| d.expire_of(h));
+    shard.db(db).and_then(expire).is_some_and(|when| when <= now)
+}
+
+/// Takes a client from a key's watchers. Returns whether the key had expired already when it was watched, and still has.
+fn forget(shard: &mut Shard<ShardExt>, w: &Watched, client: u64) -> bool {
     let id = (w.db, w.key.as_slice().into());
-    if let Some(clients) = shard.ext.watchers.get_mut(&id) {
-        clients.retain(|c| c.id != client);
-        if clients.is_empty() {
-            shard.ext.watchers.remove(&id);
-        }
+    let Some(watchers) = shard.ext.watchers.get_mut(&id) else { return false };
+    let expired = watchers.iter().any(|x| x.client.id == client && x.expired);
+    watchers.retain(|x| x.client.id != client);
+    if watchers.is_empty() {
+        shard.ext.watchers.remove(&id);
     }
+    expired
 }
 
 /// Forgets the watched keys. No shard may be held.
@@ -62,6 +84,7 @@ pub fn unwatch(session: &mut Session, server: &Server) {
         let shard = server.keyspace.locate(&w.key).shard();
         let mut guards = server.keyspace.lock(Footprint::NONE.with(shard));
         forget(guards.shard(shard), &w, session.shared.id);
+        session.shared.state_mem.fetch_sub(watch_memory(&w.key), Relaxed);
     }
     clear_watch_state(session);
 }
@@ -77,14 +100,14 @@ fn clear_watch_state(session: &mut Session) {
 /// # Errors
 /// `EXECABORT` if a command was refused while queueing; EXEC without MULTI.
 pub fn exec(ctx: &mut AdminCtx<'_, '_>) -> Result<(), Error> {
-    let Some(multi) = ctx.session.end_multi() else {
+    let server = ctx.server;
+    let Some(multi) = ctx.session.take_multi() else {
         return Err(Error::Static("ERR EXEC without MULTI"));
     };
     if multi.aborted {
-        unwatch(ctx.session, ctx.server);
+        discard(ctx.session, server);
         return Err(Error::Static("EXECABORT Transaction discarded because of previous errors."));
     }
-    let server = ctx.server;
     let mut footprint = Footprint::NONE;
     let mut entries = Vec::with_capacity(multi.queue.len());
     for c in &multi.queue {
@@ -100,29 +123,34 @@ pub fn exec(ctx: &mut AdminCtx<'_, '_>) -> Result<(), Error> {
     let mut guards = dispatch::lock_for(server, footprint);
     let mut changed = ctx.session.shared.watch_dirty.load(Relaxed);
     for w in std::mem::take(&mut ctx.session.watched) {
-        let shard = server.keyspace.locate(&w.key).shard();
-        if !w.expired {
-            // a watched key whose time has come counts as changed even if nobody removed it yet
-            let mut keys = ReadKeys::new(&mut guards, server, ctx.local, w.db, true, &[]);
-            let loc = keys.locate(&w.key);
-            let now = keys.now();
-            changed |= keys
-                .shard(shard)
-                .db(w.db)
-                .and_then(|d| d.find(loc, &w.key).and_then(|h| d.expire_of(h)))
-                .is_some_and(|when| when <= now);
-        }
-        forget(guards.shard(shard), &w, ctx.session.shared.id);
+        let loc = server.keyspace.locate(&w.key);
+        let shard = guards.shard(loc.shard());
+        let was_expired = forget(shard, &w, ctx.session.shared.id);
+        // a watched key whose time has come counts as changed even if nobody removed it yet
+        changed |= !was_expired && has_expired(shard, w.db, &w.key, loc, ctx.local.now);
+        ctx.session.shared.state_mem.fetch_sub(watch_memory(&w.key), Relaxed);
     }
     clear_watch_state(ctx.session);
     if changed {
+        ctx.session.end_multi();
         ctx.out.null_array();
         return Ok(());
     }
     ctx.out.array(entries.len());
+    ctx.session.in_exec = true;
     let mut at = ctx.local.clock.read();
+    // a client that kills itself gets no replies from then on
+    let mut last_words = None;
     for (entry, c) in entries.into_iter().zip(&multi.queue) {
         at = dispatch::call_held(ctx.local, server, ctx.session, entry, c.args(), ctx.out, &mut guards, at);
+        if ctx.session.close_after_reply {
+            last_words.get_or_insert_with(|| ctx.out.mark());
+        }
     }
+    if let Some(mark) = last_words {
+        ctx.out.truncate(mark);
+    }
+    ctx.session.in_exec = false;
+    ctx.session.end_multi();
     Ok(())
 }
