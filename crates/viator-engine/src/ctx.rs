@@ -65,23 +65,43 @@ impl<'s> AdminCtx<'_, 's> {
     /// Runs `f` with reading access to all keys of a database. The command must declare `Scope::All`, so that a
     /// transaction holds all locks for it.
     pub fn with_keys<R>(&mut self, db: usize, f: impl FnOnce(&mut ReadKeys<'_, 's>) -> R) -> R {
-        match &mut self.held {
+        self.with_shards(Footprint::ALL, db, f)
+    }
+
+    /// As [`AdminCtx::with_keys`], for the keys of some shards only: those are locked for the time of `f`, so that a
+    /// command may look at all keys shard after shard without holding everybody else up. The command must declare
+    /// `Scope::All` all the same, so that a transaction holds the locks for it.
+    pub fn with_shards<R>(
+        &mut self,
+        shards: Footprint,
+        db: usize,
+        f: impl FnOnce(&mut ReadKeys<'_, 's>) -> R,
+    ) -> R {
+        let (server, local) = (self.server, &mut *self.local);
+        let mut taken;
+        let guards = match &mut self.held {
             Some(g) => {
                 assert!(g.held() == Footprint::ALL, "a command that looks at all keys declares Scope::All");
-                f(&mut ReadKeys::new(g, self.server, self.local, db, true, &[]))
+                &mut **g
             }
             None => {
-                let mut g = self.server.keyspace.lock(Footprint::ALL);
-                f(&mut ReadKeys::new(&mut g, self.server, self.local, db, true, &[]))
+                taken = server.keyspace.lock(shards);
+                &mut taken
             }
-        }
+        };
+        let result = f(&mut ReadKeys::new(guards, server, local, db, true, &[]));
+        // what expired on the way is told before the locks are released
+        crate::notify::publish_events(server, local);
+        result
     }
 
     /// As [`AdminCtx::with_keys`], for writing.
     pub fn with_keys_mut<R>(&mut self, db: usize, f: impl FnOnce(&mut WriteKeys<'_, 's>) -> R) -> R {
         self.with_keys(db, |keys| {
             let ReadKeysParts { guards, server, local } = keys.parts();
-            f(&mut WriteKeys::new(ReadKeys::new(guards, server, local, db, true, &[])))
+            let result = f(&mut WriteKeys::new(ReadKeys::new(guards, server, local, db, true, &[])));
+            crate::dispatch::commit(local, server);
+            result
         })
     }
 

@@ -31,6 +31,11 @@ pub enum NewValue<'v> {
 }
 
 impl<'v> NewValue<'v> {
+    /// Its type.
+    pub fn kind(&self) -> Type {
+        if let NewValue::Object(o) = self { o.kind() } else { Type::String }
+    }
+
     /// A string as clients set it: an integer if it is one's decimal form.
     #[inline]
     pub fn text(bytes: &'v [u8]) -> NewValue<'v> {

@@ -10,6 +10,7 @@ mod buckets;
 mod db;
 mod entry;
 mod object;
+pub mod rdb;
 mod sizes;
 
 pub use arena::Handle;

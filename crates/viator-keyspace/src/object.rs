@@ -22,6 +22,9 @@ pub enum Type {
 }
 
 impl Type {
+    /// Every type.
+    pub const ALL: [Type; 6] = [Type::String, Type::List, Type::Set, Type::Zset, Type::Hash, Type::Stream];
+
     /// What TYPE answers.
     pub const fn name(self) -> &'static str {
         match self {
@@ -66,6 +69,13 @@ impl Object {
     /// Whether it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What OBJECT ENCODING answers.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            Object::Str(_) => "raw",
+        }
     }
 
     /// Bytes on the heap, the object itself included.

@@ -7,6 +7,7 @@ mod object;
 mod rename;
 mod scan;
 mod sort;
+mod sorting;
 mod ttl;
 mod wait;
 
