@@ -230,6 +230,15 @@ totals! {
     reply_buffer_expands,
 }
 
+/// What DEBUG switches for tests.
+#[derive(Default)]
+pub struct DebugSwitches {
+    /// SET-DISABLE-DENY-SCRIPTS: scripts may call commands that are flagged `noscript`.
+    pub disable_deny_scripts: AtomicBool,
+    /// SET-SKIP-CHECKSUM-VALIDATION: checksums of RDB files and of RESTORE's payload are not looked at.
+    pub skip_checksum_validation: AtomicBool,
+}
+
 /// See the module.
 pub struct Server {
     /// The data.
@@ -276,6 +285,8 @@ pub struct Server {
     pub active_expire: AtomicBool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: AtomicBool,
+    /// Other switches of DEBUG.
+    pub debug: DebugSwitches,
     /// Highest memory use seen, bytes, and the Unix seconds of it.
     pub peak_memory: AtomicU64,
     /// Unix seconds of the peak.
@@ -341,6 +352,7 @@ impl Server {
             port: AtomicU32::new(0),
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
+            debug: DebugSwitches::default(),
             peak_memory: AtomicU64::new(0),
             peak_time: AtomicI64::new(p.now_ms / 1000),
             startup_memory: AtomicU64::new(0),

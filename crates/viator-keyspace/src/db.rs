@@ -204,6 +204,11 @@ impl DbShard {
         }
     }
 
+    /// Places of all slot tables.
+    pub fn places(&self) -> usize {
+        self.slots.iter().map(|s| s.table.places()).sum()
+    }
+
     /// Bytes of expiry indexes.
     pub fn expiry_bytes(&self) -> usize {
         let heaps = self.slots.iter().filter_map(|s| s.ttl.as_ref());
@@ -453,7 +458,6 @@ impl DbShard {
         let v = entry::view(self.arena.bytes(handle));
         let size = self.size_of(v.value);
         self.sizes.remove(size);
-        let v = entry::view(self.arena.bytes(handle));
         let expires = v.expire.is_some();
         let object = match v.value {
             Inline::Object(id) => self.objects.remove(id),

@@ -7,6 +7,7 @@ mod command_info;
 mod config;
 mod database;
 mod debug;
+mod digest;
 mod info;
 mod latency;
 mod latency_report;
