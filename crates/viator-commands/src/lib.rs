@@ -8,6 +8,7 @@ pub mod declare;
 mod help;
 mod keys;
 mod pubsub;
+mod server;
 mod string;
 mod transactions;
 
@@ -17,6 +18,7 @@ pub static FAMILIES: &[&[&Command]] = &[
     connection::COMMANDS,
     keys::COMMANDS,
     pubsub::COMMANDS,
+    server::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
 ];

@@ -65,10 +65,6 @@ impl<'a, 's> ReadKeys<'a, 's> {
         ReadKeys { guards, server, local, db, no_touch, located, last: Cell::new(0), reads: true }
     }
 
-    pub(crate) fn parts(&mut self) -> crate::ctx::ReadKeysParts<'_, 's> {
-        crate::ctx::ReadKeysParts { guards: self.guards, server: self.server, local: self.local }
-    }
-
     /// Unix milliseconds; constant during the command.
     pub fn now(&self) -> i64 {
         self.local.now

@@ -59,6 +59,18 @@ impl Object {
         }
     }
 
+    /// Its size as INFO's keysizes counts it: a string's bytes, another value's elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Object::Str(s) => s.len(),
+        }
+    }
+
+    /// Whether it has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// What OBJECT ENCODING answers.
     pub fn encoding(&self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 mod dump;
 mod exists;
 mod expire;
-mod object;
+pub mod object;
 mod rename;
 mod scan;
 mod sort;
