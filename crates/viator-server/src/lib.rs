@@ -27,7 +27,7 @@ use viator_keyspace::{Footprint, SHARDS};
 use worker::{Message, Worker};
 
 /// The version of Redis whose behaviour this is.
-pub const REDIS_VERSION: &str = "8.4.0";
+pub use viator_engine::info::REDIS_VERSION;
 
 /// Runs a server until it is shut down.
 pub fn serve(mut cfg: Config, config_file: String) -> ExitCode {
@@ -245,6 +245,7 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>) {
                 rates.net_in.sample(server.sum(|c| &c.net_in), ms);
                 rates.net_out.sample(server.sum(|c| &c.net_out), ms);
                 rates.loops.sample(server.sum(|c| &c.loops), ms);
+                rates.loop_ns.sample(server.sum(|c| &c.loop_ns), ms);
                 last = now;
             }
             memory.publish(&counted);
