@@ -137,7 +137,7 @@ fn config_rewrite(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             Err(e) => return Err(e),
         };
-        let text = configuration::rewrite(original.as_deref(), ctx.cfg(), &ctx.server.default_config, &[]);
+        let text = configuration::rewrite(original.as_deref(), ctx.cfg(), &configuration::Config::default(), &[]);
         replace_file(path, &text)
     })();
     if let Err(e) = rewritten {
@@ -211,7 +211,7 @@ fn config_set(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     let words: Vec<&[u8]> = ctx.args.from(2).iter().collect();
     for (i, name) in words.iter().enumerate().step_by(2) {
         if Directive::find(name).is_some_and(|d| d.flags.contains(configuration::Flags::SENSITIVE)) {
-            ctx.local.redacted.push(i + 3);
+            ctx.local.redact.push(i + 3);
         }
     }
     let pairs: Vec<(&[u8], &[u8])> =
