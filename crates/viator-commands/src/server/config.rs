@@ -137,7 +137,10 @@ fn config_rewrite(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             Err(e) => return Err(e),
         };
-        let text = configuration::rewrite(original.as_deref(), ctx.cfg(), &configuration::Config::default(), &[]);
+        // what the server fills in if it is not given
+        let io_threads = std::thread::available_parallelism().map_or(1, |n| n.get() as i64);
+        let defaults = Config { io_threads, ..Config::default() };
+        let text = configuration::rewrite(original.as_deref(), ctx.cfg(), &defaults, &[]);
         replace_file(path, &text)
     })();
     if let Err(e) = rewritten {
