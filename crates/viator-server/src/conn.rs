@@ -134,9 +134,7 @@ impl Conn {
 
     /// Tries the command again that CLIENT PAUSE held back.
     pub fn retry(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
-        let Some(Blocked::Paused(args)) = self.session.blocked.take() else { return State::Open };
-        self.session.shared.set_flag(flag::BLOCKED, false);
-        server.blocked_clients.fetch_sub(1, Relaxed);
+        let Some(Blocked::Paused(args)) = self.session.unblock(server) else { return State::Open };
         let start = local.begin_batch(server);
         self.run_one(local, server, &args, out, start);
         self.resume(local, server, out)
@@ -254,7 +252,6 @@ impl Conn {
             self.closing = true;
         }
         let shared = &self.session.shared;
-        shared.commands.store(shared.commands.load(Relaxed) + 1, Relaxed);
         if shared.has_mail() {
             out.raw(&shared.take_mail());
         }

@@ -19,15 +19,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use viator_engine::REDIS_VERSION;
 use viator_engine::config::Config;
 use viator_engine::local::Local;
 use viator_engine::server::{Garbage, Parts, Server};
 use viator_engine::table::Table;
 use viator_keyspace::{Footprint, SHARDS};
 use worker::{Message, Worker};
-
-/// The version of Redis whose behaviour this is.
-pub const REDIS_VERSION: &str = "8.4.0";
 
 /// Runs a server until it is shut down.
 pub fn serve(mut cfg: Config, config_file: String) -> ExitCode {
