@@ -11,6 +11,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod compare;
+mod examples;
 mod families;
 mod known;
 mod pair;

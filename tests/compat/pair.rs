@@ -164,6 +164,9 @@ impl Pair {
     /// Empties the databases and drops the connections.
     pub fn reset(&mut self) {
         self.conns.clear();
+        // A sequence may kill connections, these too.
+        let open = |address: &Address| Client::connect(address).unwrap();
+        self.control = (open(&self.ours), open(&self.theirs));
         ok(&mut self.control.0, &["FLUSHALL"]);
         ok(&mut self.control.1, &["FLUSHALL"]);
     }

@@ -32,15 +32,21 @@ fn parse(text: &str, resp: u8) -> Result<Vec<(usize, Line)>, String> {
     let mut wanted = true;
     for (number, line) in text.lines().enumerate() {
         let number = number + 1;
+        if line.trim_start().starts_with('#') {
+            continue;
+        }
         let mut words = quoting::split(line.trim()).map_err(|e| format!("line {number}: {e}"))?;
         let Some(first) = words.first().map(|w| String::from_utf8_lossy(w).into_owned()) else { continue };
         match first.as_str() {
             "@resp2" => wanted = resp == 2,
             "@resp3" => wanted = resp == 3,
             "@both" => wanted = true,
-            _ if first.starts_with('#') || !wanted => {}
+            _ if !wanted => {}
             "@flush" => out.push((number, Line::Flush)),
-            "@raw" => out.push((number, Line::Step(Step { conn: 0, act: Act::Raw(words[1..].concat()) }))),
+            "@raw" => {
+                let raw = words.into_iter().skip(1).flat_map(repeated).collect();
+                out.push((number, Line::Step(Step { conn: 0, act: Act::Raw(raw) })));
+            }
             "@scan" => {
                 let cursor = words.get(1).and_then(|w| std::str::from_utf8(w).ok()?.parse().ok());
                 let cursor = cursor.ok_or_else(|| format!("line {number}: @scan INDEX COMMAND"))?;

@@ -6,13 +6,22 @@ mod bitmap;
 mod connection;
 pub mod declare;
 mod help;
+mod keys;
 mod pubsub;
+mod server;
 mod string;
 mod transactions;
 
 /// Every family's top-level commands; the order is without meaning.
-pub static FAMILIES: &[&[&Command]] =
-    &[string::COMMANDS, bitmap::COMMANDS, connection::COMMANDS, transactions::COMMANDS, pubsub::COMMANDS];
+pub static FAMILIES: &[&[&Command]] = &[
+    bitmap::COMMANDS,
+    connection::COMMANDS,
+    keys::COMMANDS,
+    pubsub::COMMANDS,
+    server::COMMANDS,
+    string::COMMANDS,
+    transactions::COMMANDS,
+];
 
 /// Every top-level command; subcommands hang from their containers.
 pub fn all() -> impl Iterator<Item = &'static Command> {

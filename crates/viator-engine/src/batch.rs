@@ -5,7 +5,6 @@
 //! costs then is its instructions.
 
 use crate::args::Args;
-use crate::command::Scope;
 use crate::dispatch;
 use crate::server::Server;
 use crate::session::Session;
@@ -108,7 +107,7 @@ impl Batch {
         let first_key = self.keys.len();
         let entry = dispatch::lookup(server, session, args).ok();
         if let Some(e) = entry
-            && e.cmd.scope == Scope::Keys
+            && e.names_keys()
         {
             e.each_key(args, |i| self.keys.push(Located::new(server, args.at(i))));
         }

@@ -23,14 +23,17 @@ pub enum Handler {
 }
 
 /// Which shards a command locks before its handler runs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Scope {
     /// None: the command touches no key.
     None,
     /// Those of the keys that its key specs find.
     Keys,
-    /// All: it touches keys that its arguments do not name (KEYS, FLUSHALL, SORT BY…).
+    /// All: it touches keys that its arguments do not name (KEYS, FLUSHALL…).
     All,
+    /// All if the rule says so of the arguments, else those of the keys that the key specs find (SORT, which is usually
+    /// without BY and GET).
+    AllIf(fn(crate::args::Args<'_>) -> bool),
 }
 
 /// A command (or a subcommand), declared once.

@@ -5,10 +5,10 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::keys::{ReadKeys, WriteKeys};
 use crate::local::Local;
-use crate::server::{Held, Server};
+use crate::server::{Held, Server, ShardExt};
 use crate::session::Session;
 use crate::table::Entry;
-use viator_keyspace::{Footprint, ValueRef};
+use viator_keyspace::{Footprint, SHARDS, Shard, ValueRef};
 use viator_resp::reply::Reply;
 
 /// Context of a command that only reads keys.
@@ -65,24 +65,59 @@ impl<'s> AdminCtx<'_, 's> {
     /// Runs `f` with reading access to all keys of a database. The command must declare `Scope::All`, so that a
     /// transaction holds all locks for it.
     pub fn with_keys<R>(&mut self, db: usize, f: impl FnOnce(&mut ReadKeys<'_, 's>) -> R) -> R {
-        match &mut self.held {
-            Some(g) => {
-                assert!(g.held() == Footprint::ALL, "a command that looks at all keys declares Scope::All");
-                f(&mut ReadKeys::new(g, self.server, self.local, db, true, &[]))
-            }
-            None => {
-                let mut g = self.server.keyspace.lock(Footprint::ALL);
-                f(&mut ReadKeys::new(&mut g, self.server, self.local, db, true, &[]))
-            }
-        }
+        self.with_shards(Footprint::ALL, db, f)
+    }
+
+    /// As [`AdminCtx::with_keys`], for the keys of some shards only: those are locked for the time of `f`, so that a
+    /// command may look at all keys shard after shard without holding everybody else up. The command must declare
+    /// `Scope::All` all the same, so that a transaction holds the locks for it.
+    pub fn with_shards<R>(
+        &mut self,
+        shards: Footprint,
+        db: usize,
+        f: impl FnOnce(&mut ReadKeys<'_, 's>) -> R,
+    ) -> R {
+        self.with_guards(shards, |guards, server, local| {
+            let r = f(&mut ReadKeys::new(guards, server, local, db, true, &[]));
+            // what expired on the way is told before the locks are released
+            crate::notify::publish_events(server, local);
+            r
+        })
     }
 
     /// As [`AdminCtx::with_keys`], for writing.
     pub fn with_keys_mut<R>(&mut self, db: usize, f: impl FnOnce(&mut WriteKeys<'_, 's>) -> R) -> R {
-        self.with_keys(db, |keys| {
-            let ReadKeysParts { guards, server, local } = keys.parts();
-            f(&mut WriteKeys::new(ReadKeys::new(guards, server, local, db, true, &[])))
+        self.with_guards(Footprint::ALL, |guards, server, local| {
+            let r = f(&mut WriteKeys::new(ReadKeys::new(guards, server, local, db, true, &[])));
+            crate::dispatch::commit(local, server);
+            r
         })
+    }
+
+    fn with_guards<R>(&mut self, shards: Footprint, f: impl FnOnce(&mut Held<'s>, &'s Server, &mut Local) -> R) -> R {
+        match &mut self.held {
+            Some(g) => {
+                assert!(g.held() == Footprint::ALL, "a command that looks at all keys declares Scope::All");
+                f(g, self.server, self.local)
+            }
+            None => f(&mut self.server.keyspace.lock(shards), self.server, self.local),
+        }
+    }
+
+    /// Visits every shard, each under its own lock: for long work that need not see all at one moment. The command must
+    /// declare `Scope::All`, so that a transaction holds all locks for it.
+    pub fn each_shard(&mut self, mut f: impl FnMut(&mut Shard<ShardExt>)) {
+        match &mut self.held {
+            Some(g) => {
+                assert!(g.held() == Footprint::ALL, "a command that looks at all keys declares Scope::All");
+                g.iter_mut().for_each(|(_, shard)| f(shard));
+            }
+            None => {
+                for n in 0..SHARDS {
+                    f(self.server.keyspace.lock(Footprint::NONE.with(n)).shard(n));
+                }
+            }
+        }
     }
 
     /// The configuration.
@@ -94,12 +129,6 @@ impl<'s> AdminCtx<'_, 's> {
     pub fn in_exec(&self) -> bool {
         self.held.is_some()
     }
-}
-
-pub(crate) struct ReadKeysParts<'b, 's> {
-    pub guards: &'b mut Held<'s>,
-    pub server: &'s Server,
-    pub local: &'b mut Local,
 }
 
 /// Writes a string value, or nil for a key that is not there.

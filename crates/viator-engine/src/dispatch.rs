@@ -3,7 +3,7 @@
 use crate::args::{Args, OwnedArgs};
 use crate::batch::{Located, Prepared};
 use crate::client::flag;
-use crate::command::{Flags, Handler, Outcome, Scope, Traits};
+use crate::command::{Flags, Handler, Outcome, Traits};
 use crate::ctx::{AdminCtx, ReadCtx, WriteCtx};
 use crate::error::Error;
 use crate::evict::{self, Evicted};
@@ -288,7 +288,7 @@ pub(crate) fn call(
     let located = match keys {
         Some(k) => k,
         None => {
-            if entry.cmd.scope == Scope::Keys {
+            if entry.names_keys() {
                 entry.each_key(args, |i| own.push(Located::new(server, args.at(i))));
             }
             &own
@@ -296,7 +296,7 @@ pub(crate) fn call(
     };
     let outcome = match entry.cmd.handler {
         Handler::Read(f) => {
-            let mut guards = server.keyspace.lock(footprint_of(entry, located));
+            let mut guards = server.keyspace.lock(footprint_of(entry, args, located));
             let no_touch = session.no_touch;
             let keys = ReadKeys::new(&mut guards, server, local, session.db, no_touch, located);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
@@ -304,7 +304,7 @@ pub(crate) fn call(
             outcome
         }
         Handler::Write(f) => {
-            let mut guards = server.keyspace.lock(footprint_of(entry, located));
+            let mut guards = server.keyspace.lock(footprint_of(entry, args, located));
             let no_touch = session.no_touch;
             let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, session.db, no_touch, located));
             let outcome = f(&mut WriteCtx { args, keys, out, session, entry, server });
@@ -354,8 +354,8 @@ type KeyList = smallvec::SmallVec<[Located; 4]>;
 
 /// The shards of a command whose keys are located.
 #[inline]
-fn footprint_of(entry: &Entry, keys: &[Located]) -> Footprint {
-    if entry.touches_all() {
+fn footprint_of(entry: &Entry, args: Args<'_>, keys: &[Located]) -> Footprint {
+    if entry.touches_all(args) {
         return Footprint::ALL;
     }
     keys.iter().fold(Footprint::NONE, |f, k| f.with(k.loc.shard()))
@@ -363,11 +363,11 @@ fn footprint_of(entry: &Entry, keys: &[Located]) -> Footprint {
 
 /// The shards of a command.
 pub(crate) fn footprint(server: &Server, entry: &Entry, args: Args<'_>) -> Footprint {
-    if entry.touches_all() {
+    if entry.touches_all(args) {
         return Footprint::ALL;
     }
     let mut footprint = Footprint::NONE;
-    if entry.cmd.scope == Scope::Keys {
+    if entry.names_keys() {
         entry.each_key(args, |i| footprint = footprint.with(server.keyspace.locate(args.at(i)).shard()));
     }
     footprint
@@ -375,7 +375,7 @@ pub(crate) fn footprint(server: &Server, entry: &Entry, args: Args<'_>) -> Footp
 
 /// The end of a writing command, still under its locks.
 #[inline]
-fn commit(local: &mut Local, server: &Server) {
+pub(crate) fn commit(local: &mut Local, server: &Server) {
     if local.dirty > 0 {
         local.stats.counters.dirty.add(local.dirty);
         local.dirty = 0;

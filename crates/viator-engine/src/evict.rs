@@ -26,13 +26,24 @@ pub fn idle_seconds(lru: u32, clock: u32) -> u32 {
     if clock >= lru { clock - lru } else { clock + (LRU_MAX - lru) }
 }
 
+/// LRU bits of a key that has been idle for so many seconds.
+pub fn lru_of_idle(seconds: i64, clock: u32) -> u32 {
+    let idle = u32::try_from(seconds).unwrap_or(LRU_MAX).min(LRU_MAX);
+    if clock >= idle { clock - idle } else { LRU_MAX - (idle - clock) }
+}
+
 fn lfu_minute(now_ms: i64) -> u32 {
     (now_ms / 60_000) as u32 & 0xffff
 }
 
 /// The LFU bits of a new key: 16 bits of minutes, 8 of counter.
 pub fn lfu_init(now_ms: i64) -> u32 {
-    lfu_minute(now_ms) << 8 | LFU_INIT
+    lfu_bits(now_ms, LFU_INIT as u8)
+}
+
+/// The LFU bits of a key with a given counter.
+pub fn lfu_bits(now_ms: i64, counter: u8) -> u32 {
+    lfu_minute(now_ms) << 8 | u32::from(counter)
 }
 
 /// The LFU counter, decayed by the minutes since it was last decremented.
@@ -204,5 +215,8 @@ mod tests {
     fn idle_time_survives_the_clock_s_wrap() {
         assert_eq!(idle_seconds(10, 15), 5);
         assert_eq!(idle_seconds(LRU_MAX - 1, 3), 4);
+        for (idle, clock) in [(0, 7), (5, 7), (7, 7), (9, 7), (1_000_000, 7)] {
+            assert_eq!(idle_seconds(lru_of_idle(i64::from(idle), clock), clock), idle);
+        }
     }
 }

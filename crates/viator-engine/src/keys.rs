@@ -15,6 +15,7 @@ use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use viator_keyspace::rdb::Writer;
 use viator_keyspace::{DbShard, EntryRef, Expiry, Handle, Loc, NewValue, Object, Shard, Type, ValueRef};
 
 /// Reading access; see the module.
@@ -62,10 +63,6 @@ impl<'a, 's> ReadKeys<'a, 's> {
         located: &'a [Located],
     ) -> Self {
         ReadKeys { guards, server, local, db, no_touch, located, last: Cell::new(0), reads: true }
-    }
-
-    pub(crate) fn parts(&mut self) -> crate::ctx::ReadKeysParts<'_, 's> {
-        crate::ctx::ReadKeysParts { guards: self.guards, server: self.server, local: self.local }
     }
 
     /// Unix milliseconds; constant during the command.
@@ -190,7 +187,46 @@ impl<'a, 's> ReadKeys<'a, 's> {
         }
     }
 
-    /// Reads a key without counting or touching (OBJECT, TTL, DEBUG…).
+    /// Reads a key as [`ReadKeys::lookup`] does, but leaves its LRU bits (EXISTS, TYPE, TTL).
+    pub fn glance(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        match self.inspect_in(self.db, key) {
+            None => {
+                self.event(NotifyFlags::KEY_MISS, "keymiss", self.db, key);
+                None
+            }
+            Some((loc, handle)) => Some(self.part(self.db, loc).get(handle)),
+        }
+    }
+
+    /// Reads a key and counts hit or miss, but neither touches its LRU bits nor tells of a miss (OBJECT).
+    pub fn inspect(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let (loc, handle) = self.inspect_in(self.db, key)?;
+        Some(self.part(self.db, loc).get(handle))
+    }
+
+    fn inspect_in(&mut self, db: usize, key: &[u8]) -> Option<(Loc, Handle)> {
+        let found = self.find_in(db, key);
+        let counters = &self.local.stats.counters;
+        if found.is_some() { counters.hits.add(1) } else { counters.misses.add(1) }
+        found
+    }
+
+    /// Reads a key as [`ReadKeys::lookup`] does, and gives its value's DUMP payload.
+    pub fn dump(&mut self, key: &[u8]) -> Option<Vec<u8>> {
+        let mut compressor = match self.local.cfg.rdbcompression {
+            true => Some(self.local.compressor.take().unwrap_or_default()),
+            false => None,
+        };
+        let mut writer = Writer::new(compressor.as_deref_mut());
+        let found = self.lookup(key).map(|e| writer.value(e.value)).is_some();
+        let payload = writer.finish_payload();
+        if compressor.is_some() {
+            self.local.compressor = compressor;
+        }
+        found.then_some(payload)
+    }
+
+    /// Reads a key without counting or touching (DEBUG…).
     pub fn peek(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
         self.peek_in(self.db, key)
     }
@@ -471,9 +507,14 @@ impl<'a, 's> WriteKeys<'a, 's> {
     /// caller notifies ("del", …) and counts.
     pub fn delete(&mut self, key: &[u8], lazy: bool) -> bool {
         let db = self.db;
+        self.delete_in(db, key, lazy)
+    }
+
+    /// As [`WriteKeys::delete`], in any database.
+    pub fn delete_in(&mut self, db: usize, key: &[u8], lazy: bool) -> bool {
         let Some((loc, handle)) = self.find_in(db, key) else { return false };
         self.take(db, loc, handle, lazy);
-        self.touched(key);
+        touched(self.0.guards.shard(loc.shard()), db, key);
         true
     }
 
@@ -488,6 +529,14 @@ impl<'a, 's> WriteKeys<'a, 's> {
         self.account(delta);
         self.touched(key);
         true
+    }
+
+    /// Sets the LRU or LFU bits of a key that exists (RESTORE).
+    pub fn set_lru(&mut self, key: &[u8], bits: u32) {
+        let db = self.db;
+        if let Some((loc, handle)) = self.find_in(db, key) {
+            self.part(db, loc).set_lru(handle, bits);
+        }
     }
 
     /// The object of a key, for changing it in place. The caller tells by [`WriteKeys::touched`] that it did.
@@ -531,14 +580,19 @@ impl<'a, 's> WriteKeys<'a, 's> {
         Some(Taken { value, expire, lru })
     }
 
-    /// Stores what [`WriteKeys::take_entry`] gave, LRU bits included.
-    pub fn put_entry(&mut self, db: usize, key: &[u8], taken: Taken) {
-        let expiry = taken.expire.map_or(Expiry::Clear, Expiry::At);
-        match taken.value {
+    /// Stores a value in any database, with fresh LRU bits.
+    pub fn put_new(&mut self, db: usize, key: &[u8], value: TakenValue, expire: Option<i64>) {
+        let expiry = expire.map_or(Expiry::Clear, Expiry::At);
+        match value {
             TakenValue::Int(v) => self.set_in(db, key, NewValue::Int(v), expiry),
             TakenValue::Str(s, raw) => self.set_in(db, key, NewValue::Str { bytes: &s, raw }, expiry),
             TakenValue::Object(o) => self.set_in(db, key, NewValue::Object(o), expiry),
         }
+    }
+
+    /// Stores what [`WriteKeys::take_entry`] gave, LRU bits included.
+    pub fn put_entry(&mut self, db: usize, key: &[u8], taken: Taken) {
+        self.put_new(db, key, taken.value, taken.expire);
         if let Some((loc, handle)) = self.find_in(db, key) {
             self.part(db, loc).set_lru(handle, taken.lru);
         }
@@ -589,7 +643,7 @@ impl Spot {
 }
 
 /// The type of a value.
-fn kind(value: ValueRef<'_>) -> Type {
+pub fn kind(value: ValueRef<'_>) -> Type {
     if let ValueRef::Object(o) = value { o.kind() } else { Type::String }
 }
 

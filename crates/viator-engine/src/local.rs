@@ -88,6 +88,8 @@ pub struct Local {
     pub evict_pool: Vec<crate::evict::Candidate>,
     /// Bytes that a command builds; whoever takes it gives it back. No more than a few KB stay allocated.
     pub scratch: Vec<u8>,
+    /// Working memory of string compression, made when first needed.
+    pub compressor: Option<Box<viator_data::lzf::Compressor>>,
     /// Scratch for pipelines.
     pub batch: crate::batch::Batch,
     rng: u64,
@@ -110,6 +112,7 @@ impl Local {
             lru_clock: 0,
             evict_pool: Vec::new(),
             scratch: Vec::new(),
+            compressor: None,
             batch: crate::batch::Batch::default(),
             rng: server.random_seed(),
         };

@@ -56,6 +56,8 @@ pub trait Host: Send + Sync {
     fn process_info(&self) -> ProcessInfo;
     /// Asks the allocator to return memory (MEMORY PURGE).
     fn purge(&self);
+    /// The allocator's own report (MEMORY MALLOC-STATS).
+    fn malloc_stats(&self) -> String;
     /// Lets all workers look at their clients again (after CLIENT UNPAUSE, a new limit…).
     fn wake_all(&self);
 }
@@ -81,6 +83,10 @@ pub struct ProcessInfo {
     pub cpu_main: (f64, f64),
     /// Path of the executable.
     pub executable: String,
+    /// Name and version of the allocator.
+    pub allocator: String,
+    /// Name, version and architecture of the operating system.
+    pub os: String,
 }
 
 /// What goes to the background thread to be freed.
@@ -185,26 +191,52 @@ pub struct Rates {
     pub net_out: Rate,
     /// Event loop turns.
     pub loops: Rate,
+    /// Nanoseconds in event loop turns.
+    pub loop_ns: Rate,
 }
 
-/// Totals that are counted rarely, from any thread.
+/// Different error codes that are counted.
+const MAX_ERROR_CODES: usize = 128;
+/// The code that stands for all when there are more.
+const ERRORSTATS_DISABLED: &str = "ERRORSTATS_DISABLED";
+
+macro_rules! totals {
+    ($($name:ident,)*) => {
+        /// Totals that are counted rarely, from any thread.
+        #[derive(Default)]
+        #[expect(missing_docs, reason = "the names are INFO's own")]
+        pub struct Totals { $(pub $name: Counter,)* }
+        impl Totals {
+            /// Sets all to zero.
+            pub fn reset(&self) { $(self.$name.reset();)* }
+        }
+    };
+}
+
+totals! {
+    connections_received,
+    rejected_connections,
+    evicted_clients,
+    eviction_exceeded_us,
+    expire_cycle_us,
+    expired_time_cap_reached,
+    query_buffer_limit_disconnections,
+    output_buffer_limit_disconnections,
+    acl_denied_auth,
+    acl_denied_cmd,
+    unexpected_errors,
+    lazyfreed,
+    reply_buffer_shrinks,
+    reply_buffer_expands,
+}
+
+/// What DEBUG switches for tests.
 #[derive(Default)]
-#[expect(missing_docs, reason = "the names are INFO's own")]
-pub struct Totals {
-    pub connections_received: Counter,
-    pub rejected_connections: Counter,
-    pub evicted_clients: Counter,
-    pub eviction_exceeded_us: Counter,
-    pub expire_cycle_us: Counter,
-    pub expired_time_cap_reached: Counter,
-    pub query_buffer_limit_disconnections: Counter,
-    pub output_buffer_limit_disconnections: Counter,
-    pub acl_denied_auth: Counter,
-    pub acl_denied_cmd: Counter,
-    pub unexpected_errors: Counter,
-    pub lazyfreed: Counter,
-    pub reply_buffer_shrinks: Counter,
-    pub reply_buffer_expands: Counter,
+pub struct DebugSwitches {
+    /// SET-DISABLE-DENY-SCRIPTS: scripts may call commands that are flagged `noscript`.
+    pub disable_deny_scripts: AtomicBool,
+    /// SET-SKIP-CHECKSUM-VALIDATION: checksums of RDB files and of RESTORE's payload are not looked at.
+    pub skip_checksum_validation: AtomicBool,
 }
 
 /// See the module.
@@ -241,6 +273,8 @@ pub struct Server {
     pub started_ms: i64,
     /// 40 hexadecimal digits, new with each start.
     pub run_id: String,
+    /// 40 hexadecimal digits that name the history of this dataset.
+    pub replid: Mutex<String>,
     /// Command line, for restarts and INFO.
     pub executable: String,
     /// Path of the configuration file, or "".
@@ -251,6 +285,8 @@ pub struct Server {
     pub active_expire: AtomicBool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: AtomicBool,
+    /// Other switches of DEBUG.
+    pub debug: DebugSwitches,
     /// Highest memory use seen, bytes, and the Unix seconds of it.
     pub peak_memory: AtomicU64,
     /// Unix seconds of the peak.
@@ -310,11 +346,13 @@ impl Server {
             rates: Mutex::default(),
             started_ms: p.now_ms,
             run_id: p.run_id,
+            replid: Mutex::default(),
             executable: p.executable,
             config_file: p.config_file,
             port: AtomicU32::new(0),
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
+            debug: DebugSwitches::default(),
             peak_memory: AtomicU64::new(0),
             peak_time: AtomicI64::new(p.now_ms / 1000),
             startup_memory: AtomicU64::new(0),
@@ -327,7 +365,14 @@ impl Server {
             config: ConfigCell::new(p.config),
         };
         s.refresh_gates();
+        s.new_replid();
         s
+    }
+
+    /// Begins a new history of the dataset (DEBUG CHANGE-REPL-ID).
+    pub fn new_replid(&self) {
+        let id = [self.random_seed(), self.random_seed(), self.random_seed()].map(|n| format!("{n:016x}")).concat();
+        *self.replid.lock() = id.get(..40).unwrap_or_default().to_owned();
     }
 
     /// Registers a thread that runs commands.
@@ -375,14 +420,33 @@ impl Server {
         self.host.used_memory().saturating_sub(self.keyspace.free_bytes())
     }
 
-    /// Counts an error reply by its code.
+    /// Counts an error reply by its code. From 128 different codes on (scripts can make any), only that is noted.
     pub fn count_error(&self, line: &str) {
         let code = line.split(' ').next().unwrap_or("ERR");
         let mut stats = self.error_stats.lock();
         if let Some(n) = stats.get_mut(code) {
             *n += 1;
-        } else if stats.len() < 128 {
+        } else if stats.len() >= MAX_ERROR_CODES {
+            let codes: Vec<&str> = stats.keys().map(String::as_str).collect();
+            tracing::warn!(
+                "Errorstats stopped adding new errors because the number of errors reached the limit ({MAX_ERROR_CODES})."
+            );
+            tracing::warn!("Current errors code list: {}", codes.join(", "));
+            stats.clear();
+            stats.insert(ERRORSTATS_DISABLED.to_owned(), 1);
+        } else if !stats.contains_key(ERRORSTATS_DISABLED) {
             stats.insert(code.to_owned(), 1);
         }
+    }
+
+    /// Sets the statistics to zero (CONFIG RESETSTAT).
+    pub fn reset_stats(&self) {
+        for t in self.threads() {
+            t.counters.reset();
+            t.commands.iter().for_each(crate::stats::CommandStat::reset);
+        }
+        self.totals.reset();
+        self.error_stats.lock().clear();
+        *self.rates.lock() = Rates::default();
     }
 }

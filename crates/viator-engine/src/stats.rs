@@ -9,8 +9,10 @@ macro_rules! counters {
         #[derive(Default)]
         pub struct Counters { $($(#[$m])* pub $name: Counter,)* }
         impl Counters {
-            /// Sets all to zero (CONFIG RESETSTAT).
-            pub fn reset(&self) { $(self.$name.0.store(0, Relaxed);)* }
+            /// Sets all to zero (CONFIG RESETSTAT), but not the changes of the dataset, which the save points need.
+            pub fn reset(&self) {
+                $(if !std::ptr::eq(&self.$name, &self.dirty) { self.$name.reset(); })*
+            }
         }
     };
 }
@@ -28,6 +30,10 @@ impl Counter {
     /// Adds from any thread.
     pub fn add_shared(&self, n: u64) {
         self.0.fetch_add(n, Relaxed);
+    }
+    /// Sets it to zero. What its owner adds at the same moment may keep it from that.
+    pub fn reset(&self) {
+        self.0.store(0, Relaxed);
     }
     /// The value.
     pub fn get(&self) -> u64 {
@@ -93,7 +99,7 @@ impl CommandStat {
     /// Sets all to zero.
     pub fn reset(&self) {
         for c in [&self.calls, &self.ns, &self.rejected, &self.failed] {
-            c.0.store(0, Relaxed);
+            c.reset();
         }
         self.reset_histogram();
     }
@@ -125,6 +131,8 @@ pub struct ThreadStats {
     pub counters: Counters,
     /// By command number of the table.
     pub commands: Vec<CommandStat>,
+    /// Number of the worker, if the thread serves connections.
+    pub worker: OnceLock<usize>,
 }
 
 impl ThreadStats {
@@ -133,6 +141,7 @@ impl ThreadStats {
         ThreadStats {
             counters: Counters::default(),
             commands: std::iter::repeat_with(CommandStat::default).take(commands).collect(),
+            worker: OnceLock::new(),
         }
     }
 }

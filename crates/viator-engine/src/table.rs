@@ -209,8 +209,18 @@ impl Entry {
 
     /// Whether the command touches shards that its keys do not tell.
     #[inline]
-    pub fn touches_all(&self) -> bool {
-        self.cmd.scope == Scope::All
+    pub fn touches_all(&self, args: Args<'_>) -> bool {
+        match self.cmd.scope {
+            Scope::None | Scope::Keys => false,
+            Scope::All => true,
+            Scope::AllIf(rule) => rule(args),
+        }
+    }
+
+    /// Whether shards are locked for the keys that its key specs find.
+    #[inline]
+    pub fn names_keys(&self) -> bool {
+        matches!(self.cmd.scope, Scope::Keys | Scope::AllIf(_))
     }
 
     /// Whether it has a trait.

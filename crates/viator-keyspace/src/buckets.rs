@@ -57,6 +57,11 @@ impl Buckets {
         self.len == 0
     }
 
+    /// How many handles there is room for.
+    pub fn places(&self) -> usize {
+        self.buckets.len() * PLACES
+    }
+
     /// Bytes on the heap.
     pub fn memory(&self) -> usize {
         std::mem::size_of_val(&*self.buckets)

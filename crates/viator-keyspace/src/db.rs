@@ -6,7 +6,8 @@ use crate::arena::{self, Arena, Handle};
 use crate::buckets::Buckets;
 use crate::entry::{self, Inline, View};
 use crate::object::{Object, Objects};
-use crate::{HashSeed, Loc, SLOTS_PER_SHARD};
+use crate::sizes::Sizes;
+use crate::{HashSeed, Loc, SLOTS_PER_SHARD, Type};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -30,6 +31,11 @@ pub enum NewValue<'v> {
 }
 
 impl<'v> NewValue<'v> {
+    /// Its type.
+    pub fn kind(&self) -> Type {
+        if let NewValue::Object(o) = self { o.kind() } else { Type::String }
+    }
+
     /// A string as clients set it: an integer if it is one's decimal form.
     #[inline]
     pub fn text(bytes: &'v [u8]) -> NewValue<'v> {
@@ -119,6 +125,9 @@ pub struct DbShard {
     epoch: i64,
     len: usize,
     expires: usize,
+    sizes: Sizes,
+    /// The entry whose object somebody may have changed since it was counted in `sizes`, and what it counts as there.
+    changing: Option<(Handle, (Type, usize))>,
     seed: HashSeed,
 }
 
@@ -132,6 +141,8 @@ impl DbShard {
             epoch: seed.epoch_ms(),
             len: 0,
             expires: 0,
+            sizes: Sizes::default(),
+            changing: None,
             seed,
         }
     }
@@ -164,6 +175,44 @@ impl DbShard {
     /// Bytes of all arena pages.
     pub fn arena_bytes(&self) -> usize {
         self.arena.free_bytes() + self.arena.live_bytes()
+    }
+
+    /// How many values of each size there are.
+    pub fn sizes(&mut self) -> &Sizes {
+        self.settle();
+        &self.sizes
+    }
+
+    /// Counts the size that an object has now.
+    #[inline]
+    fn settle(&mut self) {
+        if let Some((handle, old)) = self.changing.take() {
+            let new = self.size_of(entry::view(self.arena.bytes(handle)).value);
+            self.sizes.replace(old, new);
+        }
+    }
+
+    /// What a value counts as in `sizes`.
+    fn size_of(&self, value: Inline<'_>) -> (Type, usize) {
+        match value {
+            Inline::Int(v) => {
+                let digits = v.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1;
+                (Type::String, digits + usize::from(v < 0))
+            }
+            Inline::Str { bytes, .. } => (Type::String, bytes.len()),
+            Inline::Object(id) => self.objects.get(id).map_or((Type::String, 0), |o| (o.kind(), o.len())),
+        }
+    }
+
+    /// Places of all slot tables.
+    pub fn places(&self) -> usize {
+        self.slots.iter().map(|s| s.table.places()).sum()
+    }
+
+    /// Bytes of expiry indexes.
+    pub fn expiry_bytes(&self) -> usize {
+        let heaps = self.slots.iter().filter_map(|s| s.ttl.as_ref());
+        heaps.map(|t| size_of::<TtlIndex>() + t.heap.capacity() * 8).sum::<usize>() + self.due.len() * 4
     }
 
     /// Bytes of tables and expiry indexes.
@@ -235,6 +284,10 @@ impl DbShard {
 
     /// The object of an entry, for changing it in place.
     pub fn object_mut(&mut self, handle: Handle) -> Option<&mut Object> {
+        if self.changing.is_none_or(|c| c.0 != handle) {
+            self.settle();
+            self.changing = Some((handle, self.size_of(entry::view(self.arena.bytes(handle)).value)));
+        }
         match entry::view(self.arena.bytes(handle)).value {
             Inline::Object(id) => self.objects.get_mut(id),
             _ => None,
@@ -285,6 +338,8 @@ impl DbShard {
     /// Adds a key that is known to be absent.
     pub fn insert(&mut self, loc: Loc, key: &[u8], value: NewValue<'_>, expire: Option<i64>, lru: u32) -> Handle {
         let value = self.inline(value);
+        let size = self.size_of(value);
+        self.sizes.insert(size);
         let handle = self.arena.alloc(entry::size(key, value, expire.is_some()));
         entry::write(self.arena.bytes_mut(handle), key, value, expire, lru);
         let (arena, seed) = (&self.arena, &self.seed);
@@ -307,14 +362,18 @@ impl DbShard {
         expiry: Expiry,
         lru: u32,
     ) -> (Handle, Option<Box<Object>>) {
+        self.settle();
         let slot = self.arena.bytes(handle);
         let (old, old_len) = (entry::view(slot), entry::len(slot));
         let had = old.expire;
+        let old_size = self.size_of(old.value);
         let old_object = match old.value {
             Inline::Object(id) => self.objects.remove(id),
             _ => None,
         };
         let value = self.inline(value);
+        let size = self.size_of(value);
+        self.sizes.replace(old_size, size);
         let expire = match expiry {
             Expiry::Clear => None,
             Expiry::Keep => had,
@@ -353,6 +412,7 @@ impl DbShard {
 
     /// Sets or removes an entry's expiry, leaving value and LRU bits. Returns the entry's new handle.
     pub fn set_expire(&mut self, loc: Loc, handle: Handle, expire: Option<i64>) -> Handle {
+        self.settle(); // the entry may move
         let slot = self.arena.bytes(handle);
         match (entry::expire(slot), expire) {
             (None, None) => handle,
@@ -394,7 +454,10 @@ impl DbShard {
 
     /// Removes an entry. Returns the object it held.
     pub fn remove(&mut self, loc: Loc, handle: Handle) -> Option<Box<Object>> {
+        self.settle();
         let v = entry::view(self.arena.bytes(handle));
+        let size = self.size_of(v.value);
+        self.sizes.remove(size);
         let expires = v.expire.is_some();
         let object = match v.value {
             Inline::Object(id) => self.objects.remove(id),
@@ -592,6 +655,7 @@ impl DbShard {
 
     /// Moves the entries of one sparse page to others, so that the page's memory is returned. Returns entries moved.
     pub fn compact(&mut self, random: u64) -> usize {
+        self.settle(); // entries move
         let Some(slots) = self.arena.sparse_page(random as usize) else { return 0 };
         let Some(&first) = slots.first() else { return 0 };
         self.arena.retire(first);

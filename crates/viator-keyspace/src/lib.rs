@@ -10,10 +10,13 @@ mod buckets;
 mod db;
 mod entry;
 mod object;
+pub mod rdb;
+mod sizes;
 
 pub use arena::Handle;
 pub use db::{DbShard, EntryRef, Expiry, MAX_INLINE, NewValue, ValueRef};
 pub use object::{Object, Type};
+pub use sizes::Sizes;
 
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicI64, Ordering};

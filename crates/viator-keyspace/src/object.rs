@@ -22,6 +22,9 @@ pub enum Type {
 }
 
 impl Type {
+    /// Every type.
+    pub const ALL: [Type; 6] = [Type::String, Type::List, Type::Set, Type::Zset, Type::Hash, Type::Stream];
+
     /// What TYPE answers.
     pub const fn name(self) -> &'static str {
         match self {
@@ -53,6 +56,25 @@ impl Object {
     pub fn kind(&self) -> Type {
         match self {
             Object::Str(_) => Type::String,
+        }
+    }
+
+    /// Its size as INFO's keysizes counts it: a string's bytes, another value's elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Object::Str(s) => s.len(),
+        }
+    }
+
+    /// Whether it has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What OBJECT ENCODING answers.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            Object::Str(_) => "raw",
         }
     }
 

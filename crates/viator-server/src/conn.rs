@@ -51,6 +51,8 @@ pub struct Conn {
     over_soft_since: i64,
     /// Unix milliseconds of the last input or output progress, for `timeout`.
     pub last_ms: i64,
+    /// The end of its wait, if its worker knows of it.
+    pub armed: Option<i64>,
 }
 
 /// What is to become of a connection.
@@ -77,6 +79,7 @@ impl Conn {
             readable: true,
             over_soft_since: 0,
             last_ms: now_ms,
+            armed: None,
         }
     }
 
@@ -134,6 +137,9 @@ impl Conn {
 
     /// Tries the command again that CLIENT PAUSE held back.
     pub fn retry(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
+        if !matches!(self.session.blocked, Some(Blocked::Paused(_))) {
+            return State::Open;
+        }
         let Some(Blocked::Paused(args)) = self.session.unblock(server) else { return State::Open };
         let start = local.begin_batch(server);
         self.run_one(local, server, &args, out, start);
@@ -210,10 +216,7 @@ impl Conn {
         mut at: usize,
     ) -> (Result<Parsed, ProtocolError>, usize) {
         batch.clear();
-        let limits = Limits {
-            max_bulk: local.cfg.proto_max_bulk_len.max(0) as u64,
-            authenticated: self.session.authenticated(),
-        };
+        let limits = Limits { max_bulk: local.cfg.proto_max_bulk_len, authenticated: self.session.authenticated() };
         // what a stranger sends next depends on whether AUTH succeeds
         let most = if limits.authenticated { MAX_COMMANDS } else { 1 };
         while batch.len() < most {
@@ -306,7 +309,7 @@ impl Conn {
         } else if self.over_soft_since == 0 {
             self.over_soft_since = now;
         }
-        if hard || (over_soft && now - self.over_soft_since > limits.seconds as i64) {
+        if hard || (over_soft && now - self.over_soft_since > limits.soft_seconds) {
             server.totals.output_buffer_limit_disconnections.add_shared(1);
             tracing::warn!(
                 "Client id={} addr={} omem={n} scheduled to be closed ASAP for overcoming of output buffer limits.",
@@ -320,6 +323,17 @@ impl Conn {
 
     /// Sends mail that came from other threads.
     pub fn deliver(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
+        if self.session.blocked.is_some() {
+            return self.end_wait(local, server, out);
+        }
+        self.finish(local, server, out)
+    }
+
+    /// Ends the client's wait if it is over, and goes on with its input.
+    pub fn end_wait(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
+        if self.session.end_wait(server, local.clock.now_ms(), out) {
+            return self.resume(local, server, out);
+        }
         self.finish(local, server, out)
     }
 

@@ -1,7 +1,16 @@
 //! DUMP and RESTORE: the serialized form of a value.
 
-use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope};
+use viator_engine::args::{self, OwnedArgs};
+use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
+use viator_engine::config::NotifyFlags;
+use viator_engine::ctx::{ReadCtx, WriteCtx};
+use viator_engine::error::Error;
+use viator_engine::evict;
+use viator_engine::keys::kind;
+use viator_keyspace::Expiry;
+use viator_keyspace::rdb::{Corrupt, Reader};
 
+use super::rename::{remove_for_overwrite, tell_overwritten};
 use crate::declare::{KEY, OW_UPDATE, RO_ACCESS, one_key};
 
 /// DUMP.
@@ -24,6 +33,14 @@ pub static DUMP: Command = Command {
     handler: Handler::Read(dump),
     ..Command::BASE
 };
+
+fn dump(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    match ctx.keys.dump(ctx.args.at(1)) {
+        None => ctx.out.null(),
+        Some(payload) => ctx.out.bulk(&payload),
+    }
+    Ok(())
+}
 
 /// RESTORE.
 pub static RESTORE: Command = Command {
@@ -74,3 +91,110 @@ pub static RESTORE: Command = Command {
     handler: Handler::Write(restore),
     ..Command::BASE
 };
+
+/// Options of RESTORE.
+#[derive(Default)]
+struct Restore {
+    replace: bool,
+    absolute: bool,
+    idle: Option<i64>,
+    freq: Option<u8>,
+}
+
+impl Restore {
+    fn parse(ctx: &WriteCtx<'_, '_>) -> Result<Restore, Error> {
+        let mut r = Restore::default();
+        let mut options = ctx.args.from(4).iter();
+        while let Some(option) = options.next() {
+            if args::is(option, "REPLACE") {
+                r.replace = true;
+            } else if args::is(option, "ABSTTL") {
+                r.absolute = true;
+            } else if args::is(option, "IDLETIME") && r.freq.is_none() {
+                let idle = args::int(options.next().ok_or(Error::Syntax)?)?;
+                if idle < 0 {
+                    return Err(Error::Static("ERR Invalid IDLETIME value, must be >= 0"));
+                }
+                r.idle = Some(idle);
+            } else if args::is(option, "FREQ") && r.idle.is_none() {
+                let freq = args::int(options.next().ok_or(Error::Syntax)?)?;
+                r.freq = Some(
+                    u8::try_from(freq)
+                        .map_err(|_| Error::Static("ERR Invalid FREQ value, must be >= 0 and <= 255"))?,
+                );
+            } else {
+                return Err(Error::Syntax);
+            }
+        }
+        Ok(r)
+    }
+
+    /// The LRU or LFU bits that the options ask for, under the present policy.
+    fn lru(&self, ctx: &WriteCtx<'_, '_>) -> Option<u32> {
+        if ctx.keys.cfg().maxmemory_policy.is_lfu() {
+            self.freq.map(|f| evict::lfu_bits(ctx.keys.now(), f))
+        } else {
+            self.idle.map(|seconds| evict::lru_of_idle(seconds, ctx.keys.local.lru_clock))
+        }
+    }
+}
+
+fn restore(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let key = ctx.args.at(1);
+    let options = Restore::parse(ctx)?;
+    let before = ctx.keys.lookup_write(key).map(|e| kind(e.value));
+    if before.is_some() && !options.replace {
+        return Err(Error::Static("BUSYKEY Target key name already exists."));
+    }
+    let ttl = args::int(ctx.args.at(2))?;
+    if ttl < 0 {
+        return Err(Error::Static("ERR Invalid TTL value, must be >= 0"));
+    }
+    let loaded = Reader::of_payload(ctx.args.at(3)).and_then(|mut r| r.value()).map_err(|e| match e {
+        Corrupt::Footer => Error::Static("ERR DUMP payload version or checksum are wrong"),
+        Corrupt::Data => Error::Static("ERR Bad data format"),
+    })?;
+    let db = ctx.keys.db;
+    if before.is_some() {
+        remove_for_overwrite(&mut ctx.keys, db, key);
+    }
+    let expire = match ttl {
+        0 => None,
+        _ if options.absolute => Some(ttl),
+        _ => Some(ttl.saturating_add(ctx.keys.now())),
+    };
+    ctx.out.ok();
+    if expire.is_some_and(|when| when <= ctx.keys.now()) {
+        // it comes too late: there is nothing but the end of what was there
+        if before.is_some() {
+            let lazy = ctx.keys.cfg().lazyfree_lazy_server_del;
+            ctx.keys.propagate_as(|| OwnedArgs::from_slices([if lazy { &b"UNLINK"[..] } else { b"DEL" }, key]));
+            ctx.keys.notify(NotifyFlags::GENERIC, "del", key);
+            ctx.keys.dirty(1);
+        }
+        return Ok(());
+    }
+    let value = loaded.value();
+    let after = value.kind();
+    ctx.keys.set(key, value, expire.map_or(Expiry::Clear, Expiry::At));
+    if let Some(bits) = options.lru(ctx) {
+        ctx.keys.set_lru(key, bits);
+    }
+    if let Some(when) = expire
+        && !options.absolute
+    {
+        let args = ctx.args;
+        ctx.keys.propagate_as(|| {
+            let mut owned = OwnedArgs::default();
+            for (i, arg) in args.iter().enumerate() {
+                if i == 2 { owned.push(when.to_string().as_bytes()) } else { owned.push(arg) }
+            }
+            owned.push(b"ABSTTL");
+            owned
+        });
+    }
+    ctx.keys.notify(NotifyFlags::GENERIC, "restore", key);
+    tell_overwritten(&mut ctx.keys, db, key, before, after);
+    ctx.keys.dirty(1);
+    Ok(())
+}

@@ -1,6 +1,9 @@
 //! Deleting keys and asking whether they exist: DEL, UNLINK, EXISTS, TOUCH, TYPE.
 
-use viator_engine::command::{Acl, Command, Flags, Group, Handler, Scope};
+use viator_engine::command::{Acl, Command, Flags, Group, Handler, Outcome, Scope};
+use viator_engine::config::NotifyFlags;
+use viator_engine::ctx::{ReadCtx, WriteCtx};
+use viator_engine::keys::kind;
 
 use crate::declare::{KEY, RM_DELETE, RO, keys, one_key};
 
@@ -25,6 +28,25 @@ pub static DEL: Command = Command {
     ..Command::BASE
 };
 
+fn del(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let lazy = ctx.keys.cfg().lazyfree_lazy_user_del;
+    delete_all(ctx, lazy)
+}
+
+/// Deletes the keys that the arguments name, and replies how many there were.
+fn delete_all(ctx: &mut WriteCtx<'_, '_>, lazy: bool) -> Outcome {
+    let mut deleted = 0;
+    for key in ctx.args.from(1).iter() {
+        if ctx.keys.delete(key, lazy) {
+            ctx.keys.notify(NotifyFlags::GENERIC, "del", key);
+            ctx.keys.dirty(1);
+            deleted += 1;
+        }
+    }
+    ctx.out.int(deleted);
+    Ok(())
+}
+
 /// UNLINK.
 pub static UNLINK: Command = Command {
     name: "unlink",
@@ -46,6 +68,10 @@ pub static UNLINK: Command = Command {
     ..Command::BASE
 };
 
+fn unlink(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    delete_all(ctx, true)
+}
+
 /// EXISTS.
 pub static EXISTS: Command = Command {
     name: "exists",
@@ -66,6 +92,15 @@ pub static EXISTS: Command = Command {
     ..Command::BASE
 };
 
+fn exists(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    let mut found = 0;
+    for key in ctx.args.from(1).iter() {
+        found += i64::from(ctx.keys.glance(key).is_some());
+    }
+    ctx.out.int(found);
+    Ok(())
+}
+
 /// TOUCH.
 pub static TOUCH: Command = Command {
     name: "touch",
@@ -85,6 +120,17 @@ pub static TOUCH: Command = Command {
     handler: Handler::Read(touch),
     ..Command::BASE
 };
+
+fn touch(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    // this command is meant to touch: CLIENT NO-TOUCH does not hold it back
+    ctx.keys.no_touch = false;
+    let mut found = 0;
+    for key in ctx.args.from(1).iter() {
+        found += i64::from(ctx.keys.lookup(key).is_some());
+    }
+    ctx.out.int(found);
+    Ok(())
+}
 
 /// TYPE.
 pub static TYPE: Command = Command {
@@ -117,3 +163,9 @@ pub static TYPE: Command = Command {
     handler: Handler::Read(type_of),
     ..Command::BASE
 };
+
+fn type_of(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    let name = ctx.keys.glance(ctx.args.at(1)).map_or("none", |e| kind(e.value).name());
+    ctx.out.simple(name);
+    Ok(())
+}

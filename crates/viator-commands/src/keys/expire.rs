@@ -1,6 +1,10 @@
 //! Setting and removing expirations: EXPIRE and its relatives, PERSIST.
 
-use viator_engine::command::{Acl, ArgKind, ArgSpec, Command, Flags, Group, Handler, Scope};
+use viator_engine::args::{self, Args, OwnedArgs};
+use viator_engine::command::{Acl, ArgKind, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
+use viator_engine::config::NotifyFlags;
+use viator_engine::ctx::WriteCtx;
+use viator_engine::error::Error;
 
 use crate::declare::{KEY, RW_UPDATE, one_key};
 
@@ -46,6 +50,84 @@ pub static EXPIRE: Command = Command {
     ..Command::BASE
 };
 
+fn expire(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let now = ctx.keys.now();
+    set_expiry(ctx, now, 1000)
+}
+
+/// NX, XX, GT, LT.
+#[derive(Clone, Copy, Default)]
+struct Condition {
+    nx: bool,
+    xx: bool,
+    gt: bool,
+    lt: bool,
+}
+
+impl Condition {
+    fn parse(options: Args<'_>) -> Result<Condition, Error> {
+        let mut c = Condition::default();
+        for option in options.iter() {
+            if args::is(option, "NX") {
+                c.nx = true;
+            } else if args::is(option, "XX") {
+                c.xx = true;
+            } else if args::is(option, "GT") {
+                c.gt = true;
+            } else if args::is(option, "LT") {
+                c.lt = true;
+            } else {
+                return Err(Error::text(format!("ERR Unsupported option {}", String::from_utf8_lossy(option))));
+            }
+        }
+        if c.nx && (c.xx || c.gt || c.lt) {
+            return Err(Error::Static("ERR NX and XX, GT or LT options at the same time are not compatible"));
+        }
+        if c.gt && c.lt {
+            return Err(Error::Static("ERR GT and LT options at the same time are not compatible"));
+        }
+        Ok(c)
+    }
+
+    /// Whether the expiry `when` may take the place of `before`; a key without expiry lives for ever.
+    fn admits(self, before: Option<i64>, when: i64) -> bool {
+        !(self.nx && before.is_some()
+            || self.xx && before.is_none()
+            || self.gt && before.is_none_or(|b| when <= b)
+            || self.lt && before.is_some_and(|b| when >= b))
+    }
+}
+
+/// EXPIRE and its relatives: the time in the arguments counts `unit` milliseconds each from `base`, Unix milliseconds.
+fn set_expiry(ctx: &mut WriteCtx<'_, '_>, base: i64, unit: i64) -> Outcome {
+    let key = ctx.args.at(1);
+    let condition = Condition::parse(ctx.args.from(3))?;
+    let Some(when) = args::int(ctx.args.at(2))?.checked_mul(unit).and_then(|ms| ms.checked_add(base)) else {
+        return Err(Error::InvalidExpire(ctx.entry.name.clone()));
+    };
+    let Some(before) = ctx.keys.lookup_write(key).map(|e| e.expire) else {
+        ctx.out.int(0);
+        return Ok(());
+    };
+    if !condition.admits(before, when) {
+        ctx.out.int(0);
+        return Ok(());
+    }
+    if when <= ctx.keys.now() {
+        let lazy = ctx.keys.cfg().lazyfree_lazy_expire;
+        ctx.keys.delete(key, lazy);
+        ctx.keys.propagate_as(|| OwnedArgs::from_slices([if lazy { &b"UNLINK"[..] } else { b"DEL" }, key]));
+        ctx.keys.notify(NotifyFlags::GENERIC, "del", key);
+    } else {
+        ctx.keys.set_expire(key, Some(when));
+        ctx.keys.propagate_as(|| OwnedArgs::from_slices([b"PEXPIREAT", key, when.to_string().as_bytes()]));
+        ctx.keys.notify(NotifyFlags::GENERIC, "expire", key);
+    }
+    ctx.keys.dirty(1);
+    ctx.out.int(1);
+    Ok(())
+}
+
 /// PEXPIRE.
 pub static PEXPIRE: Command = Command {
     name: "pexpire",
@@ -73,6 +155,11 @@ pub static PEXPIRE: Command = Command {
     ..Command::BASE
 };
 
+fn pexpire(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let now = ctx.keys.now();
+    set_expiry(ctx, now, 1)
+}
+
 /// EXPIREAT.
 pub static EXPIREAT: Command = Command {
     name: "expireat",
@@ -98,6 +185,10 @@ pub static EXPIREAT: Command = Command {
     handler: Handler::Write(expireat),
     ..Command::BASE
 };
+
+fn expireat(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    set_expiry(ctx, 0, 1000)
+}
 
 /// PEXPIREAT.
 pub static PEXPIREAT: Command = Command {
@@ -126,6 +217,10 @@ pub static PEXPIREAT: Command = Command {
     ..Command::BASE
 };
 
+fn pexpireat(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    set_expiry(ctx, 0, 1)
+}
+
 /// PERSIST.
 pub static PERSIST: Command = Command {
     name: "persist",
@@ -143,3 +238,15 @@ pub static PERSIST: Command = Command {
     handler: Handler::Write(persist),
     ..Command::BASE
 };
+
+fn persist(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let key = ctx.args.at(1);
+    let had = ctx.keys.lookup_write(key).is_some_and(|e| e.expire.is_some());
+    if had {
+        ctx.keys.set_expire(key, None);
+        ctx.keys.notify(NotifyFlags::GENERIC, "persist", key);
+        ctx.keys.dirty(1);
+    }
+    ctx.out.int(i64::from(had));
+    Ok(())
+}

@@ -3,10 +3,11 @@
 mod dump;
 mod exists;
 mod expire;
-mod object;
+pub mod object;
 mod rename;
 mod scan;
 mod sort;
+mod sorting;
 mod ttl;
 mod wait;
 

@@ -1,6 +1,10 @@
 //! OBJECT: internals of a value.
 
-use viator_engine::command::{Acl, Command, Flags, Group, Handler, Scope};
+use viator_engine::command::{Acl, Command, Flags, Group, Handler, Outcome, Scope};
+use viator_engine::ctx::{AdminCtx, ReadCtx};
+use viator_engine::error::Error;
+use viator_engine::evict;
+use viator_keyspace::{EntryRef, ValueRef};
 
 use crate::declare::{KEY, RO, one_key};
 
@@ -53,6 +57,27 @@ pub static OBJECT_ENCODING: Command = Command {
     ..Command::BASE
 };
 
+/// Longest key and value together that Redis keeps in one allocation of 64 bytes: "embstr".
+const MAX_EMBEDDED: usize = 41;
+
+/// What OBJECT ENCODING answers for an entry.
+pub fn encoding(e: &EntryRef<'_>) -> &'static str {
+    match e.value {
+        ValueRef::Int(_) => "int",
+        ValueRef::Str { bytes, raw } if !raw && e.key.len() + bytes.len() <= MAX_EMBEDDED => "embstr",
+        ValueRef::Str { .. } => "raw",
+        ValueRef::Object(o) => o.encoding(),
+    }
+}
+
+fn object_encoding(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    match ctx.keys.inspect(ctx.args.at(2)) {
+        None => ctx.out.null(),
+        Some(e) => ctx.out.bulk(encoding(&e).as_bytes()),
+    }
+    Ok(())
+}
+
 /// OBJECT FREQ.
 pub static OBJECT_FREQ: Command = Command {
     name: "freq",
@@ -72,6 +97,22 @@ pub static OBJECT_FREQ: Command = Command {
     ..Command::BASE
 };
 
+fn object_freq(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    let Some(lru) = ctx.keys.inspect(ctx.args.at(2)).map(|e| e.lru) else {
+        ctx.out.null();
+        return Ok(());
+    };
+    let (now, cfg) = (ctx.keys.now(), ctx.keys.cfg());
+    if !cfg.maxmemory_policy.is_lfu() {
+        return Err(Error::Static(
+            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching \
+             between policies at runtime LRU and LFU data will take some time to adjust.",
+        ));
+    }
+    ctx.out.int(i64::from(evict::lfu_counter(lru, now, cfg.lfu_decay_time)));
+    Ok(())
+}
+
 /// OBJECT HELP.
 pub static OBJECT_HELP: Command = Command {
     name: "help",
@@ -86,6 +127,32 @@ pub static OBJECT_HELP: Command = Command {
     handler: Handler::Admin(object_help),
     ..Command::BASE
 };
+
+fn object_help(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    ctx.out.array(HELP.len());
+    for line in HELP {
+        ctx.out.simple(line);
+    }
+    Ok(())
+}
+
+const HELP: &[&str] = &[
+    "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "ENCODING <key>",
+    "    Return the kind of internal representation used in order to store the value",
+    "    associated with a <key>.",
+    "FREQ <key>",
+    "    Return the access frequency index of the <key>. The returned integer is",
+    "    proportional to the logarithm of the recent access frequency of the key.",
+    "IDLETIME <key>",
+    "    Return the idle time of the <key>, that is the approximated number of",
+    "    seconds elapsed since the last access to the key.",
+    "REFCOUNT <key>",
+    "    Return the number of references of the value associated with the specified",
+    "    <key>.",
+    "HELP",
+    "    Print this help.",
+];
 
 /// OBJECT IDLETIME.
 pub static OBJECT_IDLETIME: Command = Command {
@@ -106,6 +173,21 @@ pub static OBJECT_IDLETIME: Command = Command {
     ..Command::BASE
 };
 
+fn object_idletime(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    let Some(lru) = ctx.keys.inspect(ctx.args.at(2)).map(|e| e.lru) else {
+        ctx.out.null();
+        return Ok(());
+    };
+    if ctx.keys.cfg().maxmemory_policy.is_lfu() {
+        return Err(Error::Static(
+            "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between \
+             policies at runtime LRU and LFU data will take some time to adjust.",
+        ));
+    }
+    ctx.out.int(i64::from(evict::idle_seconds(lru, ctx.keys.local.lru_clock)));
+    Ok(())
+}
+
 /// OBJECT REFCOUNT.
 pub static OBJECT_REFCOUNT: Command = Command {
     name: "refcount",
@@ -124,3 +206,12 @@ pub static OBJECT_REFCOUNT: Command = Command {
     handler: Handler::Read(object_refcount),
     ..Command::BASE
 };
+
+fn object_refcount(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    // no two keys share a value, as in Redis since 8.2
+    match ctx.keys.inspect(ctx.args.at(2)) {
+        None => ctx.out.null(),
+        Some(_) => ctx.out.int(1),
+    }
+    Ok(())
+}

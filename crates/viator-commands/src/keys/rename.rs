@@ -1,6 +1,12 @@
 //! Moving and copying keys: RENAME, RENAMENX, MOVE, COPY.
 
-use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope};
+use viator_engine::args;
+use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
+use viator_engine::config::NotifyFlags;
+use viator_engine::ctx::WriteCtx;
+use viator_engine::error::Error;
+use viator_engine::keys::{TakenValue, WriteKeys, kind};
+use viator_keyspace::{Type, ValueRef};
 
 use crate::declare::{KEY, OW_INSERT, OW_UPDATE, RO_ACCESS, RW_ACCESS_DELETE, RW_ACCESS_UPDATE, one_key};
 
@@ -30,6 +36,53 @@ pub static RENAME: Command = Command {
     ..Command::BASE
 };
 
+fn rename(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    if move_name(ctx, false)? {
+        ctx.out.ok();
+    }
+    Ok(())
+}
+
+/// RENAME and RENAMENX; with `nx` not over an existing key, and with replies of its own. Returns whether the caller is to
+/// reply that it was done.
+fn move_name(ctx: &mut WriteCtx<'_, '_>, nx: bool) -> Result<bool, Error> {
+    let (from, to) = (ctx.args.at(1), ctx.args.at(2));
+    let kind_from = ctx.keys.lookup_write(from).map(|e| kind(e.value)).ok_or(Error::NoSuchKey)?;
+    if from == to {
+        return Ok(!nx);
+    }
+    let kind_to = ctx.keys.lookup_write(to).map(|e| kind(e.value));
+    if kind_to.is_some() && nx {
+        return Ok(false);
+    }
+    let db = ctx.keys.db;
+    remove_for_overwrite(&mut ctx.keys, db, to);
+    if let Some(taken) = ctx.keys.take_entry(db, from) {
+        ctx.keys.put_entry(db, to, taken);
+    }
+    ctx.keys.notify(NotifyFlags::GENERIC, "rename_from", from);
+    ctx.keys.notify(NotifyFlags::GENERIC, "rename_to", to);
+    tell_overwritten(&mut ctx.keys, db, to, kind_to, kind_from);
+    ctx.keys.dirty(1);
+    Ok(true)
+}
+
+/// Removes a key that is about to be overwritten, so that it comes back as a new one; as Redis does where it does not
+/// simply set.
+pub fn remove_for_overwrite(keys: &mut WriteKeys<'_, '_>, db: usize, key: &[u8]) {
+    let lazy = keys.cfg().lazyfree_lazy_server_del;
+    keys.delete_in(db, key, lazy);
+}
+
+/// The events of a key that held `before` and now holds `after`, after the command's own.
+pub fn tell_overwritten(keys: &mut WriteKeys<'_, '_>, db: usize, key: &[u8], before: Option<Type>, after: Type) {
+    let Some(before) = before else { return };
+    keys.event(NotifyFlags::OVERWRITTEN, "overwritten", db, key);
+    if before != after {
+        keys.event(NotifyFlags::TYPE_CHANGED, "type_changed", db, key);
+    }
+}
+
 /// RENAMENX.
 pub static RENAMENX: Command = Command {
     name: "renamenx",
@@ -54,6 +107,12 @@ pub static RENAMENX: Command = Command {
     handler: Handler::Write(renamenx),
     ..Command::BASE
 };
+
+fn renamenx(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let done = move_name(ctx, true)?;
+    ctx.out.int(i64::from(done));
+    Ok(())
+}
 
 /// MOVE.
 pub static MOVE: Command = Command {
@@ -81,6 +140,39 @@ pub static MOVE: Command = Command {
     handler: Handler::Write(move_key),
     ..Command::BASE
 };
+
+fn move_key(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    if ctx.keys.cfg().cluster_enabled {
+        return Err(Error::Static("ERR MOVE is not allowed in cluster mode"));
+    }
+    let key = ctx.args.at(1);
+    let (from, to) = (ctx.keys.db, database(ctx, 2)?);
+    if from == to {
+        return Err(Error::Static(SAME));
+    }
+    if ctx.keys.lookup_write(key).is_none() || ctx.keys.find_in(to, key).is_some() {
+        ctx.out.int(0);
+        return Ok(());
+    }
+    if let Some(taken) = ctx.keys.take_entry(from, key) {
+        ctx.keys.put_entry(to, key, taken);
+    }
+    ctx.keys.event(NotifyFlags::GENERIC, "move_from", from, key);
+    ctx.keys.event(NotifyFlags::GENERIC, "move_to", to, key);
+    ctx.keys.dirty(1);
+    ctx.out.int(1);
+    Ok(())
+}
+
+const SAME: &str = "ERR source and destination objects are the same";
+
+/// The database that argument `i` names.
+fn database(ctx: &WriteCtx<'_, '_>, i: usize) -> Result<usize, Error> {
+    let n = i32::try_from(args::int(ctx.args.at(i))?).map_err(|_| {
+        Error::Static("ERR value is out of range, value must between -2147483648 and 2147483647")
+    })?;
+    usize::try_from(n).ok().filter(|db| *db < ctx.server.keyspace.databases()).ok_or(Error::DbIndex)
+}
 
 /// COPY.
 pub static COPY: Command = Command {
@@ -117,3 +209,54 @@ pub static COPY: Command = Command {
     handler: Handler::Write(copy),
     ..Command::BASE
 };
+
+fn copy(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let (from, to) = (ctx.args.at(1), ctx.args.at(2));
+    let db = ctx.keys.db;
+    let (mut replace, mut target, mut i) = (false, db, 3);
+    while let Some(option) = ctx.args.get(i) {
+        if args::is(option, "REPLACE") {
+            replace = true;
+        } else if args::is(option, "DB") && i + 1 < ctx.args.len() {
+            target = database(ctx, i + 1)?;
+            i += 1;
+        } else {
+            return Err(Error::Syntax);
+        }
+        i += 1;
+    }
+    if ctx.keys.cfg().cluster_enabled && (db != 0 || target != 0) {
+        return Err(Error::Static("ERR Copying to another database is not allowed in cluster mode"));
+    }
+    if db == target && from == to {
+        return Err(Error::Static(SAME));
+    }
+    let Some((kind_from, value, expire)) = ctx.keys.lookup(from).map(|e| (kind(e.value), copy_of(e.value), e.expire))
+    else {
+        ctx.out.int(0);
+        return Ok(());
+    };
+    let kind_to = ctx.keys.peek_in(target, to).map(|e| kind(e.value));
+    if kind_to.is_some() {
+        if !replace {
+            ctx.out.int(0);
+            return Ok(());
+        }
+        remove_for_overwrite(&mut ctx.keys, target, to);
+    }
+    ctx.keys.put_new(target, to, value, expire);
+    ctx.keys.event(NotifyFlags::GENERIC, "copy_to", target, to);
+    tell_overwritten(&mut ctx.keys, target, to, kind_to, kind_from);
+    ctx.keys.dirty(1);
+    ctx.out.int(1);
+    Ok(())
+}
+
+/// A value of its own with the same content.
+fn copy_of(value: ValueRef<'_>) -> TakenValue {
+    match value {
+        ValueRef::Int(n) => TakenValue::Int(n),
+        ValueRef::Str { bytes, raw } => TakenValue::Str(bytes.to_vec(), raw),
+        ValueRef::Object(o) => TakenValue::Object(Box::new(o.clone())),
+    }
+}

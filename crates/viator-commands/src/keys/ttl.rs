@@ -1,6 +1,7 @@
 //! Asking for expirations: TTL, PTTL, EXPIRETIME, PEXPIRETIME.
 
-use viator_engine::command::{Acl, Command, Flags, Group, Handler, Scope};
+use viator_engine::command::{Acl, Command, Flags, Group, Handler, Outcome, Scope};
+use viator_engine::ctx::ReadCtx;
 
 use crate::declare::{KEY, RO_ACCESS, one_key};
 
@@ -24,6 +25,25 @@ pub static TTL: Command = Command {
     ..Command::BASE
 };
 
+fn ttl(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    reply(ctx, |when, now| seconds(when.saturating_sub(now).max(0)))
+}
+
+/// Replies what `show` makes of the key's expiry and the time (Unix milliseconds); -1 without expiry, -2 without key.
+fn reply(ctx: &mut ReadCtx<'_, '_>, show: impl FnOnce(i64, i64) -> i64) -> Outcome {
+    let now = ctx.keys.now();
+    ctx.out.int(match ctx.keys.glance(ctx.args.at(1)) {
+        None => -2,
+        Some(e) => e.expire.map_or(-1, |when| show(when, now)),
+    });
+    Ok(())
+}
+
+/// Milliseconds in seconds, rounded half up.
+fn seconds(ms: i64) -> i64 {
+    ms.saturating_add(500) / 1000
+}
+
 /// PTTL.
 pub static PTTL: Command = Command {
     name: "pttl",
@@ -43,6 +63,10 @@ pub static PTTL: Command = Command {
     handler: Handler::Read(pttl),
     ..Command::BASE
 };
+
+fn pttl(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    reply(ctx, |when, now| when.saturating_sub(now).max(0))
+}
 
 /// EXPIRETIME.
 pub static EXPIRETIME: Command = Command {
@@ -68,6 +92,10 @@ pub static EXPIRETIME: Command = Command {
     ..Command::BASE
 };
 
+fn expiretime(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    reply(ctx, |when, _| seconds(when))
+}
+
 /// PEXPIRETIME.
 pub static PEXPIRETIME: Command = Command {
     name: "pexpiretime",
@@ -91,3 +119,7 @@ pub static PEXPIRETIME: Command = Command {
     handler: Handler::Read(pexpiretime),
     ..Command::BASE
 };
+
+fn pexpiretime(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    reply(ctx, |when, _| when)
+}

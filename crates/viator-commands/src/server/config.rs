@@ -1,6 +1,17 @@
 //! CONFIG: the configuration at run time.
 
 use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler};
+use crate::help::help;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use viator_engine::command::Outcome;
+use viator_engine::config::{self as configuration, Config, Directive, SetContext};
+use viator_engine::ctx::AdminCtx;
+use viator_engine::error::Error;
+use viator_engine::server::gate;
 
 /// CONFIG.
 pub static CONFIG: Command = Command {
@@ -35,6 +46,17 @@ pub static CONFIG_GET: Command = Command {
     ..Command::BASE
 };
 
+fn config_get(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let patterns: Vec<&[u8]> = ctx.args.from(2).iter().collect();
+    let found = configuration::config_get(&ctx.local.cfg, &patterns);
+    ctx.out.map(found.len());
+    for (name, value) in found {
+        ctx.out.bulk(name.as_bytes());
+        ctx.out.bulk(&value);
+    }
+    Ok(())
+}
+
 /// CONFIG HELP.
 pub static CONFIG_HELP: Command = Command {
     name: "help",
@@ -48,6 +70,24 @@ pub static CONFIG_HELP: Command = Command {
     handler: Handler::Admin(config_help),
     ..Command::BASE
 };
+
+fn config_help(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    help(
+        ctx.out,
+        "CONFIG",
+        &[
+            "GET <pattern>",
+            "    Return parameters matching the glob-like <pattern> and their values.",
+            "SET <directive> <value>",
+            "    Set the configuration <directive> to <value>.",
+            "RESETSTAT",
+            "    Reset statistics reported by the INFO command.",
+            "REWRITE",
+            "    Rewrite the configuration file.",
+        ],
+    );
+    Ok(())
+}
 
 /// CONFIG RESETSTAT.
 pub static CONFIG_RESETSTAT: Command = Command {
@@ -64,6 +104,12 @@ pub static CONFIG_RESETSTAT: Command = Command {
     ..Command::BASE
 };
 
+fn config_resetstat(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    ctx.server.reset_stats();
+    ctx.out.ok();
+    Ok(())
+}
+
 /// CONFIG REWRITE.
 pub static CONFIG_REWRITE: Command = Command {
     name: "rewrite",
@@ -78,6 +124,61 @@ pub static CONFIG_REWRITE: Command = Command {
     handler: Handler::Admin(config_rewrite),
     ..Command::BASE
 };
+
+fn config_rewrite(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let file = &ctx.server.config_file;
+    if file.is_empty() {
+        return Err(Error::Static("ERR The server is running without a config file"));
+    }
+    let path = Path::new(file);
+    let rewritten = (|| {
+        let original = match fs::read(path) {
+            Ok(text) => Some(text),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => return Err(e),
+        };
+        let text = configuration::rewrite(original.as_deref(), ctx.cfg(), &configuration::Config::default(), &[]);
+        replace_file(path, &text)
+    })();
+    if let Err(e) = rewritten {
+        tracing::warn!("CONFIG REWRITE failed: {e}");
+        return Err(Error::text(format!("ERR Rewriting config file: {}", system_text(&e))));
+    }
+    tracing::info!("CONFIG REWRITE executed with success.");
+    ctx.out.ok();
+    Ok(())
+}
+
+/// The system's own words for an error.
+fn system_text(e: &io::Error) -> String {
+    let text = e.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// Puts a file in the place of another, so that after a crash there is the old one or the new one, whole.
+fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
+    // a link stays a link
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temp: PathBuf = dir.join(name);
+    let written = (|| {
+        let mut f = File::create(&temp)?;
+        f.write_all(text)?;
+        if let Ok(old) = fs::metadata(&path) {
+            f.set_permissions(old.permissions())?;
+        }
+        f.sync_all()?;
+        fs::rename(&temp, &path)?;
+        File::open(dir)?.sync_all()
+    })();
+    if written.is_err() {
+        // it may not even have come to be
+        drop(fs::remove_file(&temp));
+    }
+    written
+}
 
 /// CONFIG SET.
 pub static CONFIG_SET: Command = Command {
@@ -105,3 +206,38 @@ pub static CONFIG_SET: Command = Command {
     handler: Handler::Admin(config_set),
     ..Command::BASE
 };
+
+fn config_set(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let words: Vec<&[u8]> = ctx.args.from(2).iter().collect();
+    for (i, name) in words.iter().enumerate().step_by(2) {
+        if Directive::find(name).is_some_and(|d| d.flags.contains(configuration::Flags::SENSITIVE)) {
+            ctx.local.redact.push(i + 3);
+        }
+    }
+    let pairs: Vec<(&[u8], &[u8])> =
+        words.chunks(2).map(|c| if let [name, value] = c { Some((*name, *value)) } else { None }).collect::<Option<_>>()
+            .ok_or_else(|| Error::Arity(ctx.entry.name.clone()))?;
+    let server = ctx.server;
+    loop {
+        let old = server.config.load();
+        let context = SetContext {
+            loading: server.gate.load(Relaxed) & gate::LOADING != 0,
+            protected_allowed: old.enable_protected_configs.allows(ctx.session.local),
+        };
+        let updated = configuration::config_set(&old, &pairs, context).map_err(Error::text)?;
+        // what touches the system comes first: if it fails, nothing has changed
+        server.host.apply_config(&old, &updated.config, &updated.changed).map_err(|(name, text)| {
+            Error::text(configuration::set_failed(&name, &text))
+        })?;
+        // unless another client was faster: then once more, on top of its change
+        let fresh = |now: &Arc<Config>| if Arc::ptr_eq(now, &old) { Ok(updated.config) } else { Err(()) };
+        if server.config.update(fresh).is_ok() {
+            break;
+        }
+    }
+    server.refresh_gates();
+    ctx.local.refresh_config(server);
+    server.host.wake_all();
+    ctx.out.ok();
+    Ok(())
+}

@@ -1,6 +1,10 @@
 //! Whole databases: DBSIZE, FLUSHALL, FLUSHDB, SWAPDB.
 
 use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope};
+use viator_engine::args;
+use viator_engine::command::Outcome;
+use viator_engine::ctx::{ReadCtx, WriteCtx};
+use viator_engine::error::Error;
 
 /// Shared by FLUSHALL and FLUSHDB.
 const FLUSH_TYPE: ArgSpec = ArgSpec::oneof(
@@ -25,6 +29,12 @@ pub static DBSIZE: Command = Command {
     handler: Handler::Read(dbsize),
     ..Command::BASE
 };
+
+fn dbsize(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    let n = ctx.keys.db_len(ctx.session.db);
+    ctx.out.int(n as i64);
+    Ok(())
+}
 
 /// FLUSHALL.
 pub static FLUSHALL: Command = Command {
@@ -60,6 +70,28 @@ pub static FLUSHALL: Command = Command {
     ..Command::BASE
 };
 
+fn flushall(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let lazy = flush_lazy(ctx)?;
+    let mut removed = 0;
+    for db in 0..ctx.server.keyspace.databases() {
+        removed += ctx.keys.flush(db, lazy);
+    }
+    // one more than the keys: the flush itself is propagated even when there was nothing to remove
+    ctx.keys.dirty(removed as u64 + 1);
+    ctx.out.ok();
+    Ok(())
+}
+
+/// ASYNC, SYNC, or what `lazyfree-lazy-user-flush` says.
+fn flush_lazy(ctx: &WriteCtx<'_, '_>) -> Result<bool, Error> {
+    match ctx.args.len() {
+        1 => Ok(ctx.keys.cfg().lazyfree_lazy_user_flush),
+        2 if args::is(ctx.args.at(1), "sync") => Ok(false),
+        2 if args::is(ctx.args.at(1), "async") => Ok(true),
+        _ => Err(Error::Syntax),
+    }
+}
+
 /// FLUSHDB.
 pub static FLUSHDB: Command = Command {
     name: "flushdb",
@@ -93,6 +125,14 @@ pub static FLUSHDB: Command = Command {
     ..Command::BASE
 };
 
+fn flushdb(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    let lazy = flush_lazy(ctx)?;
+    let removed = ctx.keys.flush(ctx.session.db, lazy);
+    ctx.keys.dirty(removed as u64 + 1);
+    ctx.out.ok();
+    Ok(())
+}
+
 /// SWAPDB.
 pub static SWAPDB: Command = Command {
     name: "swapdb",
@@ -118,3 +158,22 @@ pub static SWAPDB: Command = Command {
     handler: Handler::Write(swapdb),
     ..Command::BASE
 };
+
+fn swapdb(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    if ctx.keys.cfg().cluster_enabled {
+        return Err(Error::Static("ERR SWAPDB is not allowed in cluster mode"));
+    }
+    let int = |i: usize, text| {
+        args::int(ctx.args.at(i)).ok().and_then(|n| i32::try_from(n).ok()).ok_or(Error::Static(text))
+    };
+    let a = int(1, "ERR invalid first DB index")?;
+    let b = int(2, "ERR invalid second DB index")?;
+    let within = |n: i32| usize::try_from(n).ok().filter(|n| *n < ctx.server.keyspace.databases());
+    let (Some(a), Some(b)) = (within(a), within(b)) else { return Err(Error::DbIndex) };
+    if a != b {
+        ctx.keys.swap(a, b);
+    }
+    ctx.keys.dirty(1);
+    ctx.out.ok();
+    Ok(())
+}

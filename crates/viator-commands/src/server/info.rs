@@ -1,6 +1,13 @@
 //! INFO, and short questions about the server: LASTSAVE, LOLWUT, ROLE, TIME.
 
-use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler};
+use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope};
+use super::art;
+use std::sync::atomic::Ordering::Relaxed;
+use viator_engine::args;
+use viator_engine::command::Outcome;
+use viator_engine::ctx::AdminCtx;
+
+use viator_engine::info::{self, KeyFacts, REDIS_VERSION, Sections, Source};
 
 /// INFO.
 pub static INFO: Command = Command {
@@ -8,6 +15,7 @@ pub static INFO: Command = Command {
     arity: -1,
     flags: Flags::LOADING.or(Flags::STALE),
     acl: Acl::DANGEROUS,
+    scope: Scope::All,
     group: Group::Server,
     since: "1.0.0",
     summary: "Returns information and statistics about the server.",
@@ -19,6 +27,21 @@ pub static INFO: Command = Command {
     handler: Handler::Admin(info),
     ..Command::BASE
 };
+
+fn info(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let sections = Sections::parse(ctx.args.from(1));
+    let keys = KeyFacts::gather(ctx, sections);
+    let process = ctx.server.host.process_info();
+    let source = Source {
+        server: ctx.server,
+        cfg: &ctx.local.cfg,
+        process: &process,
+        keys: &keys,
+        now_us: ctx.local.clock.now_us(),
+    };
+    ctx.out.verbatim("txt", info::build(sections, &source).as_bytes());
+    Ok(())
+}
 
 /// LASTSAVE.
 pub static LASTSAVE: Command = Command {
@@ -36,6 +59,11 @@ pub static LASTSAVE: Command = Command {
     ..Command::BASE
 };
 
+fn lastsave(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    ctx.out.int(ctx.server.last_save.load(Relaxed));
+    Ok(())
+}
+
 /// LOLWUT.
 pub static LOLWUT: Command = Command {
     name: "lolwut",
@@ -49,6 +77,26 @@ pub static LOLWUT: Command = Command {
     handler: Handler::Admin(lolwut),
     ..Command::BASE
 };
+
+fn lolwut(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let mut rest = ctx.args.from(1);
+    let mut version = None;
+    if rest.len() >= 2 && args::is(rest.at(0), "version") {
+        version = Some(args::int(rest.at(1))?);
+        rest = rest.from(2);
+    }
+    // one picture so far: versions before it have none of their own, as in Redis
+    let picture = match version {
+        None | Some(5..) => {
+            let size = |i: usize, default| rest.get(i).map_or(Ok(default), args::int);
+            let (columns, rows) = (size(0, 64)?, size(1, 20)?);
+            art::waves(columns.clamp(4, 200) as usize, rows.clamp(2, 100) as usize, ctx.local.random())
+        }
+        Some(_) => String::new(),
+    };
+    ctx.out.verbatim("txt", format!("{picture}Redis ver. {REDIS_VERSION}\n").as_bytes());
+    Ok(())
+}
 
 /// ROLE.
 pub static ROLE: Command = Command {
@@ -65,6 +113,14 @@ pub static ROLE: Command = Command {
     ..Command::BASE
 };
 
+fn role(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    ctx.out.array(3);
+    ctx.out.bulk(b"master");
+    ctx.out.int(0);
+    ctx.out.array(0);
+    Ok(())
+}
+
 /// TIME.
 pub static TIME: Command = Command {
     name: "time",
@@ -79,3 +135,11 @@ pub static TIME: Command = Command {
     handler: Handler::Admin(time),
     ..Command::BASE
 };
+
+fn time(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let us = ctx.local.clock.now_us();
+    ctx.out.array(2);
+    ctx.out.bulk_int(us / 1_000_000);
+    ctx.out.bulk_int(us % 1_000_000);
+    Ok(())
+}

@@ -1,11 +1,16 @@
 //! The server itself.
 
+mod art;
 mod command;
+mod command_docs;
+mod command_info;
 mod config;
 mod database;
 mod debug;
+mod digest;
 mod info;
 mod latency;
+mod latency_report;
 mod memory;
 mod monitor;
 mod shutdown;

@@ -1,6 +1,12 @@
 //! SHUTDOWN.
 
 use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler};
+use viator_engine::args;
+use viator_engine::command::Outcome;
+use viator_engine::ctx::AdminCtx;
+use viator_engine::error::Error;
+use viator_engine::server::ShutdownRequest;
+use viator_engine::session::Blocked;
 
 /// SHUTDOWN.
 pub static SHUTDOWN: Command = Command {
@@ -28,3 +34,39 @@ pub static SHUTDOWN: Command = Command {
     handler: Handler::Admin(shutdown),
     ..Command::BASE
 };
+
+fn shutdown(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let mut request = ShutdownRequest { save: None, now: false, force: false, client: Some(ctx.session.id()) };
+    let mut abort = false;
+    for a in ctx.args.from(1).iter() {
+        if args::is(a, "nosave") && request.save != Some(true) {
+            request.save = Some(false);
+        } else if args::is(a, "save") && request.save != Some(false) {
+            request.save = Some(true);
+        } else if args::is(a, "now") {
+            request.now = true;
+        } else if args::is(a, "force") {
+            request.force = true;
+        } else if args::is(a, "abort") {
+            abort = true;
+        } else {
+            return Err(Error::Syntax);
+        }
+    }
+    if abort {
+        if ctx.args.len() > 2 {
+            return Err(Error::Syntax);
+        }
+        if !ctx.server.host.abort_shutdown() {
+            return Err(Error::Static("ERR No shutdown in progress."));
+        }
+        ctx.out.ok();
+        return Ok(());
+    }
+    if request.save == Some(true) && !request.force {
+        return Err(Error::Static("ERR Errors trying to SHUTDOWN: this server cannot save its dataset yet"));
+    }
+    ctx.session.blocked = Some(Blocked::Shutdown);
+    ctx.server.host.shutdown(request);
+    Ok(())
+}

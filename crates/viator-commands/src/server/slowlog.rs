@@ -1,6 +1,11 @@
 //! SLOWLOG: commands that took long.
 
 use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler};
+use crate::help::{bad_subcommand, help};
+use viator_engine::args;
+use viator_engine::command::Outcome;
+use viator_engine::ctx::AdminCtx;
+use viator_engine::error::Error;
 
 /// SLOWLOG.
 pub static SLOWLOG: Command = Command {
@@ -39,6 +44,36 @@ pub static SLOWLOG_GET: Command = Command {
     ..Command::BASE
 };
 
+fn slowlog_get(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let count = match ctx.args.len() {
+        2 => 10,
+        3 => {
+            let n = args::int(ctx.args.at(2)).unwrap_or(-2);
+            if n < -1 {
+                return Err(Error::Static("ERR count should be greater than or equal to -1"));
+            }
+            usize::try_from(n).unwrap_or(usize::MAX)
+        }
+        _ => return Err(bad_subcommand(ctx.args)),
+    };
+    let log = ctx.server.slowlog.lock();
+    let newest = log.newest(count);
+    ctx.out.array(newest.len());
+    for e in newest {
+        ctx.out.array(6);
+        ctx.out.int(e.id);
+        ctx.out.int(e.time);
+        ctx.out.int(e.duration);
+        ctx.out.array(e.args.len());
+        for a in &e.args {
+            ctx.out.bulk(a);
+        }
+        ctx.out.bulk(e.addr.as_bytes());
+        ctx.out.bulk(&e.name);
+    }
+    Ok(())
+}
+
 /// SLOWLOG HELP.
 pub static SLOWLOG_HELP: Command = Command {
     name: "help",
@@ -52,6 +87,25 @@ pub static SLOWLOG_HELP: Command = Command {
     handler: Handler::Admin(slowlog_help),
     ..Command::BASE
 };
+
+fn slowlog_help(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    help(
+        ctx.out,
+        "SLOWLOG",
+        &[
+            "GET [<count>]",
+            "    Return top <count> entries from the slowlog (default: 10, -1 mean all).",
+            "    Entries are made of:",
+            "    id, timestamp, time in microseconds, arguments array, client IP and port,",
+            "    client name",
+            "LEN",
+            "    Return the length of the slowlog.",
+            "RESET",
+            "    Reset the slowlog.",
+        ],
+    );
+    Ok(())
+}
 
 /// SLOWLOG LEN.
 pub static SLOWLOG_LEN: Command = Command {
@@ -68,6 +122,11 @@ pub static SLOWLOG_LEN: Command = Command {
     ..Command::BASE
 };
 
+fn slowlog_len(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    ctx.out.int(ctx.server.slowlog.lock().len() as i64);
+    Ok(())
+}
+
 /// SLOWLOG RESET.
 pub static SLOWLOG_RESET: Command = Command {
     name: "reset",
@@ -82,3 +141,9 @@ pub static SLOWLOG_RESET: Command = Command {
     handler: Handler::Admin(slowlog_reset),
     ..Command::BASE
 };
+
+fn slowlog_reset(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    ctx.server.slowlog.lock().reset();
+    ctx.out.ok();
+    Ok(())
+}

@@ -1,0 +1,476 @@
+//! The list: a listpack while it is small, a row of listpacks ("quicklist") when it is not.
+//!
+//! `list-max-listpack-size` bounds a listpack by bytes (negative: 4, 8, 16, 32 or 64 KiB) or by elements; elements over
+//! the bound have a node of their own. `list-compress-depth` asks for the nodes further than that from either end to be
+//! compressed with LZF. A list over one listpack's bound becomes a quicklist, and goes back when it has shrunk to half.
+//!
+//! Because elements may be compressed, they are read through closures; nothing is copied that does not have to be.
+
+mod node;
+mod quick;
+mod spine;
+#[cfg(test)]
+mod tests;
+
+use crate::packed::{Entry, Packed};
+use node::Node;
+use quick::{Quick, insert_at};
+
+/// Node sizes of `list-max-listpack-size` -1 to -5.
+const SIZES: [usize; 5] = [4096, 8192, 16384, 32768, 65536];
+/// Most bytes of a node that is bounded by its elements.
+const SAFE_SIZE: usize = 8192;
+
+/// The configuration of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `list-max-listpack-size`.
+    pub fill: i32,
+    /// `list-compress-depth`.
+    pub compress_depth: usize,
+}
+
+impl Default for Limits {
+    /// Redis's defaults.
+    fn default() -> Self {
+        Limits { fill: -2, compress_depth: 0 }
+    }
+}
+
+impl Limits {
+    /// The bound in bytes, or else in elements.
+    fn bound(&self) -> Result<usize, usize> {
+        match usize::try_from(self.fill) {
+            Ok(count) => Err(count.max(1)),
+            Err(_) => {
+                let class = (self.fill.unsigned_abs() as usize).min(SIZES.len()) - 1;
+                Ok(SIZES.get(class).copied().unwrap_or(SAFE_SIZE))
+            }
+        }
+    }
+
+    fn exceeded(&self, bytes: usize, count: usize) -> bool {
+        match self.bound() {
+            Ok(size) => bytes > size,
+            Err(most) => bytes > SAFE_SIZE || count > most,
+        }
+    }
+
+    fn fits_half(&self, bytes: usize, count: usize) -> bool {
+        match self.bound() {
+            Ok(size) => bytes <= size / 2,
+            Err(most) => count <= most / 2,
+        }
+    }
+
+    /// Whether an element of this size gets a node of its own.
+    fn is_large(&self, len: usize) -> bool {
+        len > self.bound().unwrap_or(SAFE_SIZE)
+    }
+}
+
+/// An end of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The left one, index 0.
+    Front,
+    /// The right one, index -1.
+    Back,
+}
+
+/// How a list is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// One listpack.
+    Listpack,
+    /// Several nodes.
+    Quicklist,
+}
+
+impl Encoding {
+    /// The name OBJECT ENCODING gives it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Encoding::Listpack => "listpack",
+            Encoding::Quicklist => "quicklist",
+        }
+    }
+}
+
+/// A node of a list, for those who write it down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeView<'a> {
+    /// A listpack's bytes.
+    Packed(&'a [u8]),
+    /// One large element.
+    Plain(&'a [u8]),
+    /// LZF data.
+    Compressed {
+        /// The compressed bytes.
+        data: &'a [u8],
+        /// Size before compression.
+        size: usize,
+        /// Whether it is one large element rather than a listpack.
+        plain: bool,
+    },
+}
+
+/// A list of byte strings.
+#[derive(Clone, Debug)]
+pub struct List {
+    repr: Repr,
+}
+
+#[derive(Clone, Debug)]
+enum Repr {
+    Packed(Packed),
+    Quick(Box<Quick>),
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl List {
+    /// An empty list, a listpack.
+    pub fn new() -> Self {
+        List { repr: Repr::Packed(Packed::new()) }
+    }
+
+    /// A list that is this listpack; [`List::fit`] makes a quicklist of it if it is too large for one.
+    pub fn from_packed(elements: Packed) -> Self {
+        List { repr: Repr::Packed(elements) }
+    }
+
+    /// Appends a whole node, for a list that is being loaded: a listpack (an empty one is ignored). The list becomes a
+    /// quicklist; call [`List::fit`] after the last node.
+    pub fn push_packed_node(&mut self, elements: Packed) {
+        if !elements.is_empty() {
+            self.push_node(Node::Packed(elements));
+        }
+    }
+
+    /// Appends a whole node, for a list that is being loaded: one large element.
+    pub fn push_plain_node(&mut self, element: Vec<u8>) {
+        self.push_node(Node::Plain(element.into()));
+    }
+
+    /// Chooses the encoding that fits the size, and compresses, after a list was loaded.
+    pub fn fit(&mut self, limits: &Limits) {
+        match &mut self.repr {
+            Repr::Packed(p) => {
+                if limits.exceeded(p.byte_len(), p.len()) {
+                    self.make_quick();
+                }
+            }
+            Repr::Quick(q) => {
+                let only = q.spine.first().filter(|_| q.spine.nodes() == 1);
+                let fits = |n: &Node| matches!(n, Node::Packed(p) if !limits.exceeded(p.byte_len(), p.len()));
+                let only = only.filter(|&at| q.spine.get(at).is_some_and(fits));
+                match only.and_then(|at| q.spine.remove(at)) {
+                    Some(Node::Packed(p)) => self.repr = Repr::Packed(p),
+                    _ => q.settle_all(limits),
+                }
+            }
+        }
+    }
+
+    fn make_quick(&mut self) {
+        if let Repr::Packed(p) = &mut self.repr {
+            self.repr = Repr::Quick(Box::new(Quick::from_packed(core::mem::take(p))));
+        }
+    }
+
+    fn push_node(&mut self, node: Node) {
+        self.make_quick();
+        if let Repr::Quick(q) = &mut self.repr {
+            q.spine.push_back(node);
+        }
+    }
+
+    /// Becomes a quicklist if elements of so many bytes in all are too much for a listpack.
+    fn grow(&mut self, count: usize, bytes: usize, limits: &Limits) {
+        if let Repr::Packed(p) = &self.repr
+            && limits.exceeded(p.byte_len().saturating_add(bytes), p.len().saturating_add(count))
+        {
+            self.make_quick();
+        }
+    }
+
+    /// Becomes a listpack again if it has shrunk enough.
+    fn shrink(&mut self, limits: &Limits) {
+        if let Repr::Quick(q) = &mut self.repr
+            && let Some(p) = q.take_small(limits)
+        {
+            self.repr = Repr::Packed(p);
+        }
+    }
+
+    /// The encoding.
+    pub fn encoding(&self) -> Encoding {
+        match &self.repr {
+            Repr::Packed(_) => Encoding::Listpack,
+            Repr::Quick(_) => Encoding::Quicklist,
+        }
+    }
+
+    /// The listpack, in that encoding.
+    pub fn as_packed(&self) -> Option<&Packed> {
+        match &self.repr {
+            Repr::Packed(p) => Some(p),
+            Repr::Quick(_) => None,
+        }
+    }
+
+    /// The nodes in order; a listpack is one node.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeView<'_>> {
+        let (packed, quick) = match &self.repr {
+            Repr::Packed(p) => (Some(NodeView::Packed(p.as_bytes())), None),
+            Repr::Quick(q) => (None, Some(q)),
+        };
+        packed.into_iter().chain(quick.into_iter().flat_map(|q| q.spine.iter()).map(|n| match n {
+            Node::Packed(p) => NodeView::Packed(p.as_bytes()),
+            Node::Plain(b) => NodeView::Plain(b),
+            Node::Lzf(c) => NodeView::Compressed { data: &c.data, size: c.size, plain: c.plain },
+        }))
+    }
+
+    /// Number of nodes.
+    pub fn node_count(&self) -> usize {
+        match &self.repr {
+            Repr::Packed(_) => 1,
+            Repr::Quick(q) => q.spine.nodes(),
+        }
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match &self.repr {
+            Repr::Packed(p) => p.len(),
+            Repr::Quick(q) => q.len(),
+        }
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Heap bytes held.
+    pub fn memory_usage(&self) -> usize {
+        match &self.repr {
+            Repr::Packed(p) => p.memory_usage(),
+            Repr::Quick(q) => size_of::<Quick>() + q.spine.memory_usage(),
+        }
+    }
+
+    /// The index that a command's argument means: negative ones count from the end. `None` out of range.
+    pub fn resolve(&self, index: i64) -> Option<usize> {
+        let len = self.len();
+        let index = match usize::try_from(index) {
+            Ok(i) => i,
+            Err(_) => len.checked_sub(usize::try_from(index.unsigned_abs()).ok()?)?,
+        };
+        (index < len).then_some(index)
+    }
+
+    /// Pushes values one after the other at an end. All of them count when the encoding is chosen, as in Redis.
+    pub fn push<V: AsRef<[u8]>>(&mut self, end: End, values: &[V], limits: &Limits) {
+        self.grow(values.len(), values.iter().map(|v| v.as_ref().len()).sum(), limits);
+        for value in values {
+            let value = value.as_ref();
+            match &mut self.repr {
+                Repr::Packed(p) if end == End::Front => p.push_front(value),
+                Repr::Packed(p) => p.push_back(value),
+                Repr::Quick(q) => q.push(end, value, limits),
+            }
+        }
+    }
+
+    /// Takes the element at an end; what `take` makes of it is returned.
+    pub fn pop<R>(&mut self, end: End, limits: &Limits, take: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
+        match &mut self.repr {
+            Repr::Packed(p) => {
+                let pos = if end == End::Front { p.first() } else { p.last() }?;
+                let taken = p.get(pos).map(take);
+                p.remove(pos);
+                taken
+            }
+            Repr::Quick(q) => {
+                let taken = q.pop(end, limits, take);
+                self.shrink(limits);
+                taken
+            }
+        }
+    }
+
+    /// Reads the element of this index.
+    pub fn get<R>(&self, index: usize, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
+        match &self.repr {
+            Repr::Packed(p) => p.index(i64::try_from(index).ok()?).map(read),
+            Repr::Quick(q) => q.get(index, read),
+        }
+    }
+
+    /// Visits elements from this index on, towards the back or (`reverse`) the front, until `visit` returns false.
+    pub fn visit(&self, index: usize, reverse: bool, mut visit: impl FnMut(Entry<'_>) -> bool) {
+        match &self.repr {
+            Repr::Packed(p) => {
+                let Some(pos) = i64::try_from(index).ok().and_then(|i| p.seek(i)) else { return };
+                if reverse {
+                    p.iter_to(pos).rev().all(visit)
+                } else {
+                    p.iter_from(pos).all(visit)
+                };
+            }
+            Repr::Quick(q) => q.visit(index, reverse, &mut visit),
+        }
+    }
+
+    /// Visits all elements in order.
+    pub fn for_each(&self, mut visit: impl FnMut(Entry<'_>)) {
+        self.visit(0, false, |e| {
+            visit(e);
+            true
+        });
+    }
+
+    /// Visits `count` elements from `start` on in order, as LRANGE returns them.
+    pub fn for_range(&self, start: usize, count: usize, mut each: impl FnMut(Entry<'_>)) {
+        let mut left = count;
+        if left > 0 {
+            self.visit(start, false, |e| {
+                each(e);
+                left -= 1;
+                left > 0
+            });
+        }
+    }
+
+    /// Indexes of elements equal to `value`, as LPOS finds them: after `skip` others that are equal, up to `count` (0:
+    /// all), looking at `max_len` elements (0: all), from the back if `reverse`.
+    pub fn positions(
+        &self,
+        value: &[u8],
+        skip: usize,
+        count: usize,
+        max_len: usize,
+        reverse: bool,
+        mut found: impl FnMut(usize),
+    ) {
+        let Some(last) = self.len().checked_sub(1) else { return };
+        let (mut skip, mut seen, mut hits) = (skip, 0, 0);
+        self.visit(if reverse { last } else { 0 }, reverse, |e| {
+            if e.eq_bytes(value) {
+                if skip > 0 {
+                    skip -= 1;
+                } else {
+                    found(if reverse { last - seen } else { seen });
+                    hits += 1;
+                }
+            }
+            seen += 1;
+            (count == 0 || hits < count) && (max_len == 0 || seen < max_len)
+        });
+    }
+
+    /// The index of the first element equal to `value`.
+    pub fn position(&self, value: &[u8]) -> Option<usize> {
+        let mut at = None;
+        self.positions(value, 0, 1, 0, false, |i| at = Some(i));
+        at
+    }
+
+    /// Replaces the element of this index; whether there is one.
+    pub fn set(&mut self, index: usize, value: &[u8], limits: &Limits) -> bool {
+        if index >= self.len() {
+            return false;
+        }
+        self.grow(1, value.len(), limits);
+        match &mut self.repr {
+            Repr::Packed(p) => {
+                if let Some(pos) = i64::try_from(index).ok().and_then(|i| p.seek(i)) {
+                    p.replace(pos, value);
+                }
+            }
+            Repr::Quick(q) => {
+                q.set(index, value, limits);
+            }
+        }
+        self.shrink(limits);
+        true
+    }
+
+    /// Inserts a value before the element of this index; at the end if there is none.
+    pub fn insert(&mut self, index: usize, value: &[u8], limits: &Limits) {
+        self.grow(1, value.len(), limits);
+        match &mut self.repr {
+            Repr::Packed(p) => insert_at(p, index, value),
+            Repr::Quick(q) => q.insert(index, value, limits),
+        }
+    }
+
+    /// Inserts a value before or after the first element equal to `pivot`; whether there is one.
+    pub fn insert_by(&mut self, pivot: &[u8], after: bool, value: &[u8], limits: &Limits) -> bool {
+        let Some(at) = self.position(pivot) else { return false };
+        self.insert(at + usize::from(after), value, limits);
+        true
+    }
+
+    /// Removes elements equal to `value`: the first `count`, the last `-count`, or with 0 all. Returns how many.
+    pub fn remove_value(&mut self, value: &[u8], count: i64, limits: &Limits) -> usize {
+        let limit = match usize::try_from(count.unsigned_abs()) {
+            Ok(0) | Err(_) => usize::MAX,
+            Ok(n) => n,
+        };
+        let removed = match &mut self.repr {
+            Repr::Packed(_) => {
+                // Borrow the listpack as a node for the purpose: one removal for both forms.
+                let Repr::Packed(p) = core::mem::replace(&mut self.repr, Repr::Packed(Packed::default())) else {
+                    return 0;
+                };
+                let mut node = Node::Packed(p);
+                let removed = node.remove_value(value, limit, count < 0);
+                if let Node::Packed(p) = node {
+                    self.repr = Repr::Packed(p);
+                }
+                removed
+            }
+            Repr::Quick(q) => q.remove_value(value, limit, count < 0, limits),
+        };
+        if removed > 0 {
+            self.shrink(limits);
+        }
+        removed
+    }
+
+    /// Removes `count` elements from `start` on.
+    pub fn remove_range(&mut self, start: usize, count: usize, limits: &Limits) {
+        match &mut self.repr {
+            Repr::Packed(p) => {
+                if let Ok(start) = i64::try_from(start) {
+                    p.remove_range(start, count);
+                }
+            }
+            Repr::Quick(q) => q.remove_range(start, count, limits),
+        }
+        self.shrink(limits);
+    }
+
+    /// Keeps only the `count` elements from `start` on.
+    pub fn trim(&mut self, start: usize, count: usize, limits: &Limits) {
+        let end = start.saturating_add(count).min(self.len());
+        self.remove_range(end, usize::MAX, limits);
+        self.remove_range(0, start, limits);
+    }
+
+    /// Frees part of a list that is to be thrown away, up to `n` nodes; whether nothing is left.
+    pub fn drop_some(&mut self, n: usize) -> bool {
+        match &mut self.repr {
+            Repr::Packed(_) => true,
+            Repr::Quick(q) => q.drop_some(n),
+        }
+    }
+}

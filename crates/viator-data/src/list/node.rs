@@ -1,0 +1,150 @@
+//! A node of a long list: a listpack, one large element, or either of them compressed.
+
+use crate::lzf::{self, Compressor};
+use crate::packed::{Entry, Packed};
+use std::cell::RefCell;
+
+thread_local! {
+    /// The compressor's table: scratch space that is too large to set up for every node.
+    static COMPRESSOR: RefCell<Compressor> = RefCell::new(Compressor::new());
+}
+
+/// Smaller nodes are not worth compressing.
+const MIN_COMPRESS: usize = 48;
+/// What compression has to save at least.
+const MIN_SAVED: usize = 8;
+
+#[derive(Clone, Debug)]
+pub(super) enum Node {
+    /// Several elements.
+    Packed(Packed),
+    /// One large element.
+    Plain(Box<[u8]>),
+    /// Either of the above, compressed.
+    Lzf(Box<Compressed>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Compressed {
+    pub(super) data: Box<[u8]>,
+    /// Size before compression.
+    pub(super) size: usize,
+    count: usize,
+    pub(super) plain: bool,
+}
+
+impl Node {
+    pub(super) fn of(value: &[u8], plain: bool) -> Node {
+        if plain {
+            return Node::Plain(value.into());
+        }
+        let mut p = Packed::new();
+        p.push_back(value);
+        Node::Packed(p)
+    }
+
+    /// Elements.
+    #[inline]
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Node::Packed(p) => p.len(),
+            Node::Plain(_) => 1,
+            Node::Lzf(c) => c.count,
+        }
+    }
+
+    /// Heap bytes held.
+    pub(super) fn heap(&self) -> usize {
+        match self {
+            Node::Packed(p) => p.memory_usage(),
+            Node::Plain(b) => b.len(),
+            Node::Lzf(c) => size_of::<Compressed>() + c.data.len(),
+        }
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        match self {
+            Node::Packed(_) => false,
+            Node::Plain(_) => true,
+            Node::Lzf(c) => c.plain,
+        }
+    }
+
+    /// The node without compression: itself, or a copy in `room`.
+    pub(super) fn raw<'a>(&'a self, room: &'a mut Option<Node>) -> &'a Node {
+        match self {
+            Node::Lzf(c) => room.insert(c.decompress()),
+            _ => self,
+        }
+    }
+
+    pub(super) fn decompress(&mut self) {
+        if let Node::Lzf(c) = self {
+            *self = c.decompress();
+        }
+    }
+
+    /// Compresses the node if that saves something.
+    pub(super) fn compress(&mut self) {
+        let (bytes, plain) = match &*self {
+            Node::Packed(p) => (p.as_bytes(), false),
+            Node::Plain(b) => (&**b, true),
+            Node::Lzf(_) => return,
+        };
+        if bytes.len() < MIN_COMPRESS {
+            return;
+        }
+        let mut data = Vec::new();
+        if !COMPRESSOR.with_borrow_mut(|c| c.compress(bytes, bytes.len() - MIN_SAVED, &mut data)) {
+            return;
+        }
+        let c = Compressed { data: data.into(), size: bytes.len(), count: self.count(), plain };
+        *self = Node::Lzf(Box::new(c));
+    }
+
+    /// The elements from this index on, forwards or backwards, of a node that is not compressed, until `visit` returns
+    /// false; whether it never did.
+    pub(super) fn visit(&self, from: usize, reverse: bool, mut visit: impl FnMut(Entry<'_>) -> bool) -> bool {
+        match self {
+            Node::Packed(p) => match i64::try_from(from).ok().and_then(|i| p.seek(i)) {
+                Some(pos) if reverse => p.iter_to(pos).rev().all(visit),
+                Some(pos) => p.iter_from(pos).all(visit),
+                None => true,
+            },
+            Node::Plain(b) => visit(Entry::Str(b)),
+            Node::Lzf(_) => true,
+        }
+    }
+
+    /// Removes up to `limit` elements equal to `value`, the last ones first if `reverse`; returns how many. A plain
+    /// node is left alone: the caller removes it.
+    pub(super) fn remove_value(&mut self, value: &[u8], limit: usize, reverse: bool) -> usize {
+        let Node::Packed(p) = self else { return 0 };
+        let mut removed = 0;
+        if reverse {
+            let mut at = p.last();
+            while let Some(pos) = at.filter(|_| removed < limit) {
+                at = p.prev(pos);
+                if p.get(pos).is_some_and(|e| e.eq_bytes(value)) {
+                    p.remove(pos);
+                    removed += 1;
+                }
+            }
+        } else {
+            let mut at = p.first();
+            while let Some(pos) = at.filter(|_| removed < limit).and_then(|from| p.find(from, value, 0)) {
+                at = p.remove(pos);
+                removed += 1;
+            }
+        }
+        removed
+    }
+}
+
+impl Compressed {
+    fn decompress(&self) -> Node {
+        // We compressed these bytes ourselves: they decompress to what they were.
+        let bytes = lzf::decompress(&self.data, self.size).unwrap_or_default();
+        if self.plain { Node::Plain(bytes.into()) } else { Node::Packed(Packed::from_bytes(bytes).unwrap_or_default()) }
+    }
+}

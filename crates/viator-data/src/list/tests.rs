@@ -1,0 +1,214 @@
+use super::*;
+use proptest::prelude::*;
+use std::collections::VecDeque;
+
+fn all(l: &List) -> Vec<Vec<u8>> {
+    let mut v = Vec::new();
+    l.for_each(|e| v.push(e.to_vec()));
+    v
+}
+
+#[test]
+fn encodings_follow_redis() {
+    let limits = Limits { fill: 4, compress_depth: 0 };
+    let mut l = List::new();
+    l.push(End::Back, &["a", "b", "c", "d"], &limits);
+    assert_eq!(l.encoding().name(), "listpack");
+    l.push(End::Back, &["e"], &limits);
+    assert_eq!((l.encoding().name(), l.node_count()), ("quicklist", 2));
+    l.pop(End::Back, &limits, |_| ());
+    l.pop(End::Back, &limits, |_| ());
+    assert_eq!((l.encoding().name(), l.node_count()), ("quicklist", 1));
+    l.pop(End::Back, &limits, |_| ());
+    assert_eq!(l.encoding().name(), "listpack");
+    // By size: all that is pushed counts.
+    let limits = Limits { fill: -1, compress_depth: 0 };
+    let mut l = List::new();
+    l.push(End::Back, &[vec![b'x'; 4089]], &limits);
+    assert_eq!(l.encoding().name(), "listpack");
+    let mut l = List::new();
+    l.push(End::Back, &[vec![b'x'; 4090]], &limits);
+    assert_eq!(l.encoding().name(), "quicklist");
+    let mut l = List::new();
+    l.push(End::Back, &[vec![b'x'; 5000]], &limits);
+    assert!(matches!(l.nodes().next(), Some(NodeView::Plain(_))));
+    l.set(0, b"small", &limits);
+    assert_eq!(l.encoding().name(), "listpack");
+}
+
+#[test]
+fn the_middle_is_compressed() {
+    let limits = Limits { fill: -1, compress_depth: 2 };
+    let mut l = List::new();
+    for i in 0..2000 {
+        l.push(End::Back, &[format!("the same text over and over {i}")], &limits);
+    }
+    let kinds = |l: &List| -> String {
+        l.nodes().map(|n| if matches!(n, NodeView::Compressed { .. }) { 'c' } else { '-' }).collect()
+    };
+    let k = kinds(&l);
+    assert!(k.len() > 10 && k[2..k.len() - 2].bytes().all(|c| c == b'c'), "{k}");
+    assert!(k.starts_with("--c") && k.ends_with("c--"), "{k}");
+    assert_eq!(l.get(1000, |e| e.to_vec()), Some(b"the same text over and over 1000".to_vec()));
+    for i in (500..2000).rev() {
+        assert_eq!(l.pop(End::Back, &limits, |e| e.to_vec()), Some(format!("the same text over and over {i}").into()));
+    }
+    let k = kinds(&l);
+    assert!(k.starts_with("--c") && k.ends_with("c--"), "{k}");
+}
+
+fn value() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        6 => (0u8..12).prop_map(|i| i.to_string().into_bytes()),
+        4 => "[a-c]{1,2}".prop_map(String::into_bytes),
+        2 => (200usize..1500).prop_map(|n| vec![b'x'; n]),
+        1 => (4000usize..4200).prop_map(|n| vec![b'y'; n]),
+        1 => (8180usize..8200).prop_map(|n| vec![b'z'; n]),
+    ]
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Push(bool, Vec<Vec<u8>>),
+    Pop(bool),
+    Set(usize, Vec<u8>),
+    Insert(usize, Vec<u8>),
+    InsertBy(Vec<u8>, bool, Vec<u8>),
+    RemoveValue(Vec<u8>, i64),
+    RemoveRange(usize, usize),
+    Trim(usize, usize),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => (any::<bool>(), proptest::collection::vec(value(), 1..12)).prop_map(|(e, v)| Op::Push(e, v)),
+        3 => any::<bool>().prop_map(Op::Pop),
+        3 => (any::<usize>(), value()).prop_map(|(i, v)| Op::Set(i, v)),
+        4 => (any::<usize>(), value()).prop_map(|(i, v)| Op::Insert(i, v)),
+        2 => (value(), any::<bool>(), value()).prop_map(|(p, a, v)| Op::InsertBy(p, a, v)),
+        2 => (value(), -3i64..4).prop_map(|(v, n)| Op::RemoveValue(v, n)),
+        1 => (any::<usize>(), 0usize..20).prop_map(|(i, n)| Op::RemoveRange(i, n)),
+        1 => (0usize..4, any::<usize>()).prop_map(|(i, n)| Op::Trim(i, n)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+    #[test]
+    fn behaves_like_a_deque(ops in proptest::collection::vec(op(), 1..60), fill in prop_oneof![Just(-1), Just(-2), Just(1), Just(3), Just(40)],
+                            compress_depth in 0usize..3) {
+        let limits = Limits { fill, compress_depth };
+        let mut l = List::new();
+        let mut m: VecDeque<Vec<u8>> = VecDeque::new();
+        for op in ops {
+            let at = |i: usize| i % (m.len() + 1);
+            match op {
+                Op::Push(front, values) => {
+                    l.push(if front { End::Front } else { End::Back }, &values, &limits);
+                    for v in values { if front { m.push_front(v) } else { m.push_back(v) } }
+                }
+                Op::Pop(front) => {
+                    let got = l.pop(if front { End::Front } else { End::Back }, &limits, |e| e.to_vec());
+                    prop_assert_eq!(got, if front { m.pop_front() } else { m.pop_back() });
+                }
+                Op::Set(i, v) => {
+                    let i = at(i);
+                    prop_assert_eq!(l.set(i, &v, &limits), i < m.len());
+                    if i < m.len() { m[i] = v; }
+                }
+                Op::Insert(i, v) => {
+                    let i = at(i);
+                    l.insert(i, &v, &limits);
+                    m.insert(i, v);
+                }
+                Op::InsertBy(p, after, v) => {
+                    let i = m.iter().position(|x| *x == p);
+                    prop_assert_eq!(l.insert_by(&p, after, &v, &limits), i.is_some());
+                    if let Some(i) = i { m.insert(i + usize::from(after), v); }
+                }
+                Op::RemoveValue(v, n) => {
+                    let mut hits: Vec<usize> = (0..m.len()).filter(|&i| m[i] == v).collect();
+                    if n < 0 { hits.reverse(); }
+                    if n != 0 { hits.truncate(n.unsigned_abs() as usize); }
+                    prop_assert_eq!(l.remove_value(&v, n, &limits), hits.len());
+                    hits.sort();
+                    for i in hits.into_iter().rev() { m.remove(i); }
+                }
+                Op::RemoveRange(i, n) => {
+                    let i = at(i);
+                    l.remove_range(i, n, &limits);
+                    let end = (i + n).min(m.len());
+                    m.drain(i..end);
+                }
+                Op::Trim(i, n) => {
+                    let n = at(n);
+                    l.trim(i, n, &limits);
+                    m = m.into_iter().skip(i).take(n).collect();
+                }
+            }
+            prop_assert_eq!(l.len(), m.len());
+            for n in l.nodes() {
+                if let NodeView::Packed(b) = n {
+                    // A listpack grown by one LSET may be over the bound by the entry's own bytes, no more.
+                    prop_assert!(b.len() <= 8192 + 64, "{}", b.len());
+                }
+            }
+        }
+        prop_assert!(m == all(&l));
+        for i in 0..m.len() {
+            prop_assert!(l.get(i, |e| e.to_vec()) == m.get(i).cloned());
+        }
+        prop_assert_eq!(l.get(m.len(), |_| ()), None);
+        let mut back = Vec::new();
+        if let Some(last) = m.len().checked_sub(1) { l.visit(last, true, |e| { back.push(e.to_vec()); true }); }
+        back.reverse();
+        prop_assert!(m == back);
+        let mut got = Vec::new();
+        l.positions(b"3", 1, 2, 40, true, |i| got.push(i));
+        let want: Vec<usize> = (0..m.len()).rev().take(40).filter(|&i| m[i] == b"3").skip(1).take(2).collect();
+        prop_assert_eq!(got, want);
+        let mut loaded = List::new();
+        for n in l.nodes() {
+            match n {
+                NodeView::Packed(b) => loaded.push_packed_node(Packed::from_bytes(b.to_vec()).unwrap()),
+                NodeView::Plain(b) => loaded.push_plain_node(b.to_vec()),
+                NodeView::Compressed { data, size, plain } => {
+                    let b = crate::lzf::decompress(data, size).unwrap();
+                    if plain { loaded.push_plain_node(b) } else { loaded.push_packed_node(Packed::from_bytes(b).unwrap()) }
+                }
+            }
+        }
+        loaded.fit(&limits);
+        prop_assert!(m == all(&loaded));
+        if let Repr::Quick(q) = &l.repr {
+            prop_assert_eq!(q.spine.iter().map(Node::count).sum::<usize>(), l.len());
+            prop_assert_eq!(q.spine.iter().map(Node::count).filter(|&n| n == 0).count(), 0);
+        }
+    }
+}
+
+/// More nodes than a chunk of the spine holds, with seeks and insertions everywhere.
+#[test]
+fn many_nodes() {
+    let limits = Limits { fill: 2, compress_depth: 0 };
+    let mut l = List::new();
+    let mut m = Vec::new();
+    for i in 0..6000usize {
+        let at = (i * 7919) % (m.len() + 1);
+        l.insert(at, i.to_string().as_bytes(), &limits);
+        m.insert(at, i.to_string().into_bytes());
+    }
+    assert_eq!(all(&l), m);
+    assert!(l.node_count() >= 3000);
+    for i in (0..6000).step_by(37) {
+        assert_eq!(l.get(i, |e| e.to_vec()).as_ref(), m.get(i));
+    }
+    l.remove_range(100, 5000, &limits);
+    m.drain(100..5100);
+    assert_eq!(all(&l), m);
+    let mut steps = 1;
+    while !l.drop_some(50) {
+        steps += 1;
+    }
+    assert!(steps > 5, "{steps}");
+}

@@ -1,0 +1,25 @@
+//! How small buffers grow: to the allocator's next size class, where the memory is lost otherwise anyway.
+
+/// The capacity that holds `n` bytes without wasting what the allocator rounds up to: four size classes per doubling.
+pub(crate) fn good_size(n: usize) -> usize {
+    if n <= 64 {
+        return n.next_multiple_of(16);
+    }
+    let step = (n.next_power_of_two() / 8).max(16);
+    n.next_multiple_of(step)
+}
+
+/// Makes room for `extra` more bytes. Steps are an eighth to a quarter of the size: amortized O(1), little waste.
+pub(crate) fn reserve(buf: &mut Vec<u8>, extra: usize) {
+    if buf.capacity() - buf.len() < extra {
+        let want = good_size(buf.len() + extra);
+        buf.reserve_exact(want - buf.len());
+    }
+}
+
+/// Gives memory back once more than half is unused.
+pub(crate) fn give_back(buf: &mut Vec<u8>) {
+    if buf.capacity() > 64 && buf.len() < buf.capacity() / 2 {
+        buf.shrink_to(good_size(buf.len()));
+    }
+}

@@ -1,0 +1,128 @@
+//! The sections Persistence, Stats and Replication.
+
+use super::{Lines, Source};
+use crate::pubsub::Kind;
+use crate::server::gate;
+use std::sync::atomic::Ordering::Relaxed;
+
+pub(super) fn persistence(source: &Source<'_>, out: &mut Lines) {
+    let s = source.server;
+    let dirty = s.sum(|c| &c.dirty).saturating_sub(s.dirty_at_save.load(Relaxed));
+    out.section("Persistence");
+    out.line("loading", u8::from(s.gate.load(Relaxed) & gate::LOADING != 0));
+    out.zeros(&["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
+    out.line("current_fork_perc", "0.00");
+    out.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
+    out.line("rdb_changes_since_last_save", dirty);
+    out.line("rdb_bgsave_in_progress", 0);
+    out.line("rdb_last_save_time", s.last_save.load(Relaxed));
+    out.line("rdb_last_bgsave_status", "ok");
+    out.line("rdb_last_bgsave_time_sec", -1);
+    out.line("rdb_current_bgsave_time_sec", -1);
+    out.zeros(&[
+        "rdb_saves",
+        "rdb_saves_consecutive_failures",
+        "rdb_last_cow_size",
+        "rdb_last_load_keys_expired",
+        "rdb_last_load_keys_loaded",
+    ]);
+    out.line("aof_enabled", u8::from(source.cfg.appendonly));
+    out.zeros(&["aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
+    out.line("aof_last_rewrite_time_sec", -1);
+    out.line("aof_current_rewrite_time_sec", -1);
+    out.line("aof_last_bgrewrite_status", "ok");
+    out.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
+    out.line("aof_last_write_status", "ok");
+    out.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+}
+
+pub(super) fn stats(source: &Source<'_>, out: &mut Lines) {
+    let s = source.server;
+    let t = &s.totals;
+    out.section("Stats");
+    out.line("total_connections_received", t.connections_received.get());
+    out.line("total_commands_processed", s.sum(|c| &c.commands));
+    let (ops, net_in, net_out, loops, loop_ns) = {
+        let r = s.rates.lock();
+        (r.ops.per_second(), r.net_in.per_second(), r.net_out.per_second(), r.loops.per_second(), r.loop_ns.per_second())
+    };
+    out.line("instantaneous_ops_per_sec", ops as u64);
+    out.line("total_net_input_bytes", s.sum(|c| &c.net_in));
+    out.line("total_net_output_bytes", s.sum(|c| &c.net_out));
+    out.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
+    out.line("instantaneous_input_kbps", format_args!("{:.2}", net_in / 1024.0));
+    out.line("instantaneous_output_kbps", format_args!("{:.2}", net_out / 1024.0));
+    out.line("instantaneous_input_repl_kbps", "0.00");
+    out.line("instantaneous_output_repl_kbps", "0.00");
+    out.line("rejected_connections", t.rejected_connections.get());
+    out.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err", "expired_subkeys", "expired_subkeys_active"]);
+    out.line("expired_keys", s.sum(|c| &c.expired));
+    out.line("expired_keys_active", s.sum(|c| &c.expired_active));
+    out.line("expired_stale_perc", format_args!("{:.2}", s.expired_stale.load(Relaxed) as f64 / 10_000.0));
+    out.line("expired_time_cap_reached_count", t.expired_time_cap_reached.get());
+    out.line("expire_cycle_cpu_milliseconds", t.expire_cycle_us.get() / 1000);
+    out.line("evicted_keys", s.sum(|c| &c.evicted));
+    out.line("evicted_clients", t.evicted_clients.get());
+    out.zeros(&["evicted_scripts"]);
+    out.line("total_eviction_exceeded_time", t.eviction_exceeded_us.get() / 1000);
+    out.zeros(&["current_eviction_exceeded_time"]);
+    out.line("keyspace_hits", s.sum(|c| &c.hits));
+    out.line("keyspace_misses", s.sum(|c| &c.misses));
+    out.line("pubsub_channels", s.pubsub.count(Kind::Channel));
+    out.line("pubsub_patterns", s.pubsub.count(Kind::Pattern));
+    out.line("pubsubshard_channels", s.pubsub.count(Kind::Shard));
+    // nothing is ever forked, and memory is compacted by the arenas themselves
+    out.zeros(&[
+        "latest_fork_usec",
+        "total_forks",
+        "migrate_cached_sockets",
+        "slave_expires_tracked_keys",
+        "active_defrag_hits",
+        "active_defrag_misses",
+        "active_defrag_key_hits",
+        "active_defrag_key_misses",
+        "total_active_defrag_time",
+        "current_active_defrag_time",
+        "tracking_total_keys",
+        "tracking_total_items",
+        "tracking_total_prefixes",
+    ]);
+    out.line("unexpected_error_replies", t.unexpected_errors.get());
+    out.line("total_error_replies", s.sum(|c| &c.errors));
+    out.zeros(&["dump_payload_sanitizations"]);
+    let (reads, writes) = (s.sum(|c| &c.reads), s.sum(|c| &c.writes));
+    out.line("total_reads_processed", reads);
+    out.line("total_writes_processed", writes);
+    // every read and write is a worker's
+    out.line("io_threaded_reads_processed", reads);
+    out.line("io_threaded_writes_processed", writes);
+    out.line("io_threaded_total_prefetch_batches", s.sum(|c| &c.batches));
+    out.zeros(&["io_threaded_total_prefetch_entries"]);
+    out.line("client_query_buffer_limit_disconnections", t.query_buffer_limit_disconnections.get());
+    out.line("client_output_buffer_limit_disconnections", t.output_buffer_limit_disconnections.get());
+    out.line("reply_buffer_shrinks", t.reply_buffer_shrinks.get());
+    out.line("reply_buffer_expands", t.reply_buffer_expands.get());
+    out.line("eventloop_cycles", s.sum(|c| &c.loops));
+    out.line("eventloop_duration_sum", s.sum(|c| &c.loop_ns) / 1000);
+    out.line("eventloop_duration_cmd_sum", s.sum(|c| &c.command_ns) / 1000);
+    out.line("instantaneous_eventloop_cycles_per_sec", loops as u64);
+    let per_loop = if loops > 0.0 { loop_ns / loops / 1000.0 } else { 0.0 };
+    out.line("instantaneous_eventloop_duration_usec", per_loop as u64);
+    out.line("acl_access_denied_auth", t.acl_denied_auth.get());
+    out.line("acl_access_denied_cmd", t.acl_denied_cmd.get());
+    out.zeros(&["acl_access_denied_key", "acl_access_denied_channel", "acl_access_denied_tls_cert"]);
+}
+
+pub(super) fn replication(source: &Source<'_>, out: &mut Lines) {
+    out.section("Replication");
+    out.line("role", "master");
+    out.line("connected_slaves", 0);
+    out.line("master_failover_state", "no-failover");
+    out.line("master_replid", &*source.server.replid.lock());
+    out.line("master_replid2", "0".repeat(40));
+    out.line("master_repl_offset", 0);
+    out.line("second_repl_offset", -1);
+    out.line("repl_backlog_active", 0);
+    out.line("repl_backlog_size", source.cfg.repl_backlog_size);
+    out.zeros(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]);
+}
