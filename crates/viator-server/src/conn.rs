@@ -281,7 +281,7 @@ impl Conn {
         let shared = &self.session.shared;
         shared.qbuf.store(self.input.len() as u64, Relaxed);
         shared.qbuf_free.store((self.input.capacity() - self.input.len()) as u64, Relaxed);
-        shared.argv_mem.store(self.parser.memory() as u64, Relaxed);
+        shared.argv_mem.store(if self.parser.in_command() { self.parser.memory() as u64 } else { 0 }, Relaxed);
         if self.closing && self.pending.is_empty() {
             return State::Closed;
         }

@@ -23,7 +23,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use viator_engine::REDIS_VERSION;
 use viator_engine::config::{Config, Loaded};
 use viator_engine::local::Local;
 use viator_engine::server::{Garbage, Parts, Server};
