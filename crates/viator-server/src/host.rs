@@ -72,6 +72,10 @@ impl Host for Process {
         crate::procfs::process_info()
     }
 
+    fn malloc_stats(&self) -> String {
+        crate::procfs::malloc_stats()
+    }
+
     fn purge(&self) {
         crate::procfs::purge();
     }

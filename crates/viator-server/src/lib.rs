@@ -116,6 +116,9 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
             }
         }
     }
+    // freed pages go back to the system even while no thread allocates; without this they only go later
+    let _ = tikv_jemalloc_ctl::background_thread::write(true);
+    viator_data::hashing::init_seed([random(), random(), random(), random()]);
     let memory = Arc::new(memory::Memory::default());
     let main_memory = memory.this_thread();
     let (garbage_tx, garbage_rx) = mpsc::channel();
@@ -290,6 +293,7 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>) {
                 rates.net_in.sample(server.sum(|c| &c.net_in), ms);
                 rates.net_out.sample(server.sum(|c| &c.net_out), ms);
                 rates.loops.sample(server.sum(|c| &c.loops), ms);
+                rates.loop_ns.sample(server.sum(|c| &c.loop_ns), ms);
                 last = now;
             }
             memory.publish(&counted);

@@ -29,6 +29,26 @@ pub fn process_info() -> ProcessInfo {
         cpu: (sys, user),
         cpu_main: (sys_main, user_main),
         executable: std::env::current_exe().map(|p| p.display().to_string()).unwrap_or_default(),
+        allocator: version().map_or_else(|| "jemalloc".into(), |v| format!("jemalloc-{v}")),
+        os: {
+            let u = rustix::system::uname();
+            [u.sysname(), u.release(), u.machine()].map(|s| s.to_string_lossy().into_owned()).join(" ")
+        },
+    }
+}
+
+/// The allocator's version: the numbers before the dash.
+fn version() -> Option<&'static str> {
+    tikv_jemalloc_ctl::version::read().ok()?.split('-').next()
+}
+
+/// The allocator's report.
+pub fn malloc_stats() -> String {
+    let mut text = Vec::new();
+    let options = tikv_jemalloc_ctl::stats_print::Options::default();
+    match tikv_jemalloc_ctl::stats_print::stats_print(&mut text, options) {
+        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+        Err(e) => format!("no statistics: {e}"),
     }
 }
 

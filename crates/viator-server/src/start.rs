@@ -4,7 +4,8 @@ use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
 use viator_engine::config::{Config, Loaded, Supervised};
 
-pub use viator_engine::REDIS_VERSION;
+/// The version of Redis whose behaviour this is.
+pub use viator_engine::info::REDIS_VERSION;
 
 /// What `--version` prints: test tools of clients parse it.
 pub fn version_line() -> String {

@@ -182,6 +182,7 @@ impl Worker {
     pub fn run(mut self) {
         let server = self.server.clone();
         let mut local = Local::new(&server);
+        let _ = local.stats.worker.set(self.index); // a new thread's is not set
         let counted = self.memory.this_thread();
         let mut events = Events::with_capacity(1024);
         let mut buf = vec![0u8; READ];

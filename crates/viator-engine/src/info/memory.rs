@@ -2,7 +2,6 @@
 
 use super::{KeyFacts, Lines, Source};
 use crate::client::flag;
-use crate::config::MaxmemoryPolicy;
 use crate::server::{ProcessInfo, Server};
 use std::sync::atomic::Ordering::Relaxed;
 use viator_data::num::human_bytes;
@@ -115,19 +114,6 @@ impl Fragmentation {
     }
 }
 
-fn policy_name(p: MaxmemoryPolicy) -> &'static str {
-    match p {
-        MaxmemoryPolicy::NoEviction => "noeviction",
-        MaxmemoryPolicy::AllkeysLru => "allkeys-lru",
-        MaxmemoryPolicy::AllkeysLfu => "allkeys-lfu",
-        MaxmemoryPolicy::AllkeysRandom => "allkeys-random",
-        MaxmemoryPolicy::VolatileLru => "volatile-lru",
-        MaxmemoryPolicy::VolatileLfu => "volatile-lfu",
-        MaxmemoryPolicy::VolatileRandom => "volatile-random",
-        MaxmemoryPolicy::VolatileTtl => "volatile-ttl",
-    }
-}
-
 pub(super) fn memory(source: &Source<'_>, out: &mut Lines) {
     let (s, p) = (source.server, source.process);
     let m = MemoryFacts::gather(s, source.keys, source.now_us / 1_000_000);
@@ -160,7 +146,7 @@ pub(super) fn memory(source: &Source<'_>, out: &mut Lines) {
     out.zeros(&["used_memory_functions"]);
     out.bytes_human("used_memory_scripts", 0);
     out.bytes_human("maxmemory", source.cfg.maxmemory);
-    out.line("maxmemory_policy", policy_name(source.cfg.maxmemory_policy));
+    out.line("maxmemory_policy", source.cfg.maxmemory_policy.name());
     for (name, e) in [
         ("allocator_frag", f.allocator),
         ("allocator_rss", f.allocator_rss),
