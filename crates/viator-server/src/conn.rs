@@ -309,7 +309,7 @@ impl Conn {
         } else if self.over_soft_since == 0 {
             self.over_soft_since = now;
         }
-        if hard || (over_soft && now - self.over_soft_since > limits.soft_seconds) {
+        if hard || (over_soft && now - self.over_soft_since > limits.seconds) {
             server.totals.output_buffer_limit_disconnections.add_shared(1);
             tracing::warn!(
                 "Client id={} addr={} omem={n} scheduled to be closed ASAP for overcoming of output buffer limits.",
