@@ -6,8 +6,7 @@ use crate::evict::LRU_MAX;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// The version of Redis whose behaviour this server has.
-pub const REDIS_VERSION: &str = "8.4.0";
+pub use crate::REDIS_VERSION;
 
 pub(super) fn server(source: &Source<'_>, out: &mut Lines) {
     let (s, cfg) = (source.server, source.cfg);
