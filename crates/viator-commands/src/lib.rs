@@ -3,14 +3,25 @@
 use viator_engine::command::Command;
 
 mod bitmap;
+mod connection;
 pub mod declare;
-pub mod help;
+mod help;
 mod keys;
+mod pubsub;
 mod server;
 mod string;
+mod transactions;
 
 /// Every family's top-level commands; the order is without meaning.
-pub static FAMILIES: &[&[&Command]] = &[string::COMMANDS, bitmap::COMMANDS, keys::COMMANDS, server::COMMANDS];
+pub static FAMILIES: &[&[&Command]] = &[
+    bitmap::COMMANDS,
+    connection::COMMANDS,
+    keys::COMMANDS,
+    pubsub::COMMANDS,
+    server::COMMANDS,
+    string::COMMANDS,
+    transactions::COMMANDS,
+];
 
 /// Every top-level command; subcommands hang from their containers.
 pub fn all() -> impl Iterator<Item = &'static Command> {

@@ -1,8 +1,13 @@
 //! Publish and subscribe.
 
-use viator_engine::command::{ArgKind, ArgSpec, Command, Flags, Group, Handler};
+use viator_engine::command::{ArgKind, ArgSpec, Command, Flags, Group, Handler, Outcome, Traits};
+use viator_engine::ctx::AdminCtx;
+use viator_engine::pubsub::{self, Kind};
+use viator_engine::session::{ReplyMode, Session};
+use viator_resp::reply::Reply;
 
 use crate::declare::{NOT_KEY, keys, one_key};
+use crate::help::{bad_subcommand, help};
 
 /// The family.
 pub static COMMANDS: &[&Command] =
@@ -19,9 +24,71 @@ pub static SUBSCRIBE: Command = Command {
     complexity: "O(N) where N is the number of channels to subscribe to.",
     args: &[ArgSpec::string("channel").multi()],
     examples: &["SUBSCRIBE news", "SUBSCRIBE weather", "SUBSCRIBE news", "SUBSCRIBE"],
+    traits: Traits::WHILE_SUBSCRIBED,
     handler: Handler::Admin(subscribe),
     ..Command::BASE
 };
+
+fn subscribe(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    begin(ctx, Kind::Channel, "subscribe");
+    Ok(())
+}
+
+/// Subscribes to every argument, and confirms each.
+fn begin(ctx: &mut AdminCtx<'_, '_>, kind: Kind, verb: &str) {
+    for name in ctx.args.from(1).iter() {
+        pubsub::subscribe(ctx.server, ctx.session, kind, name);
+        confirm(ctx, kind, verb, Some(name));
+    }
+}
+
+/// Unsubscribes from every argument, or from all of the kind, and confirms each; all of none is confirmed once.
+fn end(ctx: &mut AdminCtx<'_, '_>, kind: Kind, verb: &str) {
+    if ctx.args.len() > 1 {
+        for name in ctx.args.from(1).iter() {
+            end_one(ctx, kind, verb, name);
+        }
+        return;
+    }
+    let names = ctx.session.subscriptions.of(kind).clone();
+    for name in &names {
+        end_one(ctx, kind, verb, name);
+    }
+    if names.is_empty() {
+        confirm(ctx, kind, verb, None);
+    }
+}
+
+fn end_one(ctx: &mut AdminCtx<'_, '_>, kind: Kind, verb: &str, name: &[u8]) {
+    pubsub::unsubscribe(ctx.server, ctx.session, kind, name);
+    if !ctx.in_exec() && ctx.session.shared.has_mail() {
+        // what other threads sent before the end comes before its confirmation
+        ctx.out.raw(&ctx.session.shared.take_mail());
+    }
+    confirm(ctx, kind, verb, Some(name));
+}
+
+fn confirm(ctx: &mut AdminCtx<'_, '_>, kind: Kind, verb: &str, name: Option<&[u8]>) {
+    if ctx.session.reply_mode == ReplyMode::On {
+        write_confirmation(ctx.out, ctx.session, kind, verb, name);
+    } else {
+        // CLIENT REPLY silences replies, not messages
+        let mut message = Reply::new();
+        message.set_resp3(ctx.session.resp3);
+        write_confirmation(&mut message, ctx.session, kind, verb, name);
+        ctx.session.shared.send(message.since((0, 0)));
+    }
+}
+
+fn write_confirmation(out: &mut Reply, session: &Session, kind: Kind, verb: &str, name: Option<&[u8]>) {
+    out.push(3);
+    out.bulk(verb.as_bytes());
+    match name {
+        Some(n) => out.bulk(n),
+        None => out.null(),
+    }
+    out.int(session.subscriptions.count(kind) as i64);
+}
 
 /// UNSUBSCRIBE.
 pub static UNSUBSCRIBE: Command = Command {
@@ -34,9 +101,15 @@ pub static UNSUBSCRIBE: Command = Command {
     complexity: "O(N) where N is the number of channels to unsubscribe.",
     args: &[ArgSpec::string("channel").multi().opt()],
     examples: &["SUBSCRIBE news", "UNSUBSCRIBE weather", "UNSUBSCRIBE news", "UNSUBSCRIBE"],
+    traits: Traits::WHILE_SUBSCRIBED,
     handler: Handler::Admin(unsubscribe),
     ..Command::BASE
 };
+
+fn unsubscribe(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    end(ctx, Kind::Channel, "unsubscribe");
+    Ok(())
+}
 
 /// PSUBSCRIBE.
 pub static PSUBSCRIBE: Command = Command {
@@ -49,9 +122,15 @@ pub static PSUBSCRIBE: Command = Command {
     complexity: "O(N) where N is the number of patterns to subscribe to.",
     args: &[ArgSpec::new("pattern", ArgKind::Pattern).multi()],
     examples: &["PSUBSCRIBE news.*", "PSUBSCRIBE n?ws.[ab]", "PSUBSCRIBE news.*"],
+    traits: Traits::WHILE_SUBSCRIBED,
     handler: Handler::Admin(psubscribe),
     ..Command::BASE
 };
+
+fn psubscribe(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    begin(ctx, Kind::Pattern, "psubscribe");
+    Ok(())
+}
 
 /// PUNSUBSCRIBE.
 pub static PUNSUBSCRIBE: Command = Command {
@@ -64,9 +143,15 @@ pub static PUNSUBSCRIBE: Command = Command {
     complexity: "O(N) where N is the number of patterns to unsubscribe.",
     args: &[ArgSpec::new("pattern", ArgKind::Pattern).multi().opt()],
     examples: &["PSUBSCRIBE news.*", "PUNSUBSCRIBE other.*", "PUNSUBSCRIBE", "PUNSUBSCRIBE"],
+    traits: Traits::WHILE_SUBSCRIBED,
     handler: Handler::Admin(punsubscribe),
     ..Command::BASE
 };
+
+fn punsubscribe(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    end(ctx, Kind::Pattern, "punsubscribe");
+    Ok(())
+}
 
 /// SSUBSCRIBE.
 pub static SSUBSCRIBE: Command = Command {
@@ -80,9 +165,15 @@ pub static SSUBSCRIBE: Command = Command {
     complexity: "O(N) where N is the number of shard channels to subscribe to.",
     args: &[ArgSpec::string("shardchannel").multi()],
     examples: &["SSUBSCRIBE orders", "SSUBSCRIBE orders", "SSUBSCRIBE"],
+    traits: Traits::WHILE_SUBSCRIBED,
     handler: Handler::Admin(ssubscribe),
     ..Command::BASE
 };
+
+fn ssubscribe(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    begin(ctx, Kind::Shard, "ssubscribe");
+    Ok(())
+}
 
 /// SUNSUBSCRIBE.
 pub static SUNSUBSCRIBE: Command = Command {
@@ -96,9 +187,15 @@ pub static SUNSUBSCRIBE: Command = Command {
     complexity: "O(N) where N is the number of shard channels to unsubscribe.",
     args: &[ArgSpec::string("shardchannel").multi().opt()],
     examples: &["SSUBSCRIBE orders", "SUNSUBSCRIBE other", "SUNSUBSCRIBE", "SUNSUBSCRIBE"],
+    traits: Traits::WHILE_SUBSCRIBED,
     handler: Handler::Admin(sunsubscribe),
     ..Command::BASE
 };
+
+fn sunsubscribe(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    end(ctx, Kind::Shard, "sunsubscribe");
+    Ok(())
+}
 
 /// PUBLISH.
 pub static PUBLISH: Command = Command {
@@ -112,9 +209,16 @@ pub static PUBLISH: Command = Command {
         of subscribed patterns (by any client).",
     args: &[ArgSpec::string("channel"), ArgSpec::string("message")],
     examples: &["PUBLISH news hello", "PUBLISH news"],
+    traits: Traits::MAY_REPLICATE,
     handler: Handler::Admin(publish),
     ..Command::BASE
 };
+
+fn publish(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let n = ctx.server.pubsub.publish(ctx.args.at(1), ctx.args.at(2));
+    ctx.out.int(n as i64);
+    Ok(())
+}
 
 /// SPUBLISH.
 pub static SPUBLISH: Command = Command {
@@ -128,9 +232,16 @@ pub static SPUBLISH: Command = Command {
     complexity: "O(N) where N is the number of clients subscribed to the receiving shard channel.",
     args: &[ArgSpec::string("shardchannel"), ArgSpec::string("message")],
     examples: &["SPUBLISH orders hello", "SPUBLISH orders"],
+    traits: Traits::MAY_REPLICATE,
     handler: Handler::Admin(spublish),
     ..Command::BASE
 };
+
+fn spublish(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let n = ctx.server.pubsub.publish_shard(ctx.args.at(1), ctx.args.at(2));
+    ctx.out.int(n as i64);
+    Ok(())
+}
 
 /// PUBSUB.
 pub static PUBSUB: Command = Command {
@@ -173,6 +284,31 @@ pub static PUBSUB_CHANNELS: Command = Command {
     ..Command::BASE
 };
 
+fn pubsub_channels(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    reply_names(ctx, Kind::Channel)
+}
+
+fn reply_names(ctx: &mut AdminCtx<'_, '_>, kind: Kind) -> Outcome {
+    if ctx.args.len() > 3 {
+        return Err(bad_subcommand(ctx.args));
+    }
+    let names = ctx.server.pubsub.names(kind, ctx.args.get(2));
+    ctx.out.array(names.len());
+    for n in &names {
+        ctx.out.bulk(n);
+    }
+    Ok(())
+}
+
+fn reply_listeners(ctx: &mut AdminCtx<'_, '_>, kind: Kind) {
+    let channels = ctx.args.from(2);
+    ctx.out.array(2 * channels.len());
+    for name in channels.iter() {
+        ctx.out.bulk(name);
+        ctx.out.int(ctx.server.pubsub.listeners(kind, name) as i64);
+    }
+}
+
 /// PUBSUB HELP.
 pub static PUBSUB_HELP: Command = Command {
     name: "help",
@@ -186,6 +322,27 @@ pub static PUBSUB_HELP: Command = Command {
     handler: Handler::Admin(pubsub_help),
     ..Command::BASE
 };
+
+fn pubsub_help(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    help(
+        ctx.out,
+        "PUBSUB",
+        &[
+            "CHANNELS [<pattern>]",
+            "    Return the currently active channels matching a <pattern> (default: '*').",
+            "NUMPAT",
+            "    Return number of subscriptions to patterns.",
+            "NUMSUB [<channel> ...]",
+            "    Return the number of subscribers for the specified channels, excluding",
+            "    pattern subscriptions(default: no channels).",
+            "SHARDCHANNELS [<pattern>]",
+            "    Return the currently active shard level channels matching a <pattern> (default: '*').",
+            "SHARDNUMSUB [<shardchannel> ...]",
+            "    Return the number of subscribers for the specified shard level channel(s)",
+        ],
+    );
+    Ok(())
+}
 
 /// PUBSUB NUMPAT.
 pub static PUBSUB_NUMPAT: Command = Command {
@@ -201,6 +358,11 @@ pub static PUBSUB_NUMPAT: Command = Command {
     ..Command::BASE
 };
 
+fn pubsub_numpat(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    ctx.out.int(ctx.server.pubsub.count(Kind::Pattern) as i64);
+    Ok(())
+}
+
 /// PUBSUB NUMSUB.
 pub static PUBSUB_NUMSUB: Command = Command {
     name: "numsub",
@@ -215,6 +377,11 @@ pub static PUBSUB_NUMSUB: Command = Command {
     handler: Handler::Admin(pubsub_numsub),
     ..Command::BASE
 };
+
+fn pubsub_numsub(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    reply_listeners(ctx, Kind::Channel);
+    Ok(())
+}
 
 /// PUBSUB SHARDCHANNELS.
 pub static PUBSUB_SHARDCHANNELS: Command = Command {
@@ -232,6 +399,10 @@ pub static PUBSUB_SHARDCHANNELS: Command = Command {
     ..Command::BASE
 };
 
+fn pubsub_shardchannels(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    reply_names(ctx, Kind::Shard)
+}
+
 /// PUBSUB SHARDNUMSUB.
 pub static PUBSUB_SHARDNUMSUB: Command = Command {
     name: "shardnumsub",
@@ -246,3 +417,8 @@ pub static PUBSUB_SHARDNUMSUB: Command = Command {
     handler: Handler::Admin(pubsub_shardnumsub),
     ..Command::BASE
 };
+
+fn pubsub_shardnumsub(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    reply_listeners(ctx, Kind::Shard);
+    Ok(())
+}

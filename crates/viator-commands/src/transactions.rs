@@ -1,6 +1,9 @@
 //! Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
-use viator_engine::command::{Acl, Command, Flags, Group, Handler, Scope};
+use viator_engine::command::{Acl, Command, Flags, Group, Handler, Outcome, Scope, Traits};
+use viator_engine::ctx::{AdminCtx, ReadCtx};
+use viator_engine::error::Error;
+use viator_engine::transaction;
 
 use crate::declare::{KEY, RO, keys};
 
@@ -18,9 +21,19 @@ pub static MULTI: Command = Command {
     summary: "Starts a transaction.",
     complexity: "O(1)",
     examples: &["MULTI", "SET key value", "GET key", "LPUSH key a", "EXEC", "MULTI", "MULTI", "EXEC"],
+    traits: Traits::NOW_IN_MULTI,
     handler: Handler::Admin(multi),
     ..Command::BASE
 };
+
+fn multi(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    if ctx.session.multi.is_some() {
+        return Err(Error::Static("ERR MULTI calls can not be nested"));
+    }
+    ctx.session.begin_multi();
+    ctx.out.ok();
+    Ok(())
+}
 
 /// EXEC.
 pub static EXEC: Command = Command {
@@ -49,9 +62,14 @@ pub static EXEC: Command = Command {
         "EXEC",
         "EXISTS key",
     ],
+    traits: Traits::NOW_IN_MULTI.or(Traits::EXEC),
     handler: Handler::Admin(exec),
     ..Command::BASE
 };
+
+fn exec(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    transaction::exec(ctx)
+}
 
 /// DISCARD.
 pub static DISCARD: Command = Command {
@@ -64,9 +82,19 @@ pub static DISCARD: Command = Command {
     summary: "Discards a transaction.",
     complexity: "O(N), when N is the number of queued commands",
     examples: &["SET key old", "MULTI", "SET key new", "DISCARD", "GET key", "DISCARD"],
+    traits: Traits::NOW_IN_MULTI,
     handler: Handler::Admin(discard),
     ..Command::BASE
 };
+
+fn discard(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    if ctx.session.multi.is_none() {
+        return Err(Error::Static("ERR DISCARD without MULTI"));
+    }
+    transaction::discard(ctx.session, ctx.server);
+    ctx.out.ok();
+    Ok(())
+}
 
 /// WATCH.
 pub static WATCH: Command = Command {
@@ -95,9 +123,21 @@ pub static WATCH: Command = Command {
         "GET key",
         "EXEC",
     ],
+    traits: Traits::NOW_IN_MULTI,
     handler: Handler::Read(watch),
     ..Command::BASE
 };
+
+fn watch(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
+    if ctx.session.multi.is_some() {
+        return Err(Error::Static("ERR WATCH inside MULTI is not allowed"));
+    }
+    for key in ctx.args.from(1).iter() {
+        transaction::watch(ctx, key);
+    }
+    ctx.out.ok();
+    Ok(())
+}
 
 /// UNWATCH.
 pub static UNWATCH: Command = Command {
@@ -113,3 +153,10 @@ pub static UNWATCH: Command = Command {
     handler: Handler::Admin(unwatch),
     ..Command::BASE
 };
+
+fn unwatch(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    // inside EXEC there is nothing left to forget
+    transaction::unwatch(ctx.session, ctx.server);
+    ctx.out.ok();
+    Ok(())
+}

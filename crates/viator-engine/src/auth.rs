@@ -18,7 +18,7 @@ pub fn required(session: &Session, cfg: &Config) -> bool {
 /// # Errors
 /// `WRONGPASS` for a user that does not exist, or another password.
 pub fn authenticate(session: &mut Session, server: &Server, cfg: &Config, user: &[u8], pw: &[u8]) -> Result<(), Error> {
-    let expected = cfg.requirepass.as_bytes();
+    let expected = cfg.requirepass.as_slice();
     if user == DEFAULT_USER.as_bytes() && (expected.is_empty() || same(expected, pw)) {
         session.set_gate(gate::AUTH, false);
         DEFAULT_USER.clone_into(&mut session.shared.identity.lock().user);

@@ -51,8 +51,7 @@ fn choose(clients: &[(u64, bool)], limit: u64) -> Vec<usize> {
     if total < limit {
         return Vec::new();
     }
-    let mut order: Vec<(u64, usize)> =
-        clients.iter().enumerate().filter(|(_, c)| c.1).map(|(i, c)| (c.0, i)).collect();
+    let mut order: Vec<(u64, usize)> = clients.iter().enumerate().filter(|(_, c)| c.1).map(|(i, c)| (c.0, i)).collect();
     order.sort_by_key(|&(memory, i)| (Reverse(memory), i));
     let mut gone = Vec::new();
     for (memory, i) in order {

@@ -66,7 +66,7 @@ impl<'s> AdminCtx<'_, 's> {
     /// transaction holds all locks for it.
     pub fn with_keys<R>(&mut self, db: usize, f: impl FnOnce(&mut ReadKeys<'_, 's>) -> R) -> R {
         self.with_guards(|guards, server, local| {
-            let r = f(&mut ReadKeys::new(guards, server, local, db, true, None));
+            let r = f(&mut ReadKeys::new(guards, server, local, db, true, &[]));
             crate::notify::publish_events(server, local);
             r
         })
@@ -75,7 +75,7 @@ impl<'s> AdminCtx<'_, 's> {
     /// As [`AdminCtx::with_keys`], for writing.
     pub fn with_keys_mut<R>(&mut self, db: usize, f: impl FnOnce(&mut WriteKeys<'_, 's>) -> R) -> R {
         self.with_guards(|guards, server, local| {
-            let r = f(&mut WriteKeys::new(ReadKeys::new(guards, server, local, db, true, None)));
+            let r = f(&mut WriteKeys::new(ReadKeys::new(guards, server, local, db, true, &[])));
             crate::dispatch::commit(local, server);
             r
         })

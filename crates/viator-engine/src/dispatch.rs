@@ -268,8 +268,7 @@ fn paused(local: &Local, server: &Server, session: &Session, entry: &Entry) -> b
     if session.shared.has_flag(flag::REPLICA) {
         return false;
     }
-    all || (writes
-        && (changes(entry) || (entry.is(Traits::EXEC) && transaction::queued_any(session, server, changes))))
+    all || (writes && (changes(entry) || (entry.is(Traits::EXEC) && transaction::queued_any(session, server, changes))))
 }
 
 /// Executes a command that was checked: locks, handler, commit, statistics. Returns the clock's reading at the end.

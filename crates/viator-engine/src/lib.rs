@@ -27,3 +27,6 @@ pub mod slowlog;
 pub mod stats;
 pub mod table;
 pub mod transaction;
+
+/// The version of Redis whose behaviour this is.
+pub const REDIS_VERSION: &str = "8.4.0";

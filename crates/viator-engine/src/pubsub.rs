@@ -138,16 +138,6 @@ impl PubSub {
         }
     }
 
-    /// How many channels (or patterns, or shard channels) have listeners.
-    pub fn count(&self, kind: Kind) -> usize {
-        let m = self.maps.lock();
-        match kind {
-            Kind::Channel => m.channels.len(),
-            Kind::Shard => m.shard.len(),
-            Kind::Pattern => m.patterns.len(),
-        }
-    }
-
     /// Listeners of one channel or shard channel.
     pub fn listeners(&self, kind: Kind, name: &[u8]) -> usize {
         let m = self.maps.lock();

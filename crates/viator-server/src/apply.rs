@@ -19,7 +19,7 @@ pub fn listeners(cfg: &Config) -> Result<Vec<Listener>, (String, std::io::Error)
                 Some(h) => (true, h),
                 None => (false, bind.as_str()),
             };
-            let port = cfg.port as u16;
+            let port = cfg.port;
             let addrs: Vec<SocketAddr> = match host {
                 "*" => vec![(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port).into()],
                 "::*" => vec![(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port).into()],
@@ -107,7 +107,7 @@ pub fn apply(process: &Process, old: &Config, new: &Config, changed: &[&'static 
 
 fn apply_log(process: &Process, new: &Config, changed: &[&'static str]) -> Result<(), (String, String)> {
     if changed.iter().any(|c| matches!(*c, "loglevel" | "logfile")) {
-        process.log.configure(&new.logfile, new.loglevel as u8);
+        process.log.configure(&new.logfile, crate::log::level(new.loglevel));
     }
     Ok(())
 }

@@ -212,10 +212,7 @@ impl Conn {
         mut at: usize,
     ) -> (Result<Parsed, ProtocolError>, usize) {
         batch.clear();
-        let limits = Limits {
-            max_bulk: local.cfg.proto_max_bulk_len.max(0) as u64,
-            authenticated: self.session.authenticated(),
-        };
+        let limits = Limits { max_bulk: local.cfg.proto_max_bulk_len, authenticated: self.session.authenticated() };
         // what a stranger sends next depends on whether AUTH succeeds
         let most = if limits.authenticated { MAX_COMMANDS } else { 1 };
         while batch.len() < most {
@@ -309,7 +306,7 @@ impl Conn {
         } else if self.over_soft_since == 0 {
             self.over_soft_since = now;
         }
-        if hard || (over_soft && now - self.over_soft_since > limits.seconds as i64) {
+        if hard || (over_soft && now - self.over_soft_since > limits.seconds) {
             server.totals.output_buffer_limit_disconnections.add_shared(1);
             tracing::warn!(
                 "Client id={} addr={} omem={n} scheduled to be closed ASAP for overcoming of output buffer limits.",

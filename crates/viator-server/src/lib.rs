@@ -7,10 +7,14 @@ mod log;
 mod memory;
 mod net;
 mod procfs;
+mod start;
 mod worker;
+
+pub use start::version_line;
 
 use host::{Control, Process};
 use parking_lot::Mutex;
+use start::REDIS_VERSION;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::process::ExitCode;
@@ -19,20 +23,40 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use viator_engine::config::Config;
+use viator_engine::config::{Config, Loaded};
 use viator_engine::local::Local;
 use viator_engine::server::{Garbage, Parts, Server};
 use viator_engine::table::Table;
 use viator_keyspace::{Footprint, SHARDS};
 use worker::{Message, Worker};
 
-/// The version of Redis whose behaviour this is.
 pub use viator_engine::info::REDIS_VERSION;
 
-/// Runs a server until it is shut down.
-pub fn serve(mut cfg: Config, config_file: String) -> ExitCode {
+/// Runs a server until it is shut down. `input` is what came on standard input: a daemon's process gets it again.
+pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
+    if loaded.config.daemonize
+        && let Some(code) = start::daemonize(input)
+    {
+        return code;
+    }
+    if let Err(e) = start::enter_dir(&mut loaded) {
+        eprint!("{e}");
+        return ExitCode::FAILURE;
+    }
+    let table = match table(&loaded.config) {
+        Ok(t) => t,
+        Err(e) => {
+            eprint!("{e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let config_file = loaded.provenance.config_file.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
+    let mut cfg = loaded.config;
     let log = Arc::new(log::Log::new());
-    log.configure(&cfg.logfile, cfg.loglevel as u8);
+    log.configure(&cfg.logfile, log::level(cfg.loglevel));
+    if cfg.syslog_enabled {
+        log.use_syslog(&cfg.syslog_ident, start::facility(&cfg));
+    }
     if tracing::subscriber::set_global_default(log::SharedLog(log.clone())).is_err() {
         eprintln!("a log is set up already");
         return ExitCode::FAILURE;
@@ -53,18 +77,21 @@ pub fn serve(mut cfg: Config, config_file: String) -> ExitCode {
     } else {
         tracing::info!("Configuration loaded");
     }
+    if let Err(e) = start::refuse_missing(&cfg) {
+        tracing::warn!("{e}");
+        return ExitCode::FAILURE;
+    }
+    if !cfg.save.is_empty() {
+        tracing::warn!(
+            "Save points are configured, but this version of Viator writes no snapshots: data lives in memory only."
+        );
+    }
     if let Err(got) = apply::raise_file_limit(cfg.maxclients) {
         tracing::warn!("The open file limit allows {got} clients only: maxclients has been reduced.");
         cfg.maxclients = got.max(1);
     }
-    let table = match Table::new(viator_commands::all(), &[]) {
-        Ok(t) => t,
-        Err(e) => {
-            tracing::warn!("{e}");
-            return ExitCode::FAILURE;
-        }
-    };
     let port = cfg.port;
+    let threads = cfg.io_threads.clamp(1, 128) as usize;
     let sockets = match apply::listeners(&cfg) {
         Ok(l) => l,
         Err((addr, e)) => {
@@ -74,8 +101,9 @@ pub fn serve(mut cfg: Config, config_file: String) -> ExitCode {
         }
     };
     tracing::info!("Running mode=standalone, port={port}.");
+    tracing::info!("Viator {} on {threads} threads. PID: {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    let pidfile = start::write_pidfile(&cfg);
 
-    let threads = cfg.io_threads.clamp(1, 128) as usize;
     let mut polls = Vec::new();
     let mut inboxes = Vec::new();
     for _ in 0..threads {
@@ -115,7 +143,7 @@ pub fn serve(mut cfg: Config, config_file: String) -> ExitCode {
         run_id: format!("{:016x}{:016x}{:08x}", random(), random(), random() as u32),
     };
     let server = Arc::new(Server::new(parts));
-    server.port.store(port as u32, Relaxed);
+    server.port.store(u32::from(port), Relaxed);
 
     signals(control_tx);
     free_thread(garbage_rx, pending, memory.clone(), server.clone());
@@ -143,7 +171,9 @@ pub fn serve(mut cfg: Config, config_file: String) -> ExitCode {
     if !server.config.load().unixsocket.is_empty() {
         tracing::info!("Ready to accept connections unix");
     }
+    start::notify_supervisor(&server.config.load(), "STATUS=Ready to accept connections\nREADY=1\n");
     control(&control_rx, &server, &process);
+    start::notify_supervisor(&server.config.load(), "STOPPING=1\n");
     for i in &inboxes {
         i.send(Message::Stop);
     }
@@ -154,10 +184,27 @@ pub fn serve(mut cfg: Config, config_file: String) -> ExitCode {
     }
     let cfg = server.config.load();
     if !cfg.unixsocket.is_empty() {
+        tracing::info!("Removing the unix socket file.");
         drop(std::fs::remove_file(&cfg.unixsocket)); // it may be gone already
+    }
+    if let Some(path) = pidfile {
+        tracing::info!("Removing the pid file.");
+        drop(std::fs::remove_file(path)); // it may be gone already
     }
     tracing::warn!("Redis is now ready to exit, bye bye...");
     ExitCode::SUCCESS
+}
+
+/// The table of commands, renamed as the configuration says.
+fn table(cfg: &Config) -> Result<Table, String> {
+    let mut renames = Vec::new();
+    for r in &cfg.rename_commands {
+        if let [from, to] = r.args.as_slice() {
+            renames.push((from.clone(), to.clone()));
+            Table::new(viator_commands::all(), &renames).map_err(|e| r.error(e).to_string())?;
+        }
+    }
+    Table::new(viator_commands::all(), &renames)
 }
 
 /// Waits for what ends the server.

@@ -10,6 +10,18 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+/// The number of a level.
+pub fn level(l: viator_engine::config::LogLevel) -> u8 {
+    use viator_engine::config::LogLevel;
+    match l {
+        LogLevel::Debug => 0,
+        LogLevel::Verbose => 1,
+        LogLevel::Notice => 2,
+        LogLevel::Warning => 3,
+        LogLevel::Nothing => 4,
+    }
+}
+
 /// Writes events of `tracing` to the log: TRACE is Redis's debug, DEBUG its verbose, INFO its notice, WARN its warning.
 pub struct Log {
     file: Mutex<String>,

@@ -298,7 +298,7 @@ impl Worker {
                 drop(stream.write(b"-ERR max number of clients reached\r\n"));
                 continue;
             }
-            if !near && local.cfg.protected_mode && local.cfg.requirepass.is_empty() && local.cfg.bind_is_default() {
+            if !near && local.cfg.protected_mode && local.cfg.requirepass.is_empty() {
                 drop(stream.write(PROTECTED.as_bytes()));
                 server.totals.rejected_connections.add_shared(1);
                 continue;

@@ -1,6 +1,14 @@
 //! CLIENT: what changes how connections are served (PAUSE, REPLY, UNBLOCK, NO-EVICT, NO-TOUCH).
 
-use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler};
+use viator_engine::args;
+use viator_engine::client::flag;
+use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outcome};
+use viator_engine::ctx::AdminCtx;
+use viator_engine::error::Error;
+use viator_engine::session::{ReplyMode, gate};
+
+use crate::help::bad_subcommand;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Shared by CLIENT NO-EVICT and CLIENT NO-TOUCH.
 const ENABLED: ArgSpec = ArgSpec::oneof("enabled", &[ArgSpec::token("on", "ON"), ArgSpec::token("off", "OFF")]);
@@ -21,6 +29,23 @@ pub static CLIENT_NO_EVICT: Command = Command {
     ..Command::BASE
 };
 
+fn client_no_evict(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let on = on_or_off(ctx.args.at(2))?;
+    ctx.session.shared.set_flag(flag::NO_EVICT, on);
+    ctx.out.ok();
+    Ok(())
+}
+
+fn on_or_off(arg: &[u8]) -> Result<bool, Error> {
+    if args::is(arg, "on") {
+        Ok(true)
+    } else if args::is(arg, "off") {
+        Ok(false)
+    } else {
+        Err(Error::Syntax)
+    }
+}
+
 /// CLIENT NO-TOUCH.
 pub static CLIENT_NO_TOUCH: Command = Command {
     name: "no-touch",
@@ -36,6 +61,14 @@ pub static CLIENT_NO_TOUCH: Command = Command {
     handler: Handler::Admin(client_no_touch),
     ..Command::BASE
 };
+
+fn client_no_touch(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let on = on_or_off(ctx.args.at(2))?;
+    ctx.session.no_touch = on;
+    ctx.session.shared.set_flag(flag::NO_TOUCH, on);
+    ctx.out.ok();
+    Ok(())
+}
 
 /// CLIENT PAUSE.
 pub static CLIENT_PAUSE: Command = Command {
@@ -64,6 +97,27 @@ pub static CLIENT_PAUSE: Command = Command {
     ..Command::BASE
 };
 
+fn client_pause(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    if ctx.args.len() > 4 {
+        return Err(bad_subcommand(ctx.args));
+    }
+    let all = match ctx.args.get(3) {
+        None => true,
+        Some(mode) if args::is(mode, "all") => true,
+        Some(mode) if args::is(mode, "write") => false,
+        Some(_) => return Err(Error::Static("ERR CLIENT PAUSE mode must be WRITE or ALL")),
+    };
+    let ms = args::int(ctx.args.at(2)).map_err(|_| Error::Static("ERR timeout is not an integer or out of range"))?;
+    if ms < 0 {
+        return Err(Error::Static("ERR timeout is negative"));
+    }
+    let now = ctx.local.now;
+    let until = ms.checked_add(now).ok_or(Error::Static("ERR timeout is out of range"))?;
+    ctx.server.pause_clients(until, all, now);
+    ctx.out.ok();
+    Ok(())
+}
+
 /// CLIENT REPLY.
 pub static CLIENT_REPLY: Command = Command {
     name: "reply",
@@ -82,6 +136,25 @@ pub static CLIENT_REPLY: Command = Command {
     handler: Handler::Admin(client_reply),
     ..Command::BASE
 };
+
+fn client_reply(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let mode = ctx.args.at(2);
+    if args::is(mode, "on") {
+        ctx.session.reply_mode = ReplyMode::On;
+        ctx.out.ok();
+    } else if args::is(mode, "off") {
+        ctx.session.reply_mode = ReplyMode::Off;
+        ctx.session.set_gate(gate::REPLY, true);
+    } else if args::is(mode, "skip") {
+        if ctx.session.reply_mode != ReplyMode::Off {
+            ctx.session.reply_mode = ReplyMode::SkipNext;
+            ctx.session.set_gate(gate::REPLY, true);
+        }
+    } else {
+        return Err(Error::Syntax);
+    }
+    Ok(())
+}
 
 /// CLIENT UNBLOCK.
 pub static CLIENT_UNBLOCK: Command = Command {
@@ -107,6 +180,28 @@ pub static CLIENT_UNBLOCK: Command = Command {
     ..Command::BASE
 };
 
+fn client_unblock(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let how = match ctx.args.get(3) {
+        _ if ctx.args.len() > 4 => return Err(bad_subcommand(ctx.args)),
+        None => 1,
+        Some(how) if args::is(how, "timeout") => 1,
+        Some(how) if args::is(how, "error") => 2,
+        Some(_) => return Err(Error::Static("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
+    };
+    let id = args::int(ctx.args.at(2))?;
+    let target = u64::try_from(id).ok().and_then(|id| ctx.server.clients.get(id));
+    let unblocked = target.is_some_and(|c| {
+        // of two who try at once, one does it
+        let done = c.has_flag(flag::MAY_UNBLOCK) && c.unblock.compare_exchange(0, how, Relaxed, Relaxed).is_ok();
+        if done {
+            c.poke();
+        }
+        done
+    });
+    ctx.out.int(i64::from(unblocked));
+    Ok(())
+}
+
 /// CLIENT UNPAUSE.
 pub static CLIENT_UNPAUSE: Command = Command {
     name: "unpause",
@@ -121,3 +216,9 @@ pub static CLIENT_UNPAUSE: Command = Command {
     handler: Handler::Admin(client_unpause),
     ..Command::BASE
 };
+
+fn client_unpause(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    ctx.server.unpause_clients();
+    ctx.out.ok();
+    Ok(())
+}

@@ -1,6 +1,9 @@
 //! CLIENT: client-side caching (TRACKING, CACHING, GETREDIR, TRACKINGINFO).
 
-use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler};
+use viator_engine::args;
+use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outcome};
+use viator_engine::ctx::AdminCtx;
+use viator_engine::error::Error;
 
 /// CLIENT CACHING.
 pub static CLIENT_CACHING: Command = Command {
@@ -27,6 +30,12 @@ pub static CLIENT_CACHING: Command = Command {
     ..Command::BASE
 };
 
+fn client_caching(_ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    Err(Error::Static(
+        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
+    ))
+}
+
 /// CLIENT GETREDIR.
 pub static CLIENT_GETREDIR: Command = Command {
     name: "getredir",
@@ -41,6 +50,12 @@ pub static CLIENT_GETREDIR: Command = Command {
     handler: Handler::Admin(client_getredir),
     ..Command::BASE
 };
+
+/// -1: without tracking there is no redirection.
+fn client_getredir(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    ctx.out.int(-1);
+    Ok(())
+}
 
 /// CLIENT TRACKING.
 pub static CLIENT_TRACKING: Command = Command {
@@ -77,6 +92,15 @@ pub static CLIENT_TRACKING: Command = Command {
     ..Command::BASE
 };
 
+fn client_tracking(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    if ctx.args.len() == 3 && args::is(ctx.args.at(2), "off") {
+        // it never is on
+        ctx.out.ok();
+        return Ok(());
+    }
+    Err(Error::Static("ERR CLIENT TRACKING is not supported yet"))
+}
+
 /// CLIENT TRACKINGINFO.
 pub static CLIENT_TRACKINGINFO: Command = Command {
     name: "trackinginfo",
@@ -99,3 +123,15 @@ pub static CLIENT_TRACKINGINFO: Command = Command {
     handler: Handler::Admin(client_trackinginfo),
     ..Command::BASE
 };
+
+fn client_trackinginfo(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    ctx.out.map(3);
+    ctx.out.bulk(b"flags");
+    ctx.out.set(1);
+    ctx.out.bulk(b"off");
+    ctx.out.bulk(b"redirect");
+    ctx.out.int(-1);
+    ctx.out.bulk(b"prefixes");
+    ctx.out.array(0);
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! Connections and their sessions.
 
 mod client;
+mod client_help;
 mod client_modes;
 mod client_tracking;
 mod session;

@@ -93,11 +93,6 @@ pub(crate) fn computed(bytes: &mut Vec<u8>, raw: bool) -> NewValue<'_> {
     }
 }
 
-/// Checks a string's new length against `proto-max-bulk-len`.
-pub(crate) fn check_len(cfg: &Config, len: u64) -> Result<(), Error> {
-    if len > max_len(cfg) { Err(Error::TooLong) } else { Ok(()) }
-}
-
 /// `proto-max-bulk-len`.
 pub(crate) fn max_len(cfg: &Config) -> u64 {
     cfg.proto_max_bulk_len.max(0) as u64

@@ -67,7 +67,7 @@ pub static MSET: Command = Command {
 
 fn mset(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let args = ctx.args.from(1);
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(Error::Arity(ctx.entry.name.clone()));
     }
     for (key, value) in pairs(args, args.len() / 2) {
@@ -109,7 +109,7 @@ pub static MSETNX: Command = Command {
 
 fn msetnx(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let args = ctx.args.from(1);
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(Error::Arity(ctx.entry.name.clone()));
     }
     let n = args.len() / 2;

@@ -1,0 +1,142 @@
+//! What happens between the configuration and the first thread: background, directory, pid file, supervisor.
+
+use std::io::Write;
+use std::process::{Command, ExitCode, Stdio};
+use viator_engine::config::{Config, Loaded, Supervised};
+
+/// The version of Redis whose behaviour this is.
+pub const REDIS_VERSION: &str = "8.4.0";
+
+/// What `--version` prints: test tools of clients parse it.
+pub fn version_line() -> String {
+    format!(
+        "Redis server v={REDIS_VERSION} sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=viator-{}",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+/// Set in the environment of the process that a daemon's start leaves behind.
+const DAEMON: &str = "VIATOR_DAEMON";
+
+/// `daemonize`: starts the program again without a terminal. `Some`: this process is done.
+pub fn daemonize(input: &[u8]) -> Option<ExitCode> {
+    if std::env::var_os(DAEMON).is_some() {
+        if let Err(e) = rustix::process::setsid() {
+            tracing::warn!("setsid: {e}");
+        }
+        return None;
+    }
+    let started = std::env::current_exe().and_then(|exe| {
+        let mut child = Command::new(exe)
+            .args(std::env::args_os().skip(1))
+            .env(DAEMON, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        match child.stdin.take() {
+            Some(mut pipe) => pipe.write_all(input),
+            None => Ok(()),
+        }
+    });
+    Some(match started {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("Can't start in the background: {e}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// Directives whose features do not exist: better no server than one that loses data its user believes safe.
+///
+/// # Errors
+/// The text for the log.
+pub fn refuse_missing(cfg: &Config) -> Result<(), String> {
+    let missing = [
+        (cfg.appendonly, "appendonly yes"),
+        (cfg.cluster_enabled, "cluster-enabled yes"),
+        (cfg.replicaof.is_some(), "replicaof"),
+        (cfg.tls_port != 0, "tls-port"),
+        (!cfg.aclfile.is_empty(), "aclfile"),
+        (!cfg.users.is_empty(), "user"),
+    ];
+    match missing.iter().find(|m| m.0) {
+        Some((_, name)) => {
+            Err(format!("'{name}' is configured, but this version of Viator does not have that feature"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Enters the configured directory.
+///
+/// # Errors
+/// Redis's text, with the line of the configuration.
+pub fn enter_dir(loaded: &mut Loaded) -> Result<(), String> {
+    if !loaded.config.dir.is_empty() {
+        std::env::set_current_dir(&loaded.config.dir).map_err(|e| {
+            loaded.provenance.error("dir", format!("Can't chdir to '{}': {}", loaded.config.dir, plain(&e))).to_string()
+        })?;
+    }
+    loaded.config.dir = std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_default();
+    Ok(())
+}
+
+fn plain(e: &std::io::Error) -> String {
+    let text = e.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// Writes the pid file, where one is configured or a daemon needs one. Returns its path.
+pub fn write_pidfile(cfg: &Config) -> Option<String> {
+    let path = match (cfg.pidfile.as_str(), cfg.daemonize) {
+        ("", false) => return None,
+        ("", true) => "/var/run/redis.pid",
+        (p, _) => p,
+    };
+    match std::fs::write(path, format!("{}\n", std::process::id())) {
+        Ok(()) => Some(path.to_owned()),
+        Err(e) => {
+            tracing::warn!("Failed to write PID file: {e}");
+            None
+        }
+    }
+}
+
+/// Tells the supervisor that the server is ready.
+pub fn notify_supervisor(cfg: &Config, state: &str) {
+    let systemd = match cfg.supervised {
+        Supervised::Systemd => true,
+        Supervised::Auto => std::env::var_os("NOTIFY_SOCKET").is_some(),
+        Supervised::Upstart | Supervised::No => false,
+    };
+    if !systemd {
+        return;
+    }
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
+        tracing::warn!("systemd supervision requested or auto-detected, but Redis is not running under systemd");
+        return;
+    };
+    let socket = std::os::unix::net::UnixDatagram::unbound();
+    let path = path.to_string_lossy().into_owned();
+    let sent = socket.and_then(|s| match path.strip_prefix('@') {
+        Some(name) => {
+            use std::os::linux::net::SocketAddrExt;
+            let addr = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+            s.send_to_addr(state.as_bytes(), &addr)
+        }
+        None => s.send_to(state.as_bytes(), &path),
+    });
+    if let Err(e) = sent {
+        tracing::warn!("Can't send to systemd socket: {e}");
+    }
+}
+
+/// The number of a syslog facility.
+pub fn facility(cfg: &Config) -> u8 {
+    match cfg.syslog_facility.name() {
+        "user" => 1,
+        name => name.strip_prefix("local").and_then(|n| n.parse::<u8>().ok()).map_or(16, |n| 16 + n),
+    }
+}
