@@ -65,8 +65,21 @@ impl<'s> AdminCtx<'_, 's> {
     /// Runs `f` with reading access to all keys of a database. The command must declare `Scope::All`, so that a
     /// transaction holds all locks for it.
     pub fn with_keys<R>(&mut self, db: usize, f: impl FnOnce(&mut ReadKeys<'_, 's>) -> R) -> R {
-        self.with_guards(|guards, server, local| {
+        self.with_shards(Footprint::ALL, db, f)
+    }
+
+    /// As [`AdminCtx::with_keys`], for the keys of some shards only: those are locked for the time of `f`, so that a
+    /// command may look at all keys shard after shard without holding everybody else up. The command must declare
+    /// `Scope::All` all the same, so that a transaction holds the locks for it.
+    pub fn with_shards<R>(
+        &mut self,
+        shards: Footprint,
+        db: usize,
+        f: impl FnOnce(&mut ReadKeys<'_, 's>) -> R,
+    ) -> R {
+        self.with_guards(shards, |guards, server, local| {
             let r = f(&mut ReadKeys::new(guards, server, local, db, true, &[]));
+            // what expired on the way is told before the locks are released
             crate::notify::publish_events(server, local);
             r
         })
@@ -74,20 +87,20 @@ impl<'s> AdminCtx<'_, 's> {
 
     /// As [`AdminCtx::with_keys`], for writing.
     pub fn with_keys_mut<R>(&mut self, db: usize, f: impl FnOnce(&mut WriteKeys<'_, 's>) -> R) -> R {
-        self.with_guards(|guards, server, local| {
+        self.with_guards(Footprint::ALL, |guards, server, local| {
             let r = f(&mut WriteKeys::new(ReadKeys::new(guards, server, local, db, true, &[])));
             crate::dispatch::commit(local, server);
             r
         })
     }
 
-    fn with_guards<R>(&mut self, f: impl FnOnce(&mut Held<'s>, &'s Server, &mut Local) -> R) -> R {
+    fn with_guards<R>(&mut self, shards: Footprint, f: impl FnOnce(&mut Held<'s>, &'s Server, &mut Local) -> R) -> R {
         match &mut self.held {
             Some(g) => {
                 assert!(g.held() == Footprint::ALL, "a command that looks at all keys declares Scope::All");
                 f(g, self.server, self.local)
             }
-            None => f(&mut self.server.keyspace.lock(Footprint::ALL), self.server, self.local),
+            None => f(&mut self.server.keyspace.lock(shards), self.server, self.local),
         }
     }
 

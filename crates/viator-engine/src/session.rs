@@ -7,6 +7,7 @@ use crate::server::{Server, gate as server_gate};
 use crate::{auth, pubsub, transaction};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use viator_resp::reply::Reply;
 
 /// What CLIENT REPLY chose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -99,6 +100,17 @@ pub enum Blocked {
     Paused(OwnedArgs),
     /// SHUTDOWN, until the server ends or the shutdown is aborted.
     Shutdown,
+    /// A command that waits for a time at most, or until CLIENT UNBLOCK.
+    Waiting(Waiting),
+}
+
+/// See [`Blocked::Waiting`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Unix milliseconds; `None`: without end.
+    pub until: Option<i64>,
+    /// What is replied when the time is over.
+    pub reply: Vec<u8>,
 }
 
 impl Session {
@@ -166,9 +178,38 @@ impl Session {
 
     /// Stops looking at the client's input until what it waits for has come.
     pub fn block(&mut self, server: &Server, reason: Blocked) {
+        let may_unblock = matches!(reason, Blocked::Waiting(_));
         self.blocked = Some(reason);
+        self.shared.unblock.store(0, Relaxed);
         self.shared.set_flag(flag::BLOCKED, true);
+        self.shared.set_flag(flag::MAY_UNBLOCK, may_unblock);
         server.blocked_clients.fetch_add(1, Relaxed);
+    }
+
+    /// When the wait ends by itself, Unix milliseconds.
+    pub fn deadline(&self) -> Option<i64> {
+        match &self.blocked {
+            Some(Blocked::Waiting(w)) => w.until,
+            _ => None,
+        }
+    }
+
+    /// Ends a wait whose time is over at `now`, or that CLIENT UNBLOCK ended: replies. Returns whether it did.
+    pub fn end_wait(&mut self, server: &Server, now: i64, out: &mut Reply) -> bool {
+        let by = self.shared.unblock.load(Relaxed);
+        let Some(Blocked::Waiting(w)) = &self.blocked else { return false };
+        if by == 0 && w.until.is_none_or(|t| now < t) {
+            return false;
+        }
+        match self.unblock(server) {
+            Some(Blocked::Waiting(w)) if by != 2 => out.raw(&w.reply),
+            _ => {
+                let line = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+                out.error(line);
+                server.count_error(line);
+            }
+        }
+        true
     }
 
     /// Ends a wait; gives what it was for.

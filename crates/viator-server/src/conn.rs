@@ -51,6 +51,8 @@ pub struct Conn {
     over_soft_since: i64,
     /// Unix milliseconds of the last input or output progress, for `timeout`.
     pub last_ms: i64,
+    /// The end of its wait, if its worker knows of it.
+    pub armed: Option<i64>,
 }
 
 /// What is to become of a connection.
@@ -77,6 +79,7 @@ impl Conn {
             readable: true,
             over_soft_since: 0,
             last_ms: now_ms,
+            armed: None,
         }
     }
 
@@ -134,9 +137,10 @@ impl Conn {
 
     /// Tries the command again that CLIENT PAUSE held back.
     pub fn retry(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
-        let Some(Blocked::Paused(args)) = self.session.blocked.take() else { return State::Open };
-        self.session.shared.set_flag(flag::BLOCKED, false);
-        server.blocked_clients.fetch_sub(1, Relaxed);
+        if !matches!(self.session.blocked, Some(Blocked::Paused(_))) {
+            return State::Open;
+        }
+        let Some(Blocked::Paused(args)) = self.session.unblock(server) else { return State::Open };
         let start = local.begin_batch(server);
         self.run_one(local, server, &args, out, start);
         self.resume(local, server, out)
@@ -320,6 +324,17 @@ impl Conn {
 
     /// Sends mail that came from other threads.
     pub fn deliver(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
+        if self.session.blocked.is_some() {
+            return self.end_wait(local, server, out);
+        }
+        self.finish(local, server, out)
+    }
+
+    /// Ends the client's wait if it is over, and goes on with its input.
+    pub fn end_wait(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
+        if self.session.end_wait(server, local.clock.now_ms(), out) {
+            return self.resume(local, server, out);
+        }
         self.finish(local, server, out)
     }
 

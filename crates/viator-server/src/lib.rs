@@ -14,7 +14,7 @@ pub use start::version_line;
 
 use host::{Control, Process};
 use parking_lot::Mutex;
-use start::REDIS_VERSION;
+use viator_engine::REDIS_VERSION;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::process::ExitCode;
@@ -29,8 +29,6 @@ use viator_engine::server::{Garbage, Parts, Server};
 use viator_engine::table::Table;
 use viator_keyspace::{Footprint, SHARDS};
 use worker::{Message, Worker};
-
-pub use viator_engine::info::REDIS_VERSION;
 
 /// Runs a server until it is shut down. `input` is what came on standard input: a daemon's process gets it again.
 pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
@@ -118,6 +116,9 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
             }
         }
     }
+    // freed pages go back to the system even while no thread allocates; without this they only go later
+    let _ = tikv_jemalloc_ctl::background_thread::write(true);
+    viator_data::hashing::init_seed([random(), random(), random(), random()]);
     let memory = Arc::new(memory::Memory::default());
     let main_memory = memory.this_thread();
     let (garbage_tx, garbage_rx) = mpsc::channel();

@@ -5,7 +5,8 @@ use crate::memory::Memory;
 use crate::net::{Listener, Stream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -119,6 +120,8 @@ pub struct Worker {
     by_id: HashMap<u64, usize>,
     /// Connections that may have more to read although no event will say so.
     again: Vec<usize>,
+    /// When clients' waits end (Unix milliseconds), earliest first, and whose.
+    waits: BinaryHeap<Reverse<(i64, u64)>>,
 }
 
 impl Worker {
@@ -158,6 +161,7 @@ impl Worker {
             conns: Slab::default(),
             by_id: HashMap::default(),
             again: Vec::new(),
+            waits: BinaryHeap::new(),
         }
     }
 
@@ -189,7 +193,9 @@ impl Worker {
             } else if server.gate.load(Relaxed) & (gate::PAUSED | gate::CLIENT_EVICTION) != 0 {
                 Duration::from_millis(20)
             } else {
-                Duration::from_millis(500)
+                let now = local.clock.now_ms();
+                let next = self.waits.peek().map_or(500, |Reverse((until, _))| (until - now).clamp(0, 500));
+                Duration::from_millis(next as u64)
             };
             match self.poll.poll(&mut events, Some(timeout)) {
                 Ok(()) => {}
@@ -222,6 +228,7 @@ impl Worker {
             for t in std::mem::take(&mut self.again) {
                 self.read(t, &mut local, &server, &mut buf, &mut out);
             }
+            self.end_waits(&mut local, &server, &mut out);
             self.tick(&mut local, &server, &mut last_tick, &mut out);
             self.memory.publish(&counted);
             let counters = &local.stats.counters;
@@ -243,6 +250,8 @@ impl Worker {
                     out.clear();
                     if conn.deliver(local, server, out) == State::Closed {
                         self.close(token, server);
+                    } else {
+                        self.after_wait(token);
                     }
                 }
                 Message::Recheck => self.recheck(local, server, out),
@@ -273,8 +282,37 @@ impl Worker {
             out.clear();
             if conn.retry(local, server, out) == State::Closed {
                 self.close(token, server);
-            } else if conn.session.blocked.is_none() && conn.readable {
-                self.again.push(token);
+            } else {
+                self.after_wait(token);
+            }
+        }
+    }
+
+    /// Notes a client's new wait, or that it has input that nobody looked at while it waited.
+    fn after_wait(&mut self, token: usize) {
+        let Some(conn) = self.conns.get_mut(token) else { return };
+        arm(conn, &mut self.waits);
+        if conn.session.blocked.is_none() && conn.readable {
+            self.again.push(token);
+        }
+    }
+
+    /// Ends the waits whose time is over.
+    fn end_waits(&mut self, local: &mut Local, server: &Server, out: &mut Reply) {
+        let now = local.clock.now_ms();
+        while let Some(Reverse((until, id))) = self.waits.peek().copied()
+            && until <= now
+        {
+            self.waits.pop();
+            let Some(&token) = self.by_id.get(&id) else { continue };
+            let Some(conn) = self.conns.get_mut(token) else { continue };
+            conn.armed = None;
+            out.clear();
+            out.set_resp3(conn.session.resp3);
+            if conn.end_wait(local, server, out) == State::Closed {
+                self.close(token, server);
+            } else {
+                self.after_wait(token);
             }
         }
     }
@@ -375,6 +413,7 @@ impl Worker {
                     if conn.feed(local, server, bytes, out) == State::Closed {
                         return self.close(token, server);
                     }
+                    arm(conn, &mut self.waits);
                     if n < buf.len() {
                         conn.readable = false;
                         return; // the socket is empty: the next event tells of more
@@ -446,6 +485,16 @@ impl Worker {
         for t in dead {
             self.close(t, server);
         }
+    }
+}
+
+/// Notes the end of a client's wait, once.
+fn arm(conn: &mut Conn, waits: &mut BinaryHeap<Reverse<(i64, u64)>>) {
+    if let Some(until) = conn.session.deadline()
+        && conn.armed != Some(until)
+    {
+        conn.armed = Some(until);
+        waits.push(Reverse((until, conn.session.id())));
     }
 }
 

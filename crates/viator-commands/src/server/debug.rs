@@ -249,7 +249,7 @@ fn populate(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     let n = count(2)?;
     let prefix = String::from_utf8_lossy(ctx.args.get(3).unwrap_or(b"key")).into_owned();
     let size = if ctx.args.len() == 5 { Some(count(4)?) } else { None };
-    if size.is_some_and(|s| s as i64 > ctx.cfg().proto_max_bulk_len) {
+    if size.is_some_and(|s| s as u64 > ctx.cfg().proto_max_bulk_len) {
         return Err(Error::TooLong);
     }
     let db = ctx.session.db;

@@ -451,6 +451,7 @@ fn rewrite_of_each_kind_of_value() {
          repl-backlog-size 16kb\nslowlog-log-slower-than -1\n"
     );
     assert!(rewritten("port 1\n", &[("bind", "")], &[]).contains("\nbind \"\"\n"));
+    assert!(rewritten("user a on\n", &[], &[]).starts_with("user a on\n"));
 }
 
 #[test]

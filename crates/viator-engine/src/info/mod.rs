@@ -7,7 +7,6 @@ mod process;
 mod stats;
 
 pub use keys::{DbFacts, KeyFacts};
-pub use process::REDIS_VERSION;
 pub use memory::{Excess, Fragmentation, MemoryFacts};
 
 use crate::args::Args;
