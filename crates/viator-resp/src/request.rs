@@ -189,9 +189,9 @@ impl Parser {
         self.bulk = -1;
     }
 
-    /// Gives back memory of an unusually large command.
+    /// Gives back memory of an unusually large command, once it is over.
     pub fn shrink(&mut self) {
-        if self.ranges.capacity() > 1024 {
+        if self.missing == 0 && self.ranges.capacity() > 1024 {
             self.ranges = Vec::new();
         }
         if self.inline.capacity() > 4096 {
@@ -369,6 +369,23 @@ mod tests {
         assert_eq!(Parser::new(split).parse(b"\r\nPING\r\n", LIMITS), Ok(Parsed::Nothing(2)));
         assert_eq!(Parser::new(split).parse(b"*0\r\n", LIMITS), Ok(Parsed::Nothing(4)));
         assert_eq!(Parser::new(split).parse(b"*-7\r\nX", LIMITS), Ok(Parsed::Nothing(5)));
+    }
+
+    /// The beginning of a command with many arguments is all that is known of them until its end has come.
+    #[test]
+    fn shrinking_forgets_no_arguments() {
+        let mut wire = b"*5000\r\n".to_vec();
+        for i in 0..5000 {
+            wire.extend(format!("$4\r\n{i:04}\r\n").bytes());
+        }
+        let mut p = Parser::new(split);
+        assert_eq!(p.parse(&wire[..wire.len() / 2], LIMITS), Ok(Parsed::Incomplete));
+        p.shrink();
+        assert_eq!(p.parse(&wire, LIMITS), Ok(Parsed::Command(wire.len())));
+        let args = p.args(&wire);
+        assert_eq!((args.len(), args.at(0), args.at(4999)), (5000, &b"0000"[..], &b"4999"[..]));
+        p.shrink();
+        assert_eq!(p.memory(), 0);
     }
 
     #[test]
