@@ -47,6 +47,8 @@ pub struct Conn {
     pub closing: bool,
     /// The socket may have more to read.
     pub readable: bool,
+    /// The peer will send no more: what is there is read to its end, since no event will tell of it again.
+    pub ended: bool,
     /// Unix seconds since which the soft output limit is exceeded; 0: it is not.
     over_soft_since: i64,
     /// Unix milliseconds of the last input or output progress, for `timeout`.
@@ -77,6 +79,7 @@ impl Conn {
             pending_len: 0,
             closing: false,
             readable: true,
+            ended: false,
             over_soft_since: 0,
             last_ms: now_ms,
             armed: None,
@@ -268,8 +271,17 @@ impl Conn {
         end
     }
 
-    /// Ends a turn: sends, checks limits, publishes buffer sizes.
+    /// Ends a turn. What a connection that is over could not send is thrown away: `out` serves the next one.
     fn finish(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
+        let state = self.end_turn(local, server, out);
+        if state == State::Closed {
+            out.clear();
+        }
+        state
+    }
+
+    /// Sends, checks limits, publishes buffer sizes.
+    fn end_turn(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
         if self.session.shared.has_mail() {
             out.raw(&self.session.shared.take_mail());
         }
