@@ -275,6 +275,9 @@ impl Parser {
             }
             return Ok(Parsed::Incomplete);
         };
+        if end > MAX_INLINE {
+            return err("Protocol error: too big inline request");
+        }
         let line = buf.get(..end).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let Some(words) = (self.split)(line) else {
@@ -298,6 +301,7 @@ fn header<'a>(buf: &'a [u8], from: usize, too_big: &str) -> Result<Option<(&'a [
     // header lines are a few digits: a plain loop beats a search routine
     let at = rest.iter().take(24).position(|&b| b == b'\r').or_else(|| memchr(b'\r', rest));
     match at {
+        Some(n) if n > MAX_INLINE => err(&format!("Protocol error: {too_big}")),
         Some(n) if rest.len() > n + 1 => Ok(rest.get(..n).map(|line| (line, from + n + 2))),
         Some(_) => Ok(None),
         None if rest.len() > MAX_INLINE => err(&format!("Protocol error: {too_big}")),
@@ -357,6 +361,9 @@ mod tests {
         assert_eq!(error(b"*1\r\n$-1\r\n"), "Protocol error: invalid bulk length");
         assert_eq!(error(b"*1\r\n$600000000\r\n"), "Protocol error: invalid bulk length");
         assert_eq!(error(&[b'a'; MAX_INLINE + 1]), "Protocol error: too big inline request");
+        // no matter whether the line's end has come
+        let whole = [&[b'a'; MAX_INLINE + 1][..], b"\r\n"].concat();
+        assert_eq!(error(&whole), "Protocol error: too big inline request");
         assert_eq!(error(&[&b"*"[..], &[b'1'; MAX_INLINE + 1]].concat()), "Protocol error: too big mbulk count string");
         assert_eq!(
             error(&[&b"*1\r\n$"[..], &[b'1'; MAX_INLINE + 1]].concat()),
