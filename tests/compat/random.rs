@@ -238,8 +238,29 @@ impl Gen {
         self.pick(&odd).into()
     }
 
-    /// Seldom, a word too many or too few, or another in the place of one.
-    pub fn spoil(&mut self, mut words: Words) -> Words {
+    /// Seldom, a word too many or too few, or another in the place of one; and no time to live that ends during the
+    /// test, which the two servers would not see end at the same moment.
+    pub fn spoil(&mut self, words: Words) -> Words {
+        let mut words = self.spoiled(words);
+        let first = words.first().map(|w| w.to_ascii_uppercase()).unwrap_or_default();
+        for i in 1..words.len() {
+            let before = words[i - 1].to_ascii_uppercase();
+            let unit = match (first.as_slice(), before.as_slice()) {
+                (b"EXPIRE" | b"SETEX", _) if i == 2 => 1,
+                (b"PEXPIRE" | b"PSETEX", _) if i == 2 => 1000,
+                (_, b"EX") => 1,
+                (_, b"PX") => 1000,
+                _ => continue,
+            };
+            let time: Option<i64> = std::str::from_utf8(&words[i]).ok().and_then(|t| t.parse().ok());
+            if time.is_some_and(|t| (1..100 * unit).contains(&t)) {
+                words[i] = (1000 * unit).to_string().into_bytes();
+            }
+        }
+        words
+    }
+
+    fn spoiled(&mut self, mut words: Words) -> Words {
         if self.rng.chance(96) {
             return words;
         }

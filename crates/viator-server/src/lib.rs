@@ -14,7 +14,7 @@ pub use start::version_line;
 
 use host::{Control, Process};
 use parking_lot::Mutex;
-use start::REDIS_VERSION;
+use viator_engine::REDIS_VERSION;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::process::ExitCode;

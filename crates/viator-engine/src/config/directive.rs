@@ -120,31 +120,25 @@ impl Directive {
 
     /// Reads the one argument of CONFIG SET.
     pub(super) fn set(&self, config: &mut Config, value: &[u8]) -> Result<(), String> {
-        match &self.kind {
-            Kind::Special { get_mut, multi: true, .. } => {
-                let args = if value.is_empty() { Vec::new() } else { value.split(|b| *b == b' ').collect() };
-                get_mut(config).assign(&args, Origin::Set)
-            }
-            _ => self.assign(config, &[value], Origin::Set),
-        }
+        self.assign(config, &[value], Origin::Set)
     }
 
     /// Reads the arguments of a line of the file.
     pub(super) fn set_from_file(&self, config: &mut Config, args: &[&[u8]], again: bool) -> Result<(), String> {
-        let origin = Origin::File { again };
-        match (args, &self.kind) {
-            // One argument is split as that of CONFIG SET is: `save "900 1"`.
-            ([value], Kind::Special { get_mut, multi: true, .. }) if !value.is_empty() => {
-                let args: Vec<_> = value.split(|b| *b == b' ').collect();
-                get_mut(config).assign(&args, origin)
-            }
-            _ => self.assign(config, args, origin),
-        }
+        self.assign(config, args, Origin::File { again })
     }
 
     fn assign(&self, config: &mut Config, args: &[&[u8]], origin: Origin) -> Result<(), String> {
-        if let Kind::Special { get_mut, .. } = &self.kind {
-            return get_mut(config).assign(args, origin);
+        if let Kind::Special { get_mut, multi, .. } = &self.kind {
+            return match args {
+                [b""] if *multi => get_mut(config).assign(&[], origin),
+                // CONFIG SET has all in one argument, and a file may have: `save "900 1"`.
+                [value] if *multi => {
+                    let args: Vec<_> = value.split(|b| *b == b' ').collect();
+                    get_mut(config).assign(&args, origin)
+                }
+                args => get_mut(config).assign(args, origin),
+            };
         }
         let [value] = args else { return Err("wrong number of arguments".into()) };
         match &self.kind {

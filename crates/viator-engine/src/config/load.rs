@@ -1,6 +1,7 @@
 //! The configuration at start: file, standard input and command line.
 
 use super::{Config, Directive};
+use crate::REDIS_VERSION;
 use std::fmt;
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -8,8 +9,6 @@ use std::path::{Component, Path, PathBuf};
 use viator_data::args::{quote_repr, split_args};
 use viator_data::glob;
 
-/// The version of Redis this server stands for, as error texts show it.
-const REDIS_VERSION: &str = "8.4.0";
 /// The least size of the replication backlog, in bytes: CONFIG SET raises what is smaller.
 pub(super) const MIN_BACKLOG: u64 = 16 << 10;
 /// How deep files may include each other, and how many may be included in all: a file that includes itself is an error.

@@ -106,7 +106,7 @@ impl Setting for Vec<SavePoint> {
     }
 
     fn assign(&mut self, args: &[&[u8]], origin: Origin) -> Result<(), String> {
-        if matches!(args, [] | [b""]) {
+        if args.is_empty() {
             self.clear();
             return Ok(());
         }
@@ -148,10 +148,7 @@ impl Setting for Vec<String> {
         if args.len() > MAX_ADDRESSES {
             return Err("Too many bind addresses specified.".into());
         }
-        *self = match args {
-            [b""] => Vec::new(),
-            args => args.iter().map(|a| utf8(a)).collect::<Result<_, _>>()?,
-        };
+        *self = args.iter().map(|a| utf8(a)).collect::<Result<_, _>>()?;
         Ok(())
     }
 
@@ -175,10 +172,10 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<String, String> {
 pub struct OutputBufferLimit {
     /// At once from so many bytes on; 0 is never.
     pub hard: u64,
-    /// When it has been at so many bytes for `soft_seconds`; 0 is never.
+    /// When it has been at so many bytes for `seconds` seconds; 0 is never.
     pub soft: u64,
     /// Seconds.
-    pub soft_seconds: i64,
+    pub seconds: i64,
 }
 
 /// `client-output-buffer-limit`, by class of clients.
@@ -196,15 +193,15 @@ impl Default for OutputBufferLimits {
     fn default() -> Self {
         OutputBufferLimits {
             normal: OutputBufferLimit::default(),
-            replica: OutputBufferLimit { hard: 256 << 20, soft: 64 << 20, soft_seconds: 60 },
-            pubsub: OutputBufferLimit { hard: 32 << 20, soft: 8 << 20, soft_seconds: 60 },
+            replica: OutputBufferLimit { hard: 256 << 20, soft: 64 << 20, seconds: 60 },
+            pubsub: OutputBufferLimit { hard: 32 << 20, soft: 8 << 20, seconds: 60 },
         }
     }
 }
 
 impl Setting for OutputBufferLimits {
     fn text(&self) -> String {
-        let class = |name, l: OutputBufferLimit| format!("{name} {} {} {}", l.hard, l.soft, l.soft_seconds);
+        let class = |name, l: OutputBufferLimit| format!("{name} {} {} {}", l.hard, l.soft, l.seconds);
         [class("normal", self.normal), class("slave", self.replica), class("pubsub", self.pubsub)].join(" ")
     }
 
@@ -222,8 +219,8 @@ impl Setting for OutputBufferLimits {
                 _ => return Err("Invalid client class specified in buffer limit configuration.".into()),
             };
             let read = || {
-                let soft_seconds = lenient_integer(seconds, 10).map(as_int).filter(|s| *s >= 0)?;
-                Some(OutputBufferLimit { hard: parse_memory(hard)?, soft: parse_memory(soft)?, soft_seconds })
+                let seconds = lenient_integer(seconds, 10).map(as_int).filter(|s| *s >= 0)?;
+                Some(OutputBufferLimit { hard: parse_memory(hard)?, soft: parse_memory(soft)?, seconds })
             };
             *limit = read().ok_or("Error in hard, soft or soft_seconds setting in buffer limit configuration.")?;
         }
@@ -239,7 +236,7 @@ impl Setting for OutputBufferLimits {
             ("pubsub", self.pubsub, default.pubsub),
         ]
         .map(|(class, l, default)| {
-            let text = format!("{class} {} {} {}", memory_text(l.hard), memory_text(l.soft), l.soft_seconds);
+            let text = format!("{class} {} {} {}", memory_text(l.hard), memory_text(l.soft), l.seconds);
             Line::plain(name, &text, l != default)
         })
         .into()
@@ -401,7 +398,7 @@ mod tests {
     use super::*;
 
     fn set<S: Setting>(value: &mut S, text: &str) -> Result<String, String> {
-        let args: Vec<&[u8]> = text.split(' ').map(str::as_bytes).collect();
+        let args: Vec<&[u8]> = text.split(' ').map(str::as_bytes).filter(|_| !text.is_empty()).collect();
         value.assign(&args, Origin::Set).map(|()| value.text())
     }
 

@@ -311,7 +311,7 @@ directives! {
     "propagation-error-behavior" propagation_error_behavior: PropagationErrorBehavior = PropagationErrorBehavior::Ignore, choice,
         "What an error in the stream of the master or in the AOF does.";
     "protected-mode" protected_mode: bool = true, bool,
-        "Refuse clients from elsewhere while there is neither a password nor a `bind`.";
+        "Refuse clients from other machines while the default user has no password.";
     "proto-max-bulk-len" proto_max_bulk_len: u64 = 512 << 20, memory(MB, LONG),
         "The longest argument and string, in bytes.";
     "rdb-del-sync-files" rdb_del_sync_files: bool = false, bool, "Delete snapshots that were only made for replicas.";

@@ -7,8 +7,8 @@ mod process;
 mod stats;
 
 pub use keys::{DbFacts, KeyFacts};
-pub use process::REDIS_VERSION;
 pub use memory::{Excess, Fragmentation, MemoryFacts};
+pub use crate::REDIS_VERSION;
 
 use crate::args::Args;
 use crate::config::Config;

@@ -1,13 +1,11 @@
 //! The sections Server, Clients, Threads and CPU.
 
 use super::{Lines, Source};
+use crate::REDIS_VERSION;
 use crate::client::flag;
 use crate::evict::LRU_MAX;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
-
-/// The version of Redis whose behaviour this server has.
-pub const REDIS_VERSION: &str = "8.4.0";
 
 pub(super) fn server(source: &Source<'_>, out: &mut Lines) {
     let (s, cfg) = (source.server, source.cfg);
