@@ -255,7 +255,6 @@ impl Conn {
             self.closing = true;
         }
         let shared = &self.session.shared;
-        shared.commands.store(shared.commands.load(Relaxed) + 1, Relaxed);
         if shared.has_mail() {
             out.raw(&shared.take_mail());
         }
@@ -282,7 +281,7 @@ impl Conn {
         let shared = &self.session.shared;
         shared.qbuf.store(self.input.len() as u64, Relaxed);
         shared.qbuf_free.store((self.input.capacity() - self.input.len()) as u64, Relaxed);
-        shared.argv_mem.store(self.parser.memory() as u64, Relaxed);
+        shared.argv_mem.store(if self.parser.in_command() { self.parser.memory() as u64 } else { 0 }, Relaxed);
         if self.closing && self.pending.is_empty() {
             return State::Closed;
         }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use viator_engine::client::ClientShared;
+use viator_engine::client_evict::evict_clients;
 use viator_engine::local::Local;
 use viator_engine::server::{Server, gate};
 use viator_engine::session::{Blocked, Session};
@@ -459,6 +460,9 @@ impl Worker {
                 server.host.wake_all();
                 self.recheck(local, server, out);
             }
+        }
+        if self.index == 0 && server.gate.load(Relaxed) & gate::CLIENT_EVICTION != 0 {
+            evict_clients(server, &local.cfg);
         }
         if now - *last < 500 {
             return;

@@ -8,6 +8,7 @@ mod stats;
 
 pub use keys::{DbFacts, KeyFacts};
 pub use memory::{Excess, Fragmentation, MemoryFacts};
+pub use crate::REDIS_VERSION;
 
 use crate::args::Args;
 use crate::config::Config;
