@@ -220,7 +220,11 @@ impl Worker {
                         if event.is_writable() {
                             self.write(t, &server);
                         }
-                        if event.is_readable() || event.is_read_closed() || event.is_error() {
+                        let ended = event.is_read_closed() || event.is_error();
+                        if ended && let Some(conn) = self.conns.get_mut(t) {
+                            conn.ended = true;
+                        }
+                        if ended || event.is_readable() {
                             self.read(t, &mut local, &server, &mut buf, &mut out);
                         }
                     }
@@ -415,7 +419,7 @@ impl Worker {
                         return self.close(token, server);
                     }
                     arm(conn, &mut self.waits);
-                    if n < buf.len() {
+                    if n < buf.len() && !conn.ended {
                         conn.readable = false;
                         return; // the socket is empty: the next event tells of more
                     }

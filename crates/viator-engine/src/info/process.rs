@@ -80,10 +80,7 @@ pub(super) fn clients(source: &Source<'_>, out: &mut Lines) {
 /// Reads and writes of the threads that serve connections, by worker number.
 fn workers(source: &Source<'_>) -> BTreeMap<usize, (u64, u64)> {
     let threads = source.server.threads();
-    threads
-        .iter()
-        .filter_map(|t| Some((*t.worker.get()?, (t.counters.reads.get(), t.counters.writes.get()))))
-        .collect()
+    threads.iter().filter_map(|t| Some((*t.worker.get()?, (t.counters.reads.get(), t.counters.writes.get())))).collect()
 }
 
 pub(super) fn threads(source: &Source<'_>, out: &mut Lines) {
