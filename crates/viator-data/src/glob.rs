@@ -49,6 +49,9 @@ pub fn literal_prefix(pattern: &[u8]) -> &[u8] {
     pattern.get(..end).unwrap_or_default()
 }
 
+/// Stars (runs of them) after which Redis gives up: such patterns match nothing.
+const MAX_STARS: usize = 1000;
+
 fn run<const NOCASE: bool>(pattern: &[u8], text: &[u8]) -> bool {
     if text.is_empty() {
         return pattern.is_empty();
@@ -56,11 +59,16 @@ fn run<const NOCASE: bool>(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (pattern, text);
     // What follows the last `*`, and the text at which it is to be tried next.
     let mut retry: Option<(&[u8], &[u8])> = None;
+    let mut stars = 0;
     loop {
         if let [b'*', rest @ ..] = p {
             p = rest;
             if p.is_empty() {
                 return true;
+            }
+            stars += usize::from(p.first() != Some(&b'*'));
+            if stars > MAX_STARS {
+                return false;
             }
             retry = Some((p, t));
             continue;
@@ -134,6 +142,14 @@ fn fold<const NOCASE: bool>(b: u8) -> u8 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn patterns_of_too_many_stars_match_nothing() {
+        let text = vec![b'a'; 5000];
+        assert!(matches(&b"*?".repeat(1000), &text));
+        assert!(!matches(&b"*?".repeat(1001), &text));
+        assert!(matches(&b"*".repeat(5000), &text));
+    }
 
     #[test]
     fn known_answers() {
