@@ -47,6 +47,12 @@ pub fn execute(
         Ok(e) => e,
         Err(error) => {
             let mark = out.mark();
+            if let Error::Arity(name) = &error
+                && let Some(e) = server.table.by_full_name(name.as_bytes())
+                && let Some(s) = local.stats.commands.get(e.id)
+            {
+                s.rejected.add(1);
+            }
             let exec = server.table.top(args.at(0)).filter(|e| e.is(Traits::EXEC));
             reject(local, server, session, exec, args, out, &error);
             finish_reply(session, out, mark);
@@ -431,11 +437,7 @@ fn account(
     if slower >= 0 && (ns / 1000) as i64 >= slower && !entry.flags.has(Flags::SKIP_SLOWLOG) {
         log_slow(local, server, session, args, (ns / 1000) as i64);
     }
-    let threshold = local.cfg.latency_monitor_threshold;
-    if threshold > 0 && (ns / 1_000_000) as i64 >= threshold {
-        let event = if entry.flags.has(Flags::FAST) { "fast-command" } else { "command" };
-        server.latency.lock().add(event, local.clock.now_ms() / 1000, (ns / 1_000_000) as u32);
-    }
+    local.note_latency(server, if entry.flags.has(Flags::FAST) { "fast-command" } else { "command" }, ns);
     if server.gate.load(Relaxed) & server_gate::MONITOR != 0 && !entry.flags.any(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
         crate::monitor::feed(local, server, session, args);
     }

@@ -280,7 +280,7 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>) {
         loop {
             let hz = local.cfg.hz.clamp(1, 500) as u64;
             thread::sleep(Duration::from_millis(1000 / hz));
-            local.begin_batch(&server);
+            let began = local.begin_batch(&server);
             if !server.cron_paused.load(Relaxed) {
                 viator_engine::expire::cycle(&mut local, &server, hz, &mut expire_at);
                 compact(&mut local, &server);
@@ -302,6 +302,8 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>) {
                 server.peak_memory.store(used, Relaxed);
                 server.peak_time.store(now / 1000, Relaxed);
             }
+            let spent = local.clock.read().saturating_sub(began);
+            local.stats.counters.timer_ns.add(spent);
         }
     });
     if let Err(e) = spawned {

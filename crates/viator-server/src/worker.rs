@@ -208,6 +208,7 @@ impl Worker {
                 }
             }
             let began = local.begin_batch(&server);
+            let commands = local.stats.counters.commands.get();
             for event in &events {
                 match event.token() {
                     WAKE => {
@@ -238,8 +239,11 @@ impl Worker {
             self.memory.publish(&counted);
             let counters = &local.stats.counters;
             counters.loops.add(1);
-            let end = local.clock.read();
-            local.stats.counters.loop_ns.add(end.saturating_sub(began));
+            counters.loop_max_commands.raise(counters.commands.get().saturating_sub(commands));
+            let ns = local.clock.read().saturating_sub(began);
+            let counters = &local.stats.counters;
+            counters.loop_ns.add(ns);
+            counters.loop_max_ns.raise(ns);
         }
     }
 
@@ -393,7 +397,7 @@ impl Worker {
         server.clients.add(shared.clone());
         let session = Session::new(shared, near, !local.cfg.requirepass.is_empty());
         self.by_id.insert(id, token);
-        self.conns.insert(token, Conn::new(stream, session, now));
+        self.conns.insert(token, Conn::new(stream, session, local.stats.clone(), now));
     }
 
     fn read(&mut self, token: usize, local: &mut Local, server: &Server, buf: &mut [u8], out: &mut Reply) {

@@ -211,7 +211,7 @@ fn digest(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
                     let mut one = Digest::default();
                     one.mix(e.key);
                     one.value(&e);
-                    all.join(one);
+                    all.add_digest(one);
                 });
             }
         }
