@@ -7,6 +7,9 @@
 //! Matching needs no recursion: only the last `*` seen is ever retried, so the cost is at most
 //! pattern length × text length.
 
+/// Runs of `*` before the end of a pattern beyond which nothing matches: Redis's bound of its recursion.
+const MAX_STARS: usize = 1000;
+
 /// What a pattern is, for callers that have a cheaper way than matching every candidate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -56,11 +59,18 @@ fn run<const NOCASE: bool>(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (pattern, text);
     // What follows the last `*`, and the text at which it is to be tried next.
     let mut retry: Option<(&[u8], &[u8])> = None;
+    let mut stars = 0;
     loop {
         if let [b'*', rest @ ..] = p {
             p = rest;
             if p.is_empty() {
                 return true;
+            }
+            if !p.starts_with(b"*") {
+                stars += 1;
+                if stars > MAX_STARS {
+                    return false;
+                }
             }
             retry = Some((p, t));
             continue;
@@ -134,6 +144,15 @@ fn fold<const NOCASE: bool>(b: u8) -> u8 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn more_stars_than_redis_recurses_for_match_nothing() {
+        let text = "a".repeat(3000);
+        assert!(matches("*?".repeat(1000).as_bytes(), text.as_bytes()));
+        assert!(matches(("*?".repeat(1000) + "**").as_bytes(), text.as_bytes()));
+        assert!(!matches("*?".repeat(1001).as_bytes(), text.as_bytes()));
+        assert!(matches(("**".repeat(1001) + "a").as_bytes(), text.as_bytes()));
+    }
 
     #[test]
     fn known_answers() {
