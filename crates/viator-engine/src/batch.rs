@@ -120,22 +120,22 @@ impl Batch {
         });
     }
 
-    /// Begins to load what the keys' lookups will touch: their buckets, then their entries.
+    /// Begins to load what the keys' lookups will touch: their slots, then their buckets, then their entries.
     pub fn load_ahead(&self, server: &Server, db: usize) {
         if self.keys.len() < 2 {
             return;
         }
         let ahead = self.keys.get(..MAX_AHEAD).unwrap_or(&self.keys);
-        for step in 0..2 {
+        for step in 0..3 {
             for k in ahead {
                 // a shard that is busy is left alone: this only saves time
                 let Some(mut guards) = server.keyspace.try_lock_one(k.loc.shard()) else { continue };
                 debug_assert!(guards.held().covers(Footprint::NONE.with(k.loc.shard())));
                 if let Some(part) = guards.shard(k.loc.shard()).db(db) {
-                    if step == 0 {
-                        part.prefetch_bucket(k.loc);
-                    } else {
-                        part.prefetch_entry(k.loc);
+                    match step {
+                        0 => part.prefetch_slot(k.loc),
+                        1 => part.prefetch_bucket(k.loc),
+                        _ => part.prefetch_entry(k.loc),
                     }
                 }
             }

@@ -71,12 +71,7 @@ impl<'s> AdminCtx<'_, 's> {
     /// As [`AdminCtx::with_keys`], for the keys of some shards only: those are locked for the time of `f`, so that a
     /// command may look at all keys shard after shard without holding everybody else up. The command must declare
     /// `Scope::All` all the same, so that a transaction holds the locks for it.
-    pub fn with_shards<R>(
-        &mut self,
-        shards: Footprint,
-        db: usize,
-        f: impl FnOnce(&mut ReadKeys<'_, 's>) -> R,
-    ) -> R {
+    pub fn with_shards<R>(&mut self, shards: Footprint, db: usize, f: impl FnOnce(&mut ReadKeys<'_, 's>) -> R) -> R {
         self.with_guards(shards, |guards, server, local| {
             let r = f(&mut ReadKeys::new(guards, server, local, db, true, &[]));
             // what expired on the way is told before the locks are released

@@ -207,7 +207,11 @@ impl<'a, 's> ReadKeys<'a, 's> {
     fn inspect_in(&mut self, db: usize, key: &[u8]) -> Option<(Loc, Handle)> {
         let found = self.find_in(db, key);
         let counters = &self.local.stats.counters;
-        if found.is_some() { counters.hits.add(1) } else { counters.misses.add(1) }
+        if found.is_some() {
+            counters.hits.add(1)
+        } else {
+            counters.misses.add(1)
+        }
         found
     }
 

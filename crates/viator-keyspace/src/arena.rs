@@ -51,9 +51,11 @@ pub const fn slot_bytes(len: usize) -> usize {
     if len <= MAX_CLASS { class_size(class_of(len)) } else { len.div_ceil(UNIT) * UNIT }
 }
 
+/// What is known of a page; its bytes are apart, so that looking entries up touches little else.
 #[derive(Default)]
 struct Page {
-    data: Box<[u8]>,
+    /// Bytes of the page; 0: vacant.
+    size: usize,
     class: u8,
     /// Live slots.
     live: u16,
@@ -67,12 +69,14 @@ struct Page {
 
 impl Page {
     fn has_room(&self) -> bool {
-        self.free != NO_SLOT || self.bump as usize * UNIT + class_size(self.class as usize) <= self.data.len()
+        self.free != NO_SLOT || self.bump as usize * UNIT + class_size(self.class as usize) <= self.size
     }
 }
 
 /// Pages of slots; see the module.
 pub struct Arena {
+    /// The pages' bytes.
+    data: Vec<Box<[u8]>>,
     pages: Vec<Page>,
     /// Numbers of pages whose memory was returned.
     vacant: Vec<u32>,
@@ -89,6 +93,7 @@ pub struct Arena {
 impl Default for Arena {
     fn default() -> Self {
         Arena {
+            data: Vec::new(),
             pages: Vec::new(),
             vacant: Vec::new(),
             roomy: [NONE; N_CLASSES],
@@ -136,28 +141,38 @@ impl Arena {
         self.roomy[class] = page;
     }
 
-    fn add_page(&mut self, page: Page) -> u32 {
-        self.capacity += page.data.len();
+    fn add_page(&mut self, size: usize, class: u8, live: u16) -> u32 {
+        self.capacity += size;
+        let data = vec![0; size].into_boxed_slice();
+        let page = Page { size, class, live, free: NO_SLOT, bump: 0, prev: NONE, next: NONE };
         match self.vacant.pop() {
             Some(n) => {
                 self.pages[n as usize] = page;
+                self.data[n as usize] = data;
                 n
             }
             None => {
                 let n = self.pages.len() as u32;
                 assert!(n < NONE >> UNIT_BITS, "a shard's arena is limited to 32 GiB");
                 self.pages.push(page);
+                self.data.push(data);
                 n
             }
         }
+    }
+
+    fn drop_page(&mut self, page: u32) {
+        self.capacity -= self.pages[page as usize].size;
+        self.pages[page as usize] = Page::default();
+        self.data[page as usize] = Box::default();
+        self.vacant.push(page);
     }
 
     /// A slot of at least `len` bytes, with undefined content. Its first byte must be made non-zero.
     pub fn alloc(&mut self, len: usize) -> Handle {
         if len > MAX_CLASS {
             let size = slot_bytes(len);
-            let data = vec![0; size].into_boxed_slice();
-            let n = self.add_page(Page { data, class: SOLO, live: 1, free: NO_SLOT, bump: 0, prev: NONE, next: NONE });
+            let n = self.add_page(size, SOLO, 1);
             self.live += size;
             return Handle(n << UNIT_BITS);
         }
@@ -171,16 +186,7 @@ impl Arena {
                 _ => PAGE,
             };
             self.count[class] += 1;
-            let data = vec![0; bytes].into_boxed_slice();
-            page = self.add_page(Page {
-                data,
-                class: class as u8,
-                live: 0,
-                free: NO_SLOT,
-                bump: 0,
-                prev: NONE,
-                next: NONE,
-            });
+            page = self.add_page(bytes, class as u8, 0);
             self.link(page);
         }
         let p = &mut self.pages[page as usize];
@@ -191,7 +197,8 @@ impl Arena {
         } else {
             let unit = p.free;
             let at = unit as usize * UNIT;
-            p.free = u16::from_le_bytes([p.data[at + 2], p.data[at + 3]]);
+            let data = &self.data[page as usize];
+            p.free = u16::from_le_bytes([data[at + 2], data[at + 3]]);
             unit
         };
         p.live += 1;
@@ -209,17 +216,15 @@ impl Arena {
         let unit = (handle.0 & ((1 << UNIT_BITS) - 1)) as u16;
         let p = &mut self.pages[page as usize];
         if p.class == SOLO {
-            self.live -= p.data.len();
-            self.capacity -= p.data.len();
-            *p = Page::default();
-            self.vacant.push(page);
-            return;
+            self.live -= p.size;
+            return self.drop_page(page);
         }
         let size = class_size(p.class as usize);
         let was_full = !p.has_room();
         let at = unit as usize * UNIT;
-        p.data[at] = FREE;
-        p.data[at + 2..at + 4].copy_from_slice(&p.free.to_le_bytes());
+        let data = &mut self.data[page as usize];
+        data[at] = FREE;
+        data[at + 2..at + 4].copy_from_slice(&p.free.to_le_bytes());
         p.free = unit;
         p.live -= 1;
         self.live -= size;
@@ -227,11 +232,8 @@ impl Arena {
             if !was_full {
                 self.unlink(page);
             }
-            let p = &mut self.pages[page as usize];
-            self.capacity -= p.data.len();
-            self.count[p.class as usize] -= 1;
-            *p = Page::default();
-            self.vacant.push(page);
+            self.count[self.pages[page as usize].class as usize] -= 1;
+            self.drop_page(page);
         } else if was_full {
             self.link(page);
         }
@@ -241,16 +243,16 @@ impl Arena {
     #[inline]
     pub fn bytes(&self, handle: Handle) -> &[u8] {
         let at = (handle.0 & ((1 << UNIT_BITS) - 1)) as usize * UNIT;
-        &self.pages[(handle.0 >> UNIT_BITS) as usize].data[at..]
+        &self.data[(handle.0 >> UNIT_BITS) as usize][at..]
     }
 
     /// Begins to load a slot: its first two cache lines.
     #[inline]
     pub fn prefetch(&self, handle: Handle) {
         let at = (handle.0 & ((1 << UNIT_BITS) - 1)) as usize * UNIT;
-        if let Some(p) = self.pages.get((handle.0 >> UNIT_BITS) as usize) {
-            prefetch_index::prefetch_index(&*p.data, at);
-            prefetch_index::prefetch_index(&*p.data, at + 64);
+        if let Some(p) = self.data.get((handle.0 >> UNIT_BITS) as usize) {
+            prefetch_index::prefetch_index(p, at);
+            prefetch_index::prefetch_index(p, at + 64);
         }
     }
 
@@ -258,20 +260,17 @@ impl Arena {
     #[inline]
     pub fn bytes_mut(&mut self, handle: Handle) -> &mut [u8] {
         let at = (handle.0 & ((1 << UNIT_BITS) - 1)) as usize * UNIT;
-        &mut self.pages[(handle.0 >> UNIT_BITS) as usize].data[at..]
+        &mut self.data[(handle.0 >> UNIT_BITS) as usize][at..]
     }
 
     /// Whether a remembered handle still names a live slot (perhaps another entry's).
     pub fn is_live(&self, handle: Handle) -> bool {
         let at = (handle.0 & ((1 << UNIT_BITS) - 1)) as usize * UNIT;
-        self.pages
-            .get((handle.0 >> UNIT_BITS) as usize)
-            .and_then(|p| {
-                let size = if p.class == SOLO { p.data.len() } else { class_size(p.class as usize) };
-                // a handle into the middle of another class's slot is no slot
-                if size == 0 || at % size != 0 { None } else { p.data.get(at) }
-            })
-            .is_some_and(|&b| b != FREE)
+        let page = (handle.0 >> UNIT_BITS) as usize;
+        let Some(p) = self.pages.get(page) else { return false };
+        let size = if p.class == SOLO { p.size } else { class_size(p.class as usize) };
+        // a handle into the middle of another class's slot is no slot
+        p.size != 0 && at % size == 0 && self.data[page].get(at).is_some_and(|&b| b != FREE)
     }
 
     /// Handles of the live slots of the emptiest shared page worth clearing: one that is less than half full while its
@@ -282,7 +281,7 @@ impl Arena {
         let (mut best, mut best_live, mut room, mut steps) = (NONE, u16::MAX, 0usize, 0);
         while page != NONE && steps < 64 {
             let p = &self.pages[page as usize];
-            let slots = p.data.len() / class_size(class);
+            let slots = p.size / class_size(class);
             room += slots - p.live as usize;
             if (p.live as usize) * 2 < slots && p.live < best_live {
                 (best, best_live) = (page, p.live);
@@ -294,7 +293,7 @@ impl Arena {
             return None;
         }
         let p = &self.pages[best as usize];
-        let slots = p.data.len() / class_size(class);
+        let slots = p.size / class_size(class);
         if room < slots {
             return None; // the others could not take them
         }

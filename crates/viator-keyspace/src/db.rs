@@ -235,13 +235,19 @@ impl DbShard {
         self.slots[loc.index()].table.find(loc.hash, |h| entry::key(arena.bytes(Handle(h))) == key).map(Handle)
     }
 
-    /// First step towards a key that will be looked up soon: begins to load its bucket.
+    /// First step towards a key that will be looked up soon: begins to load its slot.
+    #[inline]
+    pub fn prefetch_slot(&self, loc: Loc) {
+        prefetch_index::prefetch_index(&self.slots, loc.index());
+    }
+
+    /// Second step: begins to load its bucket.
     #[inline]
     pub fn prefetch_bucket(&self, loc: Loc) {
         self.slots[loc.index()].table.prefetch(loc.hash);
     }
 
-    /// Second step: begins to load the entry that is probably the key's.
+    /// Third step: begins to load the entry that is probably the key's.
     #[inline]
     pub fn prefetch_entry(&self, loc: Loc) {
         if let Some(h) = self.slots[loc.index()].table.candidate(loc.hash) {

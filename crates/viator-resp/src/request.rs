@@ -189,9 +189,9 @@ impl Parser {
         self.bulk = -1;
     }
 
-    /// Gives back memory of an unusually large command.
+    /// Gives back memory of an unusually large command, once it is over.
     pub fn shrink(&mut self) {
-        if self.ranges.capacity() > 1024 {
+        if self.missing == 0 && self.ranges.capacity() > 1024 {
             self.ranges = Vec::new();
         }
         if self.inline.capacity() > 4096 {
@@ -275,6 +275,9 @@ impl Parser {
             }
             return Ok(Parsed::Incomplete);
         };
+        if end > MAX_INLINE {
+            return err("Protocol error: too big inline request");
+        }
         let line = buf.get(..end).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let Some(words) = (self.split)(line) else {
@@ -298,6 +301,7 @@ fn header<'a>(buf: &'a [u8], from: usize, too_big: &str) -> Result<Option<(&'a [
     // header lines are a few digits: a plain loop beats a search routine
     let at = rest.iter().take(24).position(|&b| b == b'\r').or_else(|| memchr(b'\r', rest));
     match at {
+        Some(n) if n > MAX_INLINE => err(&format!("Protocol error: {too_big}")),
         Some(n) if rest.len() > n + 1 => Ok(rest.get(..n).map(|line| (line, from + n + 2))),
         Some(_) => Ok(None),
         None if rest.len() > MAX_INLINE => err(&format!("Protocol error: {too_big}")),
@@ -357,6 +361,9 @@ mod tests {
         assert_eq!(error(b"*1\r\n$-1\r\n"), "Protocol error: invalid bulk length");
         assert_eq!(error(b"*1\r\n$600000000\r\n"), "Protocol error: invalid bulk length");
         assert_eq!(error(&[b'a'; MAX_INLINE + 1]), "Protocol error: too big inline request");
+        // no matter whether the line's end has come
+        let whole = [&[b'a'; MAX_INLINE + 1][..], b"\r\n"].concat();
+        assert_eq!(error(&whole), "Protocol error: too big inline request");
         assert_eq!(error(&[&b"*"[..], &[b'1'; MAX_INLINE + 1]].concat()), "Protocol error: too big mbulk count string");
         assert_eq!(
             error(&[&b"*1\r\n$"[..], &[b'1'; MAX_INLINE + 1]].concat()),
@@ -369,6 +376,23 @@ mod tests {
         assert_eq!(Parser::new(split).parse(b"\r\nPING\r\n", LIMITS), Ok(Parsed::Nothing(2)));
         assert_eq!(Parser::new(split).parse(b"*0\r\n", LIMITS), Ok(Parsed::Nothing(4)));
         assert_eq!(Parser::new(split).parse(b"*-7\r\nX", LIMITS), Ok(Parsed::Nothing(5)));
+    }
+
+    /// The beginning of a command with many arguments is all that is known of them until its end has come.
+    #[test]
+    fn shrinking_forgets_no_arguments() {
+        let mut wire = b"*5000\r\n".to_vec();
+        for i in 0..5000 {
+            wire.extend(format!("$4\r\n{i:04}\r\n").bytes());
+        }
+        let mut p = Parser::new(split);
+        assert_eq!(p.parse(&wire[..wire.len() / 2], LIMITS), Ok(Parsed::Incomplete));
+        p.shrink();
+        assert_eq!(p.parse(&wire, LIMITS), Ok(Parsed::Command(wire.len())));
+        let args = p.args(&wire);
+        assert_eq!((args.len(), args.at(0), args.at(4999)), (5000, &b"0000"[..], &b"4999"[..]));
+        p.shrink();
+        assert_eq!(p.memory(), 0);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use viator_engine::args::{Args, OwnedArgs};
+use viator_engine::auth;
 use viator_engine::batch::{Batch, MAX_COMMANDS, Prepared};
 use viator_engine::client::flag;
 use viator_engine::dispatch::{self, Flow};
@@ -14,6 +15,9 @@ use viator_engine::server::Server;
 use viator_engine::session::{Blocked, Session};
 use viator_resp::reply::Reply;
 use viator_resp::request::{Limits, Parsed, Parser, ProtocolError};
+
+/// Most output that waits for a client that has not authenticated, bytes.
+const MAX_STRANGERS_OUTPUT: u64 = 1024;
 
 /// Output that the socket has not taken yet.
 enum Chunk {
@@ -45,8 +49,12 @@ pub struct Conn {
     pending_len: usize,
     /// Close once everything was sent.
     pub closing: bool,
+    /// Close at once.
+    broken: bool,
     /// The socket may have more to read.
     pub readable: bool,
+    /// The peer will send no more: what is there is read to its end, since no event will tell of it again.
+    pub ended: bool,
     /// Unix seconds since which the soft output limit is exceeded; 0: it is not.
     over_soft_since: i64,
     /// Unix milliseconds of the last input or output progress, for `timeout`.
@@ -76,7 +84,9 @@ impl Conn {
             sent: 0,
             pending_len: 0,
             closing: false,
+            broken: false,
             readable: true,
+            ended: false,
             over_soft_since: 0,
             last_ms: now_ms,
             armed: None,
@@ -94,17 +104,8 @@ impl Conn {
         self.session.shared.net_in.fetch_add(bytes.len() as u64, Relaxed);
         if self.session.blocked.is_some() || !self.input.is_empty() {
             self.input.extend_from_slice(bytes);
-            if self.input.len() as u64 > local.cfg.client_query_buffer_limit {
-                server.totals.query_buffer_limit_disconnections.add_shared(1);
-                tracing::warn!(
-                    "Closing client that reached max query buffer length: id={} addr={} (qbuf initial bytes: {})",
-                    self.session.id(),
-                    self.session.shared.addr,
-                    String::from_utf8_lossy(self.input.get(..64).unwrap_or(&self.input)).escape_debug()
-                );
-                return State::Closed;
-            }
-            return self.resume(local, server, out);
+            let state = self.resume(local, server, out);
+            return if state == State::Open { self.check_input_limit(local, server) } else { state };
         }
         let used = self.run(local, server, bytes, out);
         if let Some(rest) = bytes.get(used..)
@@ -113,7 +114,24 @@ impl Conn {
         {
             self.input.extend_from_slice(rest);
         }
-        self.finish(local, server, out)
+        let state = self.finish(local, server, out);
+        if state == State::Open { self.check_input_limit(local, server) } else { state }
+    }
+
+    /// Closes a client whose waiting input and queued transaction together are longer than allowed.
+    fn check_input_limit(&self, local: &Local, server: &Server) -> State {
+        let held = self.input.len() as u64 + self.session.shared.multi_args.load(Relaxed);
+        if held <= local.cfg.client_query_buffer_limit {
+            return State::Open;
+        }
+        server.totals.query_buffer_limit_disconnections.add_shared(1);
+        tracing::warn!(
+            "Closing client that reached max query buffer length: id={} addr={} (qbuf initial bytes: {})",
+            self.session.id(),
+            self.session.shared.addr,
+            String::from_utf8_lossy(self.input.get(..64).unwrap_or(&self.input)).escape_debug()
+        );
+        State::Closed
     }
 
     /// Executes what is in the input buffer.
@@ -255,25 +273,34 @@ impl Conn {
             self.closing = true;
         }
         let shared = &self.session.shared;
-        shared.commands.store(shared.commands.load(Relaxed) + 1, Relaxed);
         if shared.has_mail() {
             out.raw(&shared.take_mail());
         }
         if out.len() > 1 << 20 {
-            if !self.flush(out) {
+            if !self.flush(out) || self.check_output_limit(local, server) == State::Closed {
                 self.closing = true;
+                self.broken = true;
             }
             out.set_resp3(self.session.resp3);
         }
         end
     }
 
-    /// Ends a turn: sends, checks limits, publishes buffer sizes.
+    /// Ends a turn. What a connection that is over could not send is thrown away: `out` serves the next one.
     fn finish(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
+        let state = self.end_turn(local, server, out);
+        if state == State::Closed {
+            out.clear();
+        }
+        state
+    }
+
+    /// Sends, checks limits, publishes buffer sizes.
+    fn end_turn(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
         if self.session.shared.has_mail() {
             out.raw(&self.session.shared.take_mail());
         }
-        if self.session.shared.kill.load(Relaxed) {
+        if self.broken || self.session.shared.kill.load(Relaxed) {
             return State::Closed;
         }
         if !self.flush(out) {
@@ -282,7 +309,7 @@ impl Conn {
         let shared = &self.session.shared;
         shared.qbuf.store(self.input.len() as u64, Relaxed);
         shared.qbuf_free.store((self.input.capacity() - self.input.len()) as u64, Relaxed);
-        shared.argv_mem.store(self.parser.memory() as u64, Relaxed);
+        shared.argv_mem.store(if self.parser.in_command() { self.parser.memory() as u64 } else { 0 }, Relaxed);
         if self.closing && self.pending.is_empty() {
             return State::Closed;
         }
@@ -303,7 +330,9 @@ impl Conn {
         };
         let n = self.pending_len as u64;
         let now = local.clock.now_ms() / 1000;
-        let hard = limits.hard > 0 && n >= limits.hard;
+        // who has not authenticated could send without end and never read
+        let stranger = n > MAX_STRANGERS_OUTPUT && auth::required(&self.session, &local.cfg);
+        let hard = stranger || (limits.hard > 0 && n >= limits.hard);
         let over_soft = limits.soft > 0 && n >= limits.soft;
         if !over_soft {
             self.over_soft_since = 0;

@@ -14,7 +14,6 @@ pub use start::version_line;
 
 use host::{Control, Process};
 use parking_lot::Mutex;
-use start::REDIS_VERSION;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::process::ExitCode;
@@ -23,6 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use viator_engine::REDIS_VERSION;
 use viator_engine::config::{Config, Loaded};
 use viator_engine::local::Local;
 use viator_engine::server::{Garbage, Parts, Server};

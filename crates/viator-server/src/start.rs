@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use viator_engine::config::{Config, Loaded, Supervised};
 
 /// The version of Redis whose behaviour this is.
-pub use viator_engine::info::REDIS_VERSION;
+use viator_engine::REDIS_VERSION;
 
 /// What `--version` prints: test tools of clients parse it.
 pub fn version_line() -> String {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use viator_engine::client::ClientShared;
+use viator_engine::client_evict::evict_clients;
 use viator_engine::local::Local;
 use viator_engine::server::{Server, gate};
 use viator_engine::session::{Blocked, Session};
@@ -219,7 +220,11 @@ impl Worker {
                         if event.is_writable() {
                             self.write(t, &server);
                         }
-                        if event.is_readable() || event.is_read_closed() || event.is_error() {
+                        let ended = event.is_read_closed() || event.is_error();
+                        if ended && let Some(conn) = self.conns.get_mut(t) {
+                            conn.ended = true;
+                        }
+                        if ended || event.is_readable() {
                             self.read(t, &mut local, &server, &mut buf, &mut out);
                         }
                     }
@@ -414,7 +419,7 @@ impl Worker {
                         return self.close(token, server);
                     }
                     arm(conn, &mut self.waits);
-                    if n < buf.len() {
+                    if n < buf.len() && !conn.ended {
                         conn.readable = false;
                         return; // the socket is empty: the next event tells of more
                     }
@@ -459,6 +464,9 @@ impl Worker {
                 server.host.wake_all();
                 self.recheck(local, server, out);
             }
+        }
+        if self.index == 0 && server.gate.load(Relaxed) & gate::CLIENT_EVICTION != 0 {
+            evict_clients(server, &local.cfg);
         }
         if now - *last < 500 {
             return;

@@ -119,8 +119,7 @@ impl Restore {
             } else if args::is(option, "FREQ") && r.idle.is_none() {
                 let freq = args::int(options.next().ok_or(Error::Syntax)?)?;
                 r.freq = Some(
-                    u8::try_from(freq)
-                        .map_err(|_| Error::Static("ERR Invalid FREQ value, must be >= 0 and <= 255"))?,
+                    u8::try_from(freq).map_err(|_| Error::Static("ERR Invalid FREQ value, must be >= 0 and <= 255"))?,
                 );
             } else {
                 return Err(Error::Syntax);

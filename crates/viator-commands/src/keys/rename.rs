@@ -168,9 +168,8 @@ const SAME: &str = "ERR source and destination objects are the same";
 
 /// The database that argument `i` names.
 fn database(ctx: &WriteCtx<'_, '_>, i: usize) -> Result<usize, Error> {
-    let n = i32::try_from(args::int(ctx.args.at(i))?).map_err(|_| {
-        Error::Static("ERR value is out of range, value must between -2147483648 and 2147483647")
-    })?;
+    let n = i32::try_from(args::int(ctx.args.at(i))?)
+        .map_err(|_| Error::Static("ERR value is out of range, value must between -2147483648 and 2147483647"))?;
     usize::try_from(n).ok().filter(|db| *db < ctx.server.keyspace.databases()).ok_or(Error::DbIndex)
 }
 

@@ -245,7 +245,8 @@ fn randomkey(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     loop {
         let mut lens = [0; SHARDS];
         for (shard, len) in lens.iter_mut().enumerate() {
-            *len = ctx.with_shards(Footprint::NONE.with(shard), db, |keys| keys.shard(shard).db(db).map_or(0, |d| d.len()));
+            *len = ctx
+                .with_shards(Footprint::NONE.with(shard), db, |keys| keys.shard(shard).db(db).map_or(0, |d| d.len()));
         }
         let total: usize = lens.iter().sum();
         if total == 0 {

@@ -39,18 +39,17 @@ pub enum Weight {
 }
 
 /// The elements in order, as far as wanted; `None` if one is to be ordered by a number and has none.
-pub fn arrange(
-    items: Vec<Vec<u8>>,
-    order: Order,
-    mut weight: impl FnMut(&[u8]) -> Weight,
-) -> Option<Vec<Vec<u8>>> {
+pub fn arrange(items: Vec<Vec<u8>>, order: Order, mut weight: impl FnMut(&[u8]) -> Weight) -> Option<Vec<Vec<u8>>> {
     if order.alpha {
         let mut weighted: Vec<(Weight, Vec<u8>)> = items.into_iter().map(|i| (weight(&i), i)).collect();
         weighted.sort_by(|a, b| {
-            directed(order, match (&a.0, &b.0) {
-                (Weight::Other(x), Weight::Other(y)) => x.cmp(y),
-                _ => a.1.cmp(&b.1),
-            })
+            directed(
+                order,
+                match (&a.0, &b.0) {
+                    (Weight::Other(x), Weight::Other(y)) => x.cmp(y),
+                    _ => a.1.cmp(&b.1),
+                },
+            )
         });
         Some(order.cut(weighted.into_iter().map(|w| w.1).collect(), false))
     } else {

@@ -1,10 +1,10 @@
 //! COMMAND: what the server knows about its commands.
 
-use viator_engine::command::{Acl, ArgKind, ArgSpec, Command, Flags, Group, Handler};
 use super::command_docs::write_docs;
 use super::command_info::write_info;
 use crate::help::help;
 use viator_engine::args::{self, Args};
+use viator_engine::command::{Acl, ArgKind, ArgSpec, Command, Flags, Group, Handler};
 use viator_engine::command::{KeyFlags, Outcome};
 use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;

@@ -1,6 +1,5 @@
 //! CONFIG: the configuration at run time.
 
-use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler};
 use crate::help::help;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use viator_engine::command::Outcome;
+use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler};
 use viator_engine::config::{self as configuration, Config, Directive, SetContext};
 use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;
@@ -217,9 +217,11 @@ fn config_set(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
             ctx.local.redact.push(i + 3);
         }
     }
-    let pairs: Vec<(&[u8], &[u8])> =
-        words.chunks(2).map(|c| if let [name, value] = c { Some((*name, *value)) } else { None }).collect::<Option<_>>()
-            .ok_or_else(|| Error::Arity(ctx.entry.name.clone()))?;
+    let pairs: Vec<(&[u8], &[u8])> = words
+        .chunks(2)
+        .map(|c| if let [name, value] = c { Some((*name, *value)) } else { None })
+        .collect::<Option<_>>()
+        .ok_or_else(|| Error::Arity(ctx.entry.name.clone()))?;
     let server = ctx.server;
     loop {
         let old = server.config.load();
@@ -229,9 +231,10 @@ fn config_set(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         };
         let updated = configuration::config_set(&old, &pairs, context).map_err(Error::text)?;
         // what touches the system comes first: if it fails, nothing has changed
-        server.host.apply_config(&old, &updated.config, &updated.changed).map_err(|(name, text)| {
-            Error::text(configuration::set_failed(&name, &text))
-        })?;
+        server
+            .host
+            .apply_config(&old, &updated.config, &updated.changed)
+            .map_err(|(name, text)| Error::text(configuration::set_failed(&name, &text)))?;
         // unless another client was faster: then once more, on top of its change
         let fresh = |now: &Arc<Config>| if Arc::ptr_eq(now, &old) { Ok(updated.config) } else { Err(()) };
         if server.config.update(fresh).is_ok() {

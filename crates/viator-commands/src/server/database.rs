@@ -1,8 +1,8 @@
 //! Whole databases: DBSIZE, FLUSHALL, FLUSHDB, SWAPDB.
 
-use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope};
 use viator_engine::args;
 use viator_engine::command::Outcome;
+use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope};
 use viator_engine::ctx::{ReadCtx, WriteCtx};
 use viator_engine::error::Error;
 
@@ -163,9 +163,8 @@ fn swapdb(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     if ctx.keys.cfg().cluster_enabled {
         return Err(Error::Static("ERR SWAPDB is not allowed in cluster mode"));
     }
-    let int = |i: usize, text| {
-        args::int(ctx.args.at(i)).ok().and_then(|n| i32::try_from(n).ok()).ok_or(Error::Static(text))
-    };
+    let int =
+        |i: usize, text| args::int(ctx.args.at(i)).ok().and_then(|n| i32::try_from(n).ok()).ok_or(Error::Static(text));
     let a = int(1, "ERR invalid first DB index")?;
     let b = int(2, "ERR invalid second DB index")?;
     let within = |n: i32| usize::try_from(n).ok().filter(|n| *n < ctx.server.keyspace.databases());

@@ -6,13 +6,13 @@ use crate::keys::object::encoding;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use viator_engine::args;
+use viator_engine::command::{Command, Flags, Group, Handler, Outcome, Scope, Traits};
 use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;
 use viator_engine::evict;
 use viator_engine::server::Server;
 use viator_keyspace::rdb::Writer;
 use viator_keyspace::{EntryRef, Expiry, NewValue, ValueRef};
-use viator_engine::command::{Command, Flags, Group, Handler, Outcome, Scope, Traits};
 
 /// DEBUG.
 pub static DEBUG: Command = Command {
@@ -189,9 +189,7 @@ fn htstats_key(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         (if let ValueRef::Object(o) = e.value { o.len() } else { 0 }, encoding(e) == "hashtable")
     })?;
     if !table {
-        return Err(Error::Static(
-            "ERR The value stored at the specified key is not represented using an hash table",
-        ));
+        return Err(Error::Static("ERR The value stored at the specified key is not represented using an hash table"));
     }
     let text = format!(
         "Hash table 0 stats (main hash table):\n table size: {}\n number of elements: {size}\n",

@@ -22,11 +22,6 @@ impl Digest {
         self.0.copy_from_slice(&hash);
     }
 
-    /// Adds another digest's own digest: an element of something without order.
-    pub fn add_digest(&mut self, other: Digest) {
-        self.add(&other.0);
-    }
-
     /// Takes over another digest as it is: a key of a database.
     pub fn join(&mut self, other: Digest) {
         self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine ^= theirs);

@@ -1,13 +1,14 @@
 //! INFO, and short questions about the server: LASTSAVE, LOLWUT, ROLE, TIME.
 
-use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope};
 use super::art;
 use std::sync::atomic::Ordering::Relaxed;
 use viator_engine::args;
 use viator_engine::command::Outcome;
+use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope};
 use viator_engine::ctx::AdminCtx;
 
-use viator_engine::info::{self, KeyFacts, REDIS_VERSION, Sections, Source};
+use viator_engine::REDIS_VERSION;
+use viator_engine::info::{self, KeyFacts, Sections, Source};
 
 /// INFO.
 pub static INFO: Command = Command {

@@ -1,9 +1,9 @@
 //! LATENCY: latency events and histograms.
 
-use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler};
 use super::latency_report::{doctor, graph};
 use crate::help::help;
 use viator_engine::command::Outcome;
+use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler};
 use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;
 use viator_engine::info::commands::{Histogram, histograms};

@@ -99,7 +99,9 @@ pub fn doctor(monitor: &LatencyMonitor, cfg: &Config) -> String {
             ));
         }
         advise("SLOWLOG GET shows which commands were slow.");
-        advise("Long commands on one key hold back other commands on keys of the same shard: prefer many small values.");
+        advise(
+            "Long commands on one key hold back other commands on keys of the same shard: prefer many small values.",
+        );
     }
     if has("fast-command") {
         advise("Commands that are fast by nature were slow: the machine may be short of CPU, or swapping.");
@@ -166,7 +168,10 @@ mod tests {
     #[test]
     fn doctor_names_the_event() {
         let d = doctor(&monitor(&[(10, 100), (12, 200)]), &Config::default());
-        assert!(d.contains("1. command: 2 latency spikes (average 150ms, mean deviation 50ms, period 1.00 sec)"), "{d}");
+        assert!(
+            d.contains("1. command: 2 latency spikes (average 150ms, mean deviation 50ms, period 1.00 sec)"),
+            "{d}"
+        );
         assert!(doctor(&LatencyMonitor::default(), &Config::default()).contains("off"));
     }
 }

@@ -1,9 +1,9 @@
 //! MEMORY: what takes the memory.
 
-use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler, Scope};
 use viator_engine::args;
 use viator_engine::client::flag;
 use viator_engine::command::Outcome;
+use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler, Scope};
 use viator_engine::ctx::{AdminCtx, ReadCtx};
 use viator_engine::error::Error;
 use viator_engine::info::{Fragmentation, KeyFacts, MemoryFacts};
@@ -215,11 +215,9 @@ fn memory_stats(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     stats.bytes("allocator.active", process.active);
     stats.bytes("allocator.resident", process.resident);
     stats.bytes("allocator.muzzy", process.muzzy);
-    for (name, e) in [
-        ("allocator-fragmentation", f.allocator),
-        ("allocator-rss", f.allocator_rss),
-        ("rss-overhead", f.rss),
-    ] {
+    for (name, e) in
+        [("allocator-fragmentation", f.allocator), ("allocator-rss", f.allocator_rss), ("rss-overhead", f.rss)]
+    {
         stats.ratio(&format!("{name}.ratio"), e.ratio);
         stats.signed(&format!("{name}.bytes"), e.bytes);
     }

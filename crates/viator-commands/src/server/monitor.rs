@@ -1,9 +1,9 @@
 //! MONITOR: the stream of executed commands.
 
-use viator_engine::command::{Command, Flags, Group, Handler};
 use std::sync::atomic::Ordering::Relaxed;
 use viator_engine::client::flag;
 use viator_engine::command::Outcome;
+use viator_engine::command::{Command, Flags, Group, Handler};
 use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;
 use viator_engine::server::gate as server_gate;

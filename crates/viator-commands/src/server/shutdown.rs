@@ -1,8 +1,8 @@
 //! SHUTDOWN.
 
-use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler};
 use viator_engine::args;
 use viator_engine::command::Outcome;
+use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler};
 use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;
 use viator_engine::server::ShutdownRequest;

@@ -1,9 +1,9 @@
 //! SLOWLOG: commands that took long.
 
-use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler};
 use crate::help::{bad_subcommand, help};
 use viator_engine::args;
 use viator_engine::command::Outcome;
+use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler};
 use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;
 

@@ -47,19 +47,6 @@ pub(super) enum When<'a> {
     At(Unit, &'a [u8]),
 }
 
-/// On what the write depends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Condition<'a> {
-    /// Nothing.
-    None,
-    /// NX: the key is absent.
-    Absent,
-    /// XX: the key is there.
-    Present,
-    /// IFEQ, IFNE, IFDEQ, IFDNE.
-    Compare(Compare, &'a [u8]),
-}
-
 /// How a value is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Compare {
@@ -117,7 +104,10 @@ pub(super) fn digest(value: &[u8]) -> [u8; 16] {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Options<'a> {
     pub(super) when: When<'a>,
-    pub(super) condition: Condition<'a>,
+    /// NX (`false`) and XX (`true`): whether the key must be there.
+    pub(super) exists: Option<bool>,
+    /// IFEQ, IFNE, IFDEQ, IFDNE with their argument.
+    pub(super) compare: Option<(Compare, &'a [u8])>,
     /// GET.
     pub(super) get: bool,
 }
@@ -137,7 +127,7 @@ pub(super) struct Grammar {
 /// # Errors
 /// [`Error::Syntax`].
 pub(super) fn options(args: Args<'_>, grammar: Grammar) -> Result<Options<'_>, Error> {
-    let mut o = Options { when: When::Unsaid, condition: Condition::None, get: false };
+    let mut o = Options { when: When::Unsaid, exists: None, compare: None, get: false };
     let mut words = args.iter();
     while let Some(word) = words.next() {
         let unit = match () {
@@ -168,20 +158,25 @@ pub(super) fn options(args: Args<'_>, grammar: Grammar) -> Result<Options<'_>, E
             o.get = true;
             continue;
         }
-        let condition = match Compare::parse(word) {
-            _ if grammar.exists && is(word, "NX") => Condition::Absent,
-            _ if grammar.exists && is(word, "XX") => Condition::Present,
-            Some(c) if grammar.compare => Condition::Compare(c, words.next().ok_or(Error::Syntax)?),
-            _ => return Err(Error::Syntax),
+        let exists = match () {
+            _ if !grammar.exists => None,
+            _ if is(word, "NX") => Some(false),
+            _ if is(word, "XX") => Some(true),
+            _ => None,
         };
-        let again = match (o.condition, condition) {
-            (Condition::Compare(a, _), Condition::Compare(b, _)) => a == b,
-            (before, condition) => before == Condition::None || before == condition,
-        };
-        if !again {
+        if exists.is_some() {
+            if o.exists.is_some() && o.exists != exists {
+                return Err(Error::Syntax);
+            }
+            o.exists = exists;
+            continue;
+        }
+        let compare = Compare::parse(word).filter(|_| grammar.compare).ok_or(Error::Syntax)?;
+        // as the reference has it: NX and XX may follow a comparison, but not come before it
+        if o.exists.is_some() || o.compare.is_some_and(|(before, _)| before != compare) {
             return Err(Error::Syntax);
         }
-        o.condition = condition;
+        o.compare = Some((compare, words.next().ok_or(Error::Syntax)?));
     }
     Ok(o)
 }
@@ -195,12 +190,21 @@ mod tests {
 
     fn read(line: &str) -> Result<String, Error> {
         let owned = OwnedArgs::from_slices(line.split_whitespace());
-        options(owned.args(), ALL).map(|o| format!("{:?} {:?} {}", o.when, o.condition, o.get))
+        options(owned.args(), ALL).map(|o| format!("{o:?}"))
     }
 
     #[test]
     fn options_exclude_others_of_their_kind() {
-        for good in ["", "NX NX", "EX 1 EX 2", "KEEPTTL KEEPTTL", "IFEQ a IFEQ b GET GET", "get xx px 5", "IFEQ IFEQ"] {
+        for good in [
+            "",
+            "NX NX",
+            "EX 1 EX 2",
+            "KEEPTTL KEEPTTL",
+            "IFEQ a IFEQ b GET GET",
+            "get xx px 5",
+            "IFEQ IFEQ",
+            "IFEQ a NX",
+        ] {
             assert!(read(good).is_ok(), "{good}");
         }
         for bad in [

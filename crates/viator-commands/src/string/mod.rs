@@ -95,7 +95,7 @@ pub(crate) fn computed(bytes: &mut Vec<u8>, raw: bool) -> NewValue<'_> {
 
 /// `proto-max-bulk-len`.
 pub(crate) fn max_len(cfg: &Config) -> u64 {
-    cfg.proto_max_bulk_len.max(0) as u64
+    cfg.proto_max_bulk_len
 }
 
 /// Makes room for a string of `len` bytes that grows step by step: amortised, but with at most a quarter (and for up to

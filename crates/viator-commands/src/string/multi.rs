@@ -9,7 +9,7 @@ use viator_engine::ctx::{ReadCtx, WriteCtx, reply_string};
 use viator_engine::error::Error;
 use viator_keyspace::{Expiry, NewValue};
 
-use super::expiry::{self, Condition, Grammar, When};
+use super::expiry::{self, Grammar, When};
 use crate::declare::{KEY, OW_INSERT, OW_UPDATE, RO_ACCESS, keys};
 
 /// Shared by MSET, MSETNX and MSETEX.
@@ -187,11 +187,7 @@ fn msetex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         When::Keep => Expiry::Keep,
         When::Unsaid | When::Persist => Expiry::Clear,
     };
-    let fits = match options.condition {
-        Condition::Absent => pairs(args, n).all(|(key, _)| !ctx.keys.exists(key)),
-        Condition::Present => pairs(args, n).all(|(key, _)| ctx.keys.exists(key)),
-        Condition::None | Condition::Compare(..) => true,
-    };
+    let fits = options.exists.is_none_or(|wanted| pairs(args, n).all(|(key, _)| ctx.keys.exists(key) == wanted));
     if fits {
         for (key, value) in pairs(args, n) {
             if let Expiry::At(_) = expiry {

@@ -7,7 +7,7 @@ use viator_engine::ctx::{WriteCtx, reply_string};
 use viator_engine::error::Error;
 use viator_keyspace::{Expiry, NewValue};
 
-use super::expiry::{self, Compare, Condition, Grammar, Unit, When};
+use super::expiry::{self, Compare, Grammar, Unit, When};
 use crate::declare::{
     KEY, OW_INSERT, OW_UPDATE, RW_ACCESS_UPDATE_VARIABLE_FLAGS, RW_DELETE_VARIABLE_FLAGS, noted, one_key,
 };
@@ -99,14 +99,13 @@ fn set(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         reply_string(ctx.out, ctx.keys.lookup(key).map(|e| e.value))?;
     }
     let spot = ctx.keys.spot(key);
-    let fits = match options.condition {
-        Condition::None => true,
-        Condition::Absent => !spot.is_occupied(),
-        Condition::Present => spot.is_occupied(),
-        Condition::Compare(how, wanted) => match ctx.keys.entry_at(spot) {
+    let fits = match options.compare {
+        _ if options.exists.is_some_and(|wanted| wanted != spot.is_occupied()) => false,
+        Some((how, wanted)) => match ctx.keys.entry_at(spot) {
             Some(e) => how.holds(super::bytes(e.value, &mut itoa::Buffer::new())?, wanted)?,
             None => how.holds_for_none(),
         },
+        None => true,
     };
     if !fits {
         if !options.get {

@@ -6,8 +6,8 @@ mod memory;
 mod process;
 mod stats;
 
+pub use crate::REDIS_VERSION;
 pub use keys::{DbFacts, KeyFacts};
-pub use process::REDIS_VERSION;
 pub use memory::{Excess, Fragmentation, MemoryFacts};
 
 use crate::args::Args;

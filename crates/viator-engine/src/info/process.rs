@@ -1,13 +1,11 @@
 //! The sections Server, Clients, Threads and CPU.
 
 use super::{Lines, Source};
+use crate::REDIS_VERSION;
 use crate::client::flag;
 use crate::evict::LRU_MAX;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
-
-/// The version of Redis whose behaviour this server has.
-pub const REDIS_VERSION: &str = "8.4.0";
 
 pub(super) fn server(source: &Source<'_>, out: &mut Lines) {
     let (s, cfg) = (source.server, source.cfg);
@@ -82,10 +80,7 @@ pub(super) fn clients(source: &Source<'_>, out: &mut Lines) {
 /// Reads and writes of the threads that serve connections, by worker number.
 fn workers(source: &Source<'_>) -> BTreeMap<usize, (u64, u64)> {
     let threads = source.server.threads();
-    threads
-        .iter()
-        .filter_map(|t| Some((*t.worker.get()?, (t.counters.reads.get(), t.counters.writes.get()))))
-        .collect()
+    threads.iter().filter_map(|t| Some((*t.worker.get()?, (t.counters.reads.get(), t.counters.writes.get())))).collect()
 }
 
 pub(super) fn threads(source: &Source<'_>, out: &mut Lines) {

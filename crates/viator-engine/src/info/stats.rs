@@ -44,7 +44,13 @@ pub(super) fn stats(source: &Source<'_>, out: &mut Lines) {
     out.line("total_commands_processed", s.sum(|c| &c.commands));
     let (ops, net_in, net_out, loops, loop_ns) = {
         let r = s.rates.lock();
-        (r.ops.per_second(), r.net_in.per_second(), r.net_out.per_second(), r.loops.per_second(), r.loop_ns.per_second())
+        (
+            r.ops.per_second(),
+            r.net_in.per_second(),
+            r.net_out.per_second(),
+            r.loops.per_second(),
+            r.loop_ns.per_second(),
+        )
     };
     out.line("instantaneous_ops_per_sec", ops as u64);
     out.line("total_net_input_bytes", s.sum(|c| &c.net_in));
