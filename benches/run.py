@@ -16,6 +16,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -499,7 +500,7 @@ def write_docs(sections):
             die(f"{DOCS} has no place for {name}: {begin} … {end}")
         head, _, rest = text.partition(begin)
         _, _, tail = rest.partition(end)
-        text = "\n".join([head + begin, *lines, end + tail])
+        text = "\n".join([head + begin, "", *lines, "", end + tail])
     DOCS.write_text(text)
     say(f"wrote {', '.join(sections)} to {DOCS.relative_to(ROOT)}")
 
@@ -560,7 +561,10 @@ def main():
     parser.add_argument("--port", type=int, default=23000, metavar="BASE", help="first port to use (23000)")
     parser.add_argument("--write", action="store_true", help="also put the tables into docs/performance.md")
     args = parser.parse_args()
+    if args.write and not set(args.only) <= set(GROUPS):
+        die("--write takes whole sections: " + ", ".join(GROUPS))
     setup = Setup(args)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server stays behind
     load_before = os.getloadavg()[0]
     if load_before > 0.5:
         say(f"the load average is {load_before:.2f}: on a busy machine the figures mean little")
