@@ -137,11 +137,17 @@ pub(crate) fn lookup<'s>(server: &'s Server, session: &mut Session, args: Args<'
     Ok(entry)
 }
 
+/// Foreign bytes as an error line shows them: at most `max`, and only up to a NUL.
 fn lossy(bytes: &[u8], max: usize) -> String {
+    let bytes = bytes.split(|b| *b == 0).next().unwrap_or_default();
     String::from_utf8_lossy(bytes.get(..max).unwrap_or(bytes)).into_owned()
 }
 
 fn unknown(args: Args<'_>) -> Error {
+    let name = lossy(args.at(0), 128);
+    if args.len() == 1 {
+        return Error::text(format!("ERR unknown command '{name}'"));
+    }
     let mut shown = String::new();
     for a in args.from(1).iter() {
         if shown.len() >= 128 {
@@ -149,7 +155,7 @@ fn unknown(args: Args<'_>) -> Error {
         }
         shown += &format!("'{}' ", lossy(a, 128 - shown.len()));
     }
-    Error::text(format!("ERR unknown command '{}', with args beginning with: {shown}", lossy(args.at(0), 128)))
+    Error::text(format!("ERR unknown command '{name}', with args beginning with: {shown}"))
 }
 
 /// Replies an error that came before execution. Such a one ends in a transaction that EXEC will abort; a refused EXEC
