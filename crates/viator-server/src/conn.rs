@@ -20,8 +20,6 @@ use viator_resp::request::{Limits, Parsed, Parser, ProtocolError};
 
 /// Most output that waits for a client that has not authenticated, bytes.
 const MAX_STRANGERS_OUTPUT: u64 = 1024;
-/// What the reference counts of a reply beyond the output limits: its first buffer.
-const REPLY_BUFFER: u64 = 16 * 1024;
 
 /// Output that the socket has not taken yet.
 enum Chunk {
@@ -294,7 +292,7 @@ impl Conn {
             out.raw(&shared.take_mail());
         }
         let hard = self.output_limits(local).hard;
-        if hard > 0 && (out.len() + self.pending_len) as u64 > hard.saturating_add(REPLY_BUFFER) {
+        if hard > 0 && (out.len() + self.pending_len) as u64 >= hard {
             // as in Redis, nothing of such a reply is sent
             self.pending_len += out.len();
             if self.check_output_limit(local, server) == State::Closed {
