@@ -12,8 +12,8 @@ use viator_engine::client::flag;
 use viator_engine::dispatch::{self, Flow};
 use viator_engine::local::Local;
 use viator_engine::server::Server;
-use viator_engine::stats::ThreadStats;
 use viator_engine::session::{Blocked, Session};
+use viator_engine::stats::ThreadStats;
 use viator_resp::reply::Reply;
 use viator_resp::request::{Limits, Parsed, Parser, ProtocolError};
 
