@@ -448,6 +448,9 @@ fn account(
 #[cold]
 fn log_slow(local: &Local, server: &Server, session: &Session, args: Args<'_>, us: i64) {
     let max = usize::try_from(local.cfg.slowlog_max_len).unwrap_or(0);
+    if max == 0 {
+        return; // nothing is kept, and no number is spent
+    }
     let name = session.shared.identity.lock().name.clone();
     let shown = local.redacted(args);
     let args = shown.as_ref().map_or(args, OwnedArgs::args);
