@@ -192,6 +192,9 @@ enum Check {
     Block,
 }
 
+/// Arguments from this length on are looked at as memory of the client at once, not when the timer comes round.
+const LARGE_ARGUMENTS: usize = 32 * 1024;
+
 /// Everything that is not checked on the fast path.
 #[cold]
 fn check(
@@ -208,6 +211,14 @@ fn check(
         }
         reject(local, server, session, Some(entry).filter(|e| e.is(Traits::EXEC)), args, out, &error);
         return Check::Done;
+    }
+    if server.gate.load(Relaxed) & server_gate::CLIENT_EVICTION != 0 && args.bytes() >= LARGE_ARGUMENTS {
+        session.shared.argv_mem.store(args.bytes() as u64, Relaxed);
+        crate::client_evict::evict_clients(server, &local.cfg);
+        if session.shared.kill.load(Relaxed) {
+            session.close_after_reply = true;
+            return Check::Done;
+        }
     }
     // what is paused is not even queued
     if server.gate.load(Relaxed) & server_gate::PAUSED != 0 && paused(local, server, session, entry) {

@@ -9,6 +9,7 @@ use viator_engine::args::{Args, OwnedArgs};
 use viator_engine::auth;
 use viator_engine::batch::{Batch, MAX_COMMANDS, Prepared};
 use viator_engine::client::flag;
+use viator_engine::config::OutputBufferLimit;
 use viator_engine::dispatch::{self, Flow};
 use viator_engine::local::Local;
 use viator_engine::server::Server;
@@ -19,6 +20,8 @@ use viator_resp::request::{Limits, Parsed, Parser, ProtocolError};
 
 /// Most output that waits for a client that has not authenticated, bytes.
 const MAX_STRANGERS_OUTPUT: u64 = 1024;
+/// What the reference counts of a reply beyond the output limits: its first buffer.
+const REPLY_BUFFER: u64 = 16 * 1024;
 
 /// Output that the socket has not taken yet.
 enum Chunk {
@@ -107,7 +110,7 @@ impl Conn {
         self.last_ms = local.clock.now_ms();
         self.session.shared.net_in.fetch_add(bytes.len() as u64, Relaxed);
         if self.session.blocked.is_some() || !self.input.is_empty() {
-            self.input.extend_from_slice(bytes);
+            self.keep(bytes);
             let state = self.resume(local, server, out);
             return if state == State::Open { self.check_input_limit(local, server) } else { state };
         }
@@ -116,10 +119,20 @@ impl Conn {
             && !rest.is_empty()
             && !self.closing
         {
-            self.input.extend_from_slice(rest);
+            self.keep(rest);
         }
         let state = self.finish(local, server, out);
         if state == State::Open { self.check_input_limit(local, server) } else { state }
+    }
+
+    /// Keeps input that is not a whole command yet. The buffer grows as vectors do, but for an announced bulk not beyond
+    /// its end.
+    fn keep(&mut self, bytes: &[u8]) {
+        let wanted = self.parser.wanted(self.input.len() + bytes.len());
+        if wanted > 0 && self.input.capacity() - self.input.len() < bytes.len() {
+            self.input.reserve_exact(bytes.len() + wanted.min(self.input.len().max(1 << 16)));
+        }
+        self.input.extend_from_slice(bytes);
     }
 
     /// Closes a client whose waiting input and queued transaction together are longer than allowed.
@@ -280,7 +293,16 @@ impl Conn {
         if shared.has_mail() {
             out.raw(&shared.take_mail());
         }
-        if out.len() > 1 << 20 {
+        let hard = self.output_limits(local).hard;
+        if hard > 0 && (out.len() + self.pending_len) as u64 > hard.saturating_add(REPLY_BUFFER) {
+            // as in Redis, nothing of such a reply is sent
+            self.pending_len += out.len();
+            if self.check_output_limit(local, server) == State::Closed {
+                out.clear();
+                self.closing = true;
+                self.broken = true;
+            }
+        } else if out.len() > 1 << 20 {
             if !self.flush(out) || self.check_output_limit(local, server) == State::Closed {
                 self.closing = true;
                 self.broken = true;
@@ -320,6 +342,11 @@ impl Conn {
         self.check_output_limit(local, server)
     }
 
+    fn output_limits<'c>(&self, local: &'c Local) -> &'c OutputBufferLimit {
+        let limits = &local.cfg.client_output_buffer_limit;
+        if self.session.shared.has_flag(flag::PUBSUB) { &limits.pubsub } else { &limits.normal }
+    }
+
     /// Closes a client whose output has exceeded its limits.
     pub fn check_output_limit(&mut self, local: &Local, server: &Server) -> State {
         self.session.shared.omem.store(self.pending_len as u64, Relaxed);
@@ -327,11 +354,7 @@ impl Conn {
             self.over_soft_since = 0;
             return State::Open;
         }
-        let limits = if self.session.shared.has_flag(flag::PUBSUB) {
-            &local.cfg.client_output_buffer_limit.pubsub
-        } else {
-            &local.cfg.client_output_buffer_limit.normal
-        };
+        let limits = *self.output_limits(local);
         let n = self.pending_len as u64;
         let now = local.clock.now_ms() / 1000;
         // who has not authenticated could send without end and never read

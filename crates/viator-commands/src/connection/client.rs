@@ -133,7 +133,10 @@ fn client_info(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
 
 /// The line of a client in CLIENT LIST.
 fn line_of(ctx: &AdminCtx<'_, '_>, c: &ClientShared) -> Vec<u8> {
-    let argv = (c.id == ctx.session.id()).then(|| ctx.args.bytes());
+    let argv = (c.id == ctx.session.id()).then(|| {
+        let queued = if ctx.session.in_exec { c.multi_args.load(Relaxed) as usize } else { 0 };
+        queued.max(ctx.args.bytes())
+    });
     describe(c, ctx.server, ctx.local.now, argv)
 }
 

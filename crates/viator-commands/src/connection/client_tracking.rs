@@ -93,12 +93,49 @@ pub static CLIENT_TRACKING: Command = Command {
 };
 
 fn client_tracking(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
-    if ctx.args.len() == 3 && args::is(ctx.args.at(2), "off") {
+    let (mut bcast, mut optin, mut optout, mut prefixes, mut redirect) = (false, false, false, false, 0);
+    let mut i = 3;
+    while let Some(option) = ctx.args.get(i) {
+        i += 1;
+        if args::is(option, "redirect") && ctx.args.get(i).is_some() {
+            if redirect != 0 {
+                return Err(Error::Static("ERR A client can only redirect to a single other client"));
+            }
+            redirect = args::int(ctx.args.at(i))?;
+            if u64::try_from(redirect).ok().and_then(|id| ctx.server.clients.get(id)).is_none() {
+                return Err(Error::Static("ERR The client ID you want redirect to does not exist"));
+            }
+            i += 1;
+        } else if args::is(option, "prefix") && ctx.args.get(i).is_some() {
+            prefixes = true;
+            i += 1;
+        } else if args::is(option, "bcast") {
+            bcast = true;
+        } else if args::is(option, "optin") {
+            optin = true;
+        } else if args::is(option, "optout") {
+            optout = true;
+        } else if !args::is(option, "noloop") {
+            return Err(Error::Syntax);
+        }
+    }
+    if args::is(ctx.args.at(2), "off") {
         // it never is on
         ctx.out.ok();
         return Ok(());
     }
-    Err(Error::Static("ERR CLIENT TRACKING is not supported yet"))
+    if !args::is(ctx.args.at(2), "on") {
+        return Err(Error::Syntax);
+    }
+    Err(Error::Static(if prefixes && !bcast {
+        "ERR PREFIX option requires BCAST mode to be enabled"
+    } else if bcast && (optin || optout) {
+        "ERR OPTIN and OPTOUT are not compatible with BCAST"
+    } else if optin && optout {
+        "ERR You can't specify both OPTIN mode and OPTOUT mode"
+    } else {
+        "ERR CLIENT TRACKING is not supported yet"
+    }))
 }
 
 /// CLIENT TRACKINGINFO.

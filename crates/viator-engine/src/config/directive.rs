@@ -162,7 +162,7 @@ impl Directive {
                 check(&text)?;
                 set(config, text);
             }
-            Kind::Bytes { set, .. } => set(config, c_string(value).to_vec()),
+            Kind::Bytes { set, .. } => set(config, value.to_vec()),
             Kind::Special { .. } => {}
         }
         Ok(())
