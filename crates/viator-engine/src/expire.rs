@@ -35,7 +35,7 @@ pub fn cycle(local: &mut Local, server: &Server, hz: u64, from: &mut usize) {
 
 /// Removes at most [`PER_HOLD`] expired keys of a shard. Returns whether there may be more.
 fn clear_some(local: &mut Local, server: &Server, shard: usize) -> bool {
-    let mut more = false;
+    let mut left = PER_HOLD;
     let mut guards = server.keyspace.lock(Footprint::NONE.with(shard));
     for db in 0..server.keyspace.databases() {
         let now = local.now;
@@ -43,17 +43,23 @@ fn clear_some(local: &mut Local, server: &Server, shard: usize) -> bool {
         if part.expires() == 0 {
             continue;
         }
-        let due = part.expired(now, PER_HOLD);
-        more |= due.len() == PER_HOLD;
+        let due = part.expired(now, left);
+        left -= due.len();
         for key in due {
             let mut keys = ReadKeys::new(&mut guards, server, local, db, true, &[]);
             let before = keys.local.stats.counters.expired.get();
             // finding an expired key removes it
             if keys.find_in(db, &key).is_none() && keys.local.stats.counters.expired.get() > before {
                 keys.local.stats.counters.expired_active.add(1);
+            } else {
+                // it lives again, or writes are held back now: the index must not forget it
+                keys.reindex(db, &key);
             }
+        }
+        if left == 0 {
+            break;
         }
     }
     crate::notify::publish_events(server, local);
-    more
+    left == 0
 }

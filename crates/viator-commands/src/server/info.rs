@@ -30,10 +30,12 @@ pub static INFO: Command = Command {
 };
 
 fn info(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let used_memory = ctx.server.used_memory();
     let sections = Sections::parse(ctx.args.from(1));
     let keys = KeyFacts::gather(ctx, sections);
     let process = ctx.server.host.process_info();
     let source = Source {
+        used_memory,
         server: ctx.server,
         cfg: &ctx.local.cfg,
         process: &process,
