@@ -125,6 +125,12 @@ fn got(reply: viator_client::Result<Value>) -> Got {
     }
 }
 
+/// Whether a command changes the connection's subscriptions.
+fn subscribes(args: &[Vec<u8>]) -> bool {
+    let name = args.first().map(|a| a.to_ascii_uppercase()).unwrap_or_default();
+    name.ends_with(b"UNSUBSCRIBE") || (name.ends_with(b"SUBSCRIBE") && args.len() > 1)
+}
+
 #[derive(Default)]
 struct Conn {
     ours: Option<Client>,
@@ -201,10 +207,16 @@ impl Pair {
     pub fn run(&mut self, step: &Step, place: &dyn Fn() -> String) -> Option<Diff> {
         let (ours, theirs) = match &step.act {
             Act::Command(args, mode) => {
+                let resp = self.resp;
                 let conn = self.conn(step.conn);
-                let _ = conn.theirs.as_mut().unwrap().send(args);
-                let _ = conn.ours.as_mut().unwrap().send(args);
-                self.read(step.conn, args, *mode)?
+                let ping = vec![b"PING".to_vec()];
+                // Subscriptions answer RESP3 by push messages alone: those before the reply of a PING.
+                let lines = if resp == 3 && subscribes(args) { vec![args, &ping] } else { vec![args] };
+                for args in &lines {
+                    let _ = conn.theirs.as_mut().unwrap().send(args);
+                    let _ = conn.ours.as_mut().unwrap().send(args);
+                }
+                self.read(step.conn, lines[lines.len() - 1], *mode)?
             }
             Act::Send(args) => {
                 let conn = self.conn(step.conn);

@@ -48,6 +48,8 @@ pub struct Command {
     pub acl: Acl,
     /// Where the keys are among the arguments.
     pub keys: &'static [KeySpec],
+    /// For key specs with [`KeyFlags::VARIABLE_FLAGS`]: what the command does with the keys, given its arguments.
+    pub key_flags: Option<fn(crate::args::Args<'_>) -> KeyFlags>,
     /// Shards locked; `Scope::Keys` for every command with key specs unless stated otherwise.
     pub scope: Scope,
     /// Group of the documentation.
@@ -86,6 +88,7 @@ impl Command {
         flags: Flags(0),
         acl: Acl(0),
         keys: &[],
+        key_flags: None,
         scope: Scope::None,
         group: Group::Generic,
         since: "1.0.0",

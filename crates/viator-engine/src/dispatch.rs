@@ -47,6 +47,12 @@ pub fn execute(
         Ok(e) => e,
         Err(error) => {
             let mark = out.mark();
+            if let Error::Arity(name) = &error
+                && let Some(e) = server.table.by_full_name(name.as_bytes())
+                && let Some(s) = local.stats.commands.get(e.id)
+            {
+                s.rejected.add(1);
+            }
             let exec = server.table.top(args.at(0)).filter(|e| e.is(Traits::EXEC));
             reject(local, server, session, exec, args, out, &error);
             finish_reply(session, out, mark);
@@ -131,11 +137,17 @@ pub(crate) fn lookup<'s>(server: &'s Server, session: &mut Session, args: Args<'
     Ok(entry)
 }
 
+/// Foreign bytes as an error line shows them: at most `max`, and only up to a NUL.
 fn lossy(bytes: &[u8], max: usize) -> String {
+    let bytes = bytes.split(|b| *b == 0).next().unwrap_or_default();
     String::from_utf8_lossy(bytes.get(..max).unwrap_or(bytes)).into_owned()
 }
 
 fn unknown(args: Args<'_>) -> Error {
+    let name = lossy(args.at(0), 128);
+    if args.len() == 1 {
+        return Error::text(format!("ERR unknown command '{name}'"));
+    }
     let mut shown = String::new();
     for a in args.from(1).iter() {
         if shown.len() >= 128 {
@@ -143,7 +155,7 @@ fn unknown(args: Args<'_>) -> Error {
         }
         shown += &format!("'{}' ", lossy(a, 128 - shown.len()));
     }
-    Error::text(format!("ERR unknown command '{}', with args beginning with: {shown}", lossy(args.at(0), 128)))
+    Error::text(format!("ERR unknown command '{name}', with args beginning with: {shown}"))
 }
 
 /// Replies an error that came before execution. Such a one ends in a transaction that EXEC will abort; a refused EXEC
@@ -431,11 +443,7 @@ fn account(
     if slower >= 0 && (ns / 1000) as i64 >= slower && !entry.flags.has(Flags::SKIP_SLOWLOG) {
         log_slow(local, server, session, args, (ns / 1000) as i64);
     }
-    let threshold = local.cfg.latency_monitor_threshold;
-    if threshold > 0 && (ns / 1_000_000) as i64 >= threshold {
-        let event = if entry.flags.has(Flags::FAST) { "fast-command" } else { "command" };
-        server.latency.lock().add(event, local.clock.now_ms() / 1000, (ns / 1_000_000) as u32);
-    }
+    local.note_latency(server, if entry.flags.has(Flags::FAST) { "fast-command" } else { "command" }, ns);
     if server.gate.load(Relaxed) & server_gate::MONITOR != 0 && !entry.flags.any(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
         crate::monitor::feed(local, server, session, args);
     }
@@ -446,6 +454,9 @@ fn account(
 #[cold]
 fn log_slow(local: &Local, server: &Server, session: &Session, args: Args<'_>, us: i64) {
     let max = usize::try_from(local.cfg.slowlog_max_len).unwrap_or(0);
+    if max == 0 {
+        return; // nothing is kept, and no number is spent
+    }
     let name = session.shared.identity.lock().name.clone();
     let shown = local.redacted(args);
     let args = shown.as_ref().map_or(args, OwnedArgs::args);

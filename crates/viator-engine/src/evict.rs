@@ -106,18 +106,21 @@ pub fn perform(local: &mut Local, server: &Server) -> Evicted {
         _ => u64::MAX,
     };
     let start = local.clock.read();
-    loop {
+    let outcome = loop {
         if !evict_one(local, server) {
             // values already given to the background thread count as progress
-            return if server.host.pending_frees() > 0 { Evicted::Running } else { Evicted::Fail };
+            break if server.host.pending_frees() > 0 { Evicted::Running } else { Evicted::Fail };
         }
         if server.used_memory() <= max {
-            return Evicted::Ok;
+            break Evicted::Ok;
         }
         if local.clock.read() - start > budget_ns {
-            return Evicted::Running;
+            break Evicted::Running;
         }
-    }
+    };
+    let spent = local.clock.read() - start;
+    local.note_latency(server, "eviction-cycle", spent);
+    outcome
 }
 
 /// Goes on freeing memory where commands have run out of time, for `budget_ns` at most.

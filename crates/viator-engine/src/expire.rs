@@ -18,19 +18,19 @@ pub fn cycle(local: &mut Local, server: &Server, hz: u64, from: &mut usize) {
     let effort = (local.cfg.active_expire_effort - 1).clamp(0, 9) as u64;
     let budget_ns = (25 + 2 * effort) * 10_000_000 / hz.max(1);
     let start = local.begin_batch(server);
-    for _ in 0..SHARDS {
+    'cycle: for _ in 0..SHARDS {
         let shard = *from % SHARDS;
         while clear_some(local, server, shard) {
-            let spent = local.clock.read() - start;
-            if spent > budget_ns {
+            if local.clock.read() - start > budget_ns {
                 server.totals.expired_time_cap_reached.add_shared(1);
-                server.totals.expire_cycle_us.add_shared(spent / 1000);
-                return;
+                break 'cycle;
             }
         }
         *from += 1;
     }
-    server.totals.expire_cycle_us.add_shared((local.clock.read() - start) / 1000);
+    let spent = local.clock.read() - start;
+    server.totals.expire_cycle_us.add_shared(spent / 1000);
+    local.note_latency(server, "expire-cycle", spent);
 }
 
 /// Removes at most [`PER_HOLD`] expired keys of a shard. Returns whether there may be more.

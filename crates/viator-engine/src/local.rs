@@ -148,6 +148,16 @@ impl Local {
         Some(OwnedArgs::from_slices(shown))
     }
 
+    /// Gives the latency monitor an event that took `ns`, if that is as long as `latency-monitor-threshold`.
+    #[inline]
+    pub fn note_latency(&self, server: &Server, event: &str, ns: u64) {
+        let threshold = self.cfg.latency_monitor_threshold;
+        let ms = ns / 1_000_000;
+        if threshold > 0 && ms as i64 >= threshold {
+            server.latency.lock().add(event, self.clock.now_ms() / 1000, ms as u32);
+        }
+    }
+
     /// A random number.
     #[inline]
     pub fn random(&mut self) -> u64 {

@@ -35,6 +35,9 @@ pub struct Slowlog {
 impl Slowlog {
     /// Adds a command, and forgets the oldest beyond `max`.
     pub fn add(&mut self, args: Args<'_>, time: i64, duration: i64, addr: &str, name: &[u8], max: usize) {
+        if max == 0 {
+            return; // switched off: not even a number is used up
+        }
         let shown = if args.len() > MAX_ARGS { MAX_ARGS - 1 } else { args.len() };
         let mut kept: Vec<Vec<u8>> = args.iter().take(shown).map(shorten).collect();
         if args.len() > MAX_ARGS {

@@ -27,6 +27,12 @@ impl Counter {
     pub fn add(&self, n: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
+    /// Raises it to `n` if it is lower; only the owning thread may.
+    pub fn raise(&self, n: u64) {
+        if n > self.get() {
+            self.0.store(n, Relaxed);
+        }
+    }
     /// Adds from any thread.
     pub fn add_shared(&self, n: u64) {
         self.0.fetch_add(n, Relaxed);
@@ -58,6 +64,9 @@ counters! {
     #[doc = "Time in event loop turns, nanoseconds."] loop_ns,
     #[doc = "Time in commands, nanoseconds."] command_ns,
     #[doc = "Batches of more than one command."] batches,
+    #[doc = "The longest event loop turn, nanoseconds."] loop_max_ns,
+    #[doc = "Most commands in an event loop turn."] loop_max_commands,
+    #[doc = "Time in timers, nanoseconds."] timer_ns,
 }
 
 /// Buckets of a latency histogram: 8 per octave from 2^10 ns (1 µs) on, 24 octaves.

@@ -202,7 +202,12 @@ impl Entry {
             if spec.flags.has(KeyFlags::NOT_KEY) {
                 continue;
             }
+            let from = out.len();
             spec_keys(spec, args, &mut out)?;
+            if let Some(key_flags) = self.cmd.key_flags.filter(|_| spec.flags.has(KeyFlags::VARIABLE_FLAGS)) {
+                let flags = key_flags(args);
+                out.iter_mut().skip(from).for_each(|k| k.1 = flags);
+            }
         }
         Some(out)
     }

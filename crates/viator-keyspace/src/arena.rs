@@ -12,7 +12,9 @@ pub struct Handle(pub(crate) u32);
 
 const UNIT: usize = 8;
 const UNIT_BITS: u32 = 11;
-const PAGE: usize = UNIT << UNIT_BITS;
+/// Bytes of a full page: the allocator's largest small class. Larger allocations are padded by a page of memory each.
+const PAGE: usize = 14 * 1024;
+const _: () = assert!(PAGE <= UNIT << UNIT_BITS);
 /// The largest length served from shared pages, bytes.
 pub const MAX_CLASS: usize = 2048;
 const NONE: u32 = u32::MAX;

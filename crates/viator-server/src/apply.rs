@@ -2,50 +2,65 @@
 
 use crate::host::Process;
 use crate::net::Listener;
-use crate::worker::Message;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use viator_engine::config::Config;
+
+/// Why a listening socket cannot be had: the address, and the system's error.
+type Unavailable = (String, std::io::Error);
+
+/// The addresses to listen on, and whether each may be unavailable.
+fn addresses(cfg: &Config) -> Result<Vec<(SocketAddr, bool)>, Unavailable> {
+    let port = cfg.port;
+    let mut out = Vec::new();
+    if port == 0 {
+        return Ok(out);
+    }
+    for bind in &cfg.bind {
+        let (optional, host) = match bind.strip_prefix('-') {
+            Some(h) => (true, h),
+            None => (false, bind.as_str()),
+        };
+        match host {
+            "*" => out.push(((IpAddr::V4(Ipv4Addr::UNSPECIFIED), port).into(), optional)),
+            "::*" => out.push(((IpAddr::V6(Ipv6Addr::UNSPECIFIED), port).into(), optional)),
+            _ => match (host, port).to_socket_addrs() {
+                Ok(found) => out.extend(found.take(1).map(|a| (a, optional))),
+                Err(_) if optional => {}
+                Err(e) => return Err((format!("{host}:{port}"), e)),
+            },
+        }
+    }
+    Ok(out)
+}
+
+/// Opens the TCP sockets of a configuration.
+fn tcp(cfg: &Config, addresses: &[(SocketAddr, bool)]) -> Result<Vec<Listener>, Unavailable> {
+    let mut out = Vec::new();
+    for &(address, optional) in addresses {
+        match Listener::tcp(address, i32::try_from(cfg.tcp_backlog).unwrap_or(511)) {
+            Ok(l) => out.push(l),
+            Err(e) => {
+                // an optional address may be unavailable, never taken
+                let unavailable =
+                    matches!(e.kind(), std::io::ErrorKind::AddrNotAvailable | std::io::ErrorKind::Unsupported)
+                        || e.raw_os_error() == Some(97);
+                if !(optional && unavailable) {
+                    return Err((address.to_string(), e));
+                }
+            }
+        }
+    }
+    Ok(out)
+}
 
 /// Opens the listening sockets of a configuration.
 ///
 /// # Errors
 /// (address, error) of the first that cannot be opened and is not optional.
-pub fn listeners(cfg: &Config) -> Result<Vec<Listener>, (String, std::io::Error)> {
-    let mut out = Vec::new();
-    let backlog = i32::try_from(cfg.tcp_backlog).unwrap_or(511);
-    if cfg.port != 0 {
-        for bind in &cfg.bind {
-            let (optional, host) = match bind.strip_prefix('-') {
-                Some(h) => (true, h),
-                None => (false, bind.as_str()),
-            };
-            let port = cfg.port;
-            let addrs: Vec<SocketAddr> = match host {
-                "*" => vec![(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port).into()],
-                "::*" => vec![(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port).into()],
-                _ => match (host, port).to_socket_addrs() {
-                    Ok(a) => a.take(1).collect(),
-                    Err(_) if optional => continue,
-                    Err(e) => return Err((format!("{host}:{port}"), e)),
-                },
-            };
-            for a in addrs {
-                match Listener::tcp(a, backlog) {
-                    Ok(l) => out.push(l),
-                    Err(e) => {
-                        // an optional address may be unavailable, never taken
-                        let unavailable =
-                            matches!(e.kind(), std::io::ErrorKind::AddrNotAvailable | std::io::ErrorKind::Unsupported)
-                                || e.raw_os_error() == Some(97);
-                        if !(optional && unavailable) {
-                            return Err((format!("{host}:{port}"), e));
-                        }
-                    }
-                }
-            }
-        }
-    }
+pub fn listeners(cfg: &Config) -> Result<Vec<Listener>, Unavailable> {
+    let mut out = tcp(cfg, &addresses(cfg)?)?;
     if !cfg.unixsocket.is_empty() {
+        let backlog = i32::try_from(cfg.tcp_backlog).unwrap_or(511);
         let l = Listener::unix(&cfg.unixsocket, cfg.unixsocketperm as u32, backlog)
             .map_err(|e| (cfg.unixsocket.clone(), e))?;
         out.push(l);
@@ -53,46 +68,27 @@ pub fn listeners(cfg: &Config) -> Result<Vec<Listener>, (String, std::io::Error)
     Ok(out)
 }
 
+/// Listens on other TCP addresses; if that fails, on the old ones as before.
+fn rebind(process: &Process, old: &Config, new: &Config) -> Result<(), Unavailable> {
+    let wanted = addresses(new)?;
+    process.listeners.replace_tcp(old.port == new.port, || tcp(new, &wanted), || tcp(old, &addresses(old)?))
+}
+
 /// Applies changed directives.
 ///
 /// # Errors
 /// (directive, text) of what could not be applied.
 pub fn apply(process: &Process, old: &Config, new: &Config, changed: &[&'static str]) -> Result<(), (String, String)> {
-    if changed.iter().any(|c| matches!(*c, "port" | "bind")) {
-        // the old sockets close when the worker has the new ones; the same address can be taken twice only then
-        let same_port = old.port == new.port;
-        if same_port && let Some(first) = process.inboxes.first() {
-            first.send(Message::Listen(Vec::new()));
-        }
-        let mut last = None;
-        for _ in 0..50 {
-            match listeners(new) {
-                Ok(l) => {
-                    if let Some(first) = process.inboxes.first() {
-                        first.send(Message::Listen(l));
-                    }
-                    return apply_log(process, new, changed);
-                }
-                Err((addr, e)) => last = Some((addr, e)),
-            }
-            if !same_port {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(2));
-        }
-        if same_port && let (Some(first), Ok(l)) = (process.inboxes.first(), listeners(old)) {
-            first.send(Message::Listen(l));
-        }
-        if let Some((addr, e)) = last {
-            tracing::warn!("Failed listening on port {} ({addr}: {e}), aborting.", new.port);
-            let which = if changed.contains(&"port") { "port" } else { "bind" };
-            let text = if which == "port" {
-                "Unable to listen on this port. Check server logs."
-            } else {
-                "Failed to bind to specified addresses."
-            };
-            return Err((which.into(), text.into()));
-        }
+    if changed.iter().any(|c| matches!(*c, "port" | "bind"))
+        && let Err((address, e)) = rebind(process, old, new)
+    {
+        tracing::warn!("Failed listening on port {} ({address}: {e}), aborting.", new.port);
+        let (which, text) = if changed.contains(&"port") {
+            ("port", "Unable to listen on this port. Check server logs.")
+        } else {
+            ("bind", "Failed to bind to specified addresses.")
+        };
+        return Err((which.into(), text.into()));
     }
     if changed.contains(&"maxclients") {
         raise_file_limit(new.maxclients).map_err(|got| {

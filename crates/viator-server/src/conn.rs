@@ -13,6 +13,7 @@ use viator_engine::dispatch::{self, Flow};
 use viator_engine::local::Local;
 use viator_engine::server::Server;
 use viator_engine::session::{Blocked, Session};
+use viator_engine::stats::ThreadStats;
 use viator_resp::reply::Reply;
 use viator_resp::request::{Limits, Parsed, Parser, ProtocolError};
 
@@ -36,6 +37,8 @@ impl Chunk {
 
 /// See the module.
 pub struct Conn {
+    /// The statistics of the thread that serves it.
+    stats: Arc<ThreadStats>,
     /// Its socket.
     pub stream: Stream,
     /// Its state as a client.
@@ -74,8 +77,9 @@ pub enum State {
 
 impl Conn {
     /// A new connection.
-    pub fn new(stream: Stream, session: Session, now_ms: i64) -> Conn {
+    pub fn new(stream: Stream, session: Session, stats: Arc<ThreadStats>, now_ms: i64) -> Conn {
         Conn {
+            stats,
             stream,
             session,
             parser: Parser::new(|line| viator_data::args::split_args(line).ok()),
@@ -387,7 +391,7 @@ impl Conn {
                 Ok(0) => return false,
                 Ok(n) => {
                     done += n;
-                    self.session.shared.net_out.fetch_add(n as u64, Relaxed);
+                    self.count_sent(n);
                     if done == bytes.len() {
                         out.clear();
                         return true;
@@ -401,6 +405,13 @@ impl Conn {
                 Err(_) => return false,
             }
         }
+    }
+
+    /// Counts a write call and its bytes.
+    fn count_sent(&self, n: usize) {
+        self.session.shared.net_out.fetch_add(n as u64, Relaxed);
+        self.stats.counters.net_out.add(n as u64);
+        self.stats.counters.writes.add(1);
     }
 
     /// Moves `out`, from byte `from` on, to the pending output.
@@ -441,7 +452,7 @@ impl Conn {
             match self.stream.write_vectored(&slices) {
                 Ok(0) => return false,
                 Ok(mut n) => {
-                    self.session.shared.net_out.fetch_add(n as u64, Relaxed);
+                    self.count_sent(n);
                     self.pending_len -= n;
                     while let Some(first) = self.pending.front() {
                         let left = first.bytes().len() - self.sent;

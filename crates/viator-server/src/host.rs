@@ -17,6 +17,8 @@ pub struct Process {
     pub garbage: Mutex<Sender<Garbage>>,
     /// How many of them wait.
     pub pending: Arc<AtomicU64>,
+    /// The listening sockets.
+    pub listeners: Arc<crate::worker::Listeners>,
     /// The workers.
     pub inboxes: Vec<Arc<Inbox>>,
     /// Shutdown requests, to the main thread.

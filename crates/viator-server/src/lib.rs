@@ -116,6 +116,10 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
             }
         }
     }
+    let Some(listeners) = polls.first().and_then(|p| worker::Listeners::new(p).ok()).map(Arc::new) else {
+        tracing::warn!("cannot wait for connections");
+        return ExitCode::FAILURE;
+    };
     // freed pages go back to the system even while no thread allocates; without this they only go later
     let _ = tikv_jemalloc_ctl::background_thread::write(true);
     viator_data::hashing::init_seed([random(), random(), random(), random()]);
@@ -128,6 +132,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         memory: memory.clone(),
         garbage: Mutex::new(garbage_tx),
         pending: pending.clone(),
+        listeners: listeners.clone(),
         inboxes: inboxes.clone(),
         control: Mutex::new(control_tx.clone()),
         stopping: AtomicBool::new(false),
@@ -151,15 +156,13 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     memory.publish(&main_memory);
     memory.calibrate();
     server.startup_memory.store(server.used_memory(), Relaxed);
-    if let Some(first) = inboxes.first() {
-        first.send(Message::Listen(sockets));
-    }
+    listeners.set(sockets);
     let workers: Vec<_> = polls
         .into_iter()
         .zip(inboxes.iter().cloned())
         .enumerate()
         .filter_map(|(i, (poll, inbox))| {
-            let w = Worker::new(i, poll, server.clone(), memory.clone(), inbox, inboxes.clone());
+            let w = Worker::new(i, poll, server.clone(), memory.clone(), inbox, inboxes.clone(), listeners.clone());
             let name = format!("io_thd_{i}");
             thread::Builder::new().name(name).spawn(move || w.run()).map_err(|e| tracing::warn!("{e}")).ok()
         })
@@ -280,7 +283,7 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>) {
         loop {
             let hz = local.cfg.hz.clamp(1, 500) as u64;
             thread::sleep(Duration::from_millis(1000 / hz));
-            local.begin_batch(&server);
+            let began = local.begin_batch(&server);
             if !server.cron_paused.load(Relaxed) {
                 viator_engine::expire::cycle(&mut local, &server, hz, &mut expire_at);
                 viator_engine::evict::continue_later(&mut local, &server, 250_000_000 / hz);
@@ -303,6 +306,8 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>) {
                 server.peak_memory.store(used, Relaxed);
                 server.peak_time.store(now / 1000, Relaxed);
             }
+            let spent = local.clock.read().saturating_sub(began);
+            local.stats.counters.timer_ns.add(spent);
         }
     });
     if let Err(e) = spawned {

@@ -3,7 +3,7 @@
 use crate::conn::{Conn, State};
 use crate::memory::Memory;
 use crate::net::{Listener, Stream};
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -43,10 +43,85 @@ pub enum Message {
     Look(u64),
     /// Blocked clients are to be looked at again.
     Recheck,
-    /// New listening sockets instead of the old ones.
-    Listen(Vec<Listener>),
     /// The end.
     Stop,
+}
+
+/// The listening sockets. The first worker accepts; CONFIG SET replaces them from whatever thread.
+pub struct Listeners {
+    list: Mutex<Vec<Listener>>,
+    registry: Registry,
+}
+
+impl Listeners {
+    /// None yet; they will be waited for by this poll.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn new(poll: &Poll) -> io::Result<Listeners> {
+        Ok(Listeners { list: Mutex::default(), registry: poll.registry().try_clone()? })
+    }
+
+    /// Waits for connections on these.
+    pub fn set(&self, listeners: Vec<Listener>) {
+        *self.list.lock() = listeners;
+        self.register();
+    }
+
+    fn register(&self) {
+        for (i, l) in self.list.lock().iter_mut().enumerate() {
+            // those that stay get their new number, those that came are added
+            let token = Token(LISTENERS + i);
+            let registered = self
+                .registry
+                .reregister(l, token, Interest::READABLE)
+                .or_else(|_| self.registry.register(l, token, Interest::READABLE));
+            if let Err(e) = registered {
+                tracing::warn!("cannot wait for connections: {e}");
+            }
+        }
+    }
+
+    /// Replaces the TCP sockets by what `open` gives; when that fails, by what `reopen` gives if the old ones had to be
+    /// closed first.
+    ///
+    /// # Errors
+    /// Those of `open`.
+    pub fn replace_tcp<E>(
+        &self,
+        close_first: bool,
+        open: impl FnOnce() -> Result<Vec<Listener>, E>,
+        reopen: impl FnOnce() -> Result<Vec<Listener>, E>,
+    ) -> Result<(), E> {
+        let result = {
+            let mut list = self.list.lock();
+            if close_first {
+                list.retain(|l| matches!(l, Listener::Unix(..)));
+            }
+            match open() {
+                Ok(new) => {
+                    list.retain(|l| matches!(l, Listener::Unix(..)));
+                    list.extend(new);
+                    Ok(())
+                }
+                Err(e) => {
+                    if close_first && let Ok(again) = reopen() {
+                        list.extend(again);
+                    }
+                    Err(e)
+                }
+            }
+        };
+        self.register();
+        result
+    }
+
+    fn accept(&self, index: usize, keepalive: u64) -> io::Result<(Stream, String, String, bool)> {
+        match self.list.lock().get(index) {
+            Some(l) => l.accept(keepalive),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
 }
 
 /// The way into a worker from other threads.
@@ -116,7 +191,7 @@ pub struct Worker {
     memory: Arc<Memory>,
     inbox: Arc<Inbox>,
     peers: Vec<Arc<Inbox>>,
-    listeners: Vec<Listener>,
+    listeners: Arc<Listeners>,
     conns: Slab,
     by_id: HashMap<u64, usize>,
     /// Connections that may have more to read although no event will say so.
@@ -150,6 +225,7 @@ impl Worker {
         memory: Arc<Memory>,
         inbox: Arc<Inbox>,
         peers: Vec<Arc<Inbox>>,
+        listeners: Arc<Listeners>,
     ) -> Worker {
         Worker {
             index,
@@ -158,23 +234,11 @@ impl Worker {
             memory,
             inbox,
             peers,
-            listeners: Vec::new(),
+            listeners,
             conns: Slab::default(),
             by_id: HashMap::default(),
             again: Vec::new(),
             waits: BinaryHeap::new(),
-        }
-    }
-
-    fn listen(&mut self, listeners: Vec<Listener>) {
-        for mut l in self.listeners.drain(..) {
-            drop(self.poll.registry().deregister(&mut l)); // the socket closes anyway
-        }
-        self.listeners = listeners;
-        for (i, l) in self.listeners.iter_mut().enumerate() {
-            if let Err(e) = self.poll.registry().register(l, Token(LISTENERS + i), Interest::READABLE) {
-                tracing::warn!("cannot wait for connections: {e}");
-            }
         }
     }
 
@@ -209,6 +273,7 @@ impl Worker {
                 }
             }
             let began = local.begin_batch(&server);
+            let commands = local.stats.counters.commands.get();
             for event in &events {
                 match event.token() {
                     WAKE => {
@@ -239,8 +304,11 @@ impl Worker {
             self.memory.publish(&counted);
             let counters = &local.stats.counters;
             counters.loops.add(1);
-            let end = local.clock.read();
-            local.stats.counters.loop_ns.add(end.saturating_sub(began));
+            counters.loop_max_commands.raise(counters.commands.get().saturating_sub(commands));
+            let ns = local.clock.read().saturating_sub(began);
+            let counters = &local.stats.counters;
+            counters.loop_ns.add(ns);
+            counters.loop_max_ns.raise(ns);
         }
     }
 
@@ -261,7 +329,6 @@ impl Worker {
                     }
                 }
                 Message::Recheck => self.recheck(local, server, out),
-                Message::Listen(l) => self.listen(l),
                 Message::Stop => {
                     let tokens: Vec<usize> = self.conns.iter_mut().map(|(t, _)| t).collect();
                     for t in tokens {
@@ -326,8 +393,7 @@ impl Worker {
     fn accept(&mut self, local: &mut Local, server: &Server, listener: usize) {
         let keepalive = local.cfg.tcp_keepalive.max(0) as u64;
         loop {
-            let Some(l) = self.listeners.get(listener) else { return };
-            let (mut stream, addr, laddr, near) = match l.accept(keepalive) {
+            let (mut stream, addr, laddr, near) = match self.listeners.accept(listener, keepalive) {
                 Ok(x) => x,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) if matches!(e.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => continue,
@@ -394,7 +460,7 @@ impl Worker {
         server.clients.add(shared.clone());
         let session = Session::new(shared, near, !local.cfg.requirepass.is_empty());
         self.by_id.insert(id, token);
-        self.conns.insert(token, Conn::new(stream, session, now));
+        self.conns.insert(token, Conn::new(stream, session, local.stats.clone(), now));
     }
 
     fn read(&mut self, token: usize, local: &mut Local, server: &Server, buf: &mut [u8], out: &mut Reply) {

@@ -239,8 +239,9 @@ fn bitpos(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
         return Err(Error::Syntax);
     }
     let start = ctx.args.get(3).map_or(Ok(0), int)?;
-    let end = ctx.args.get(4).map(int).transpose()?;
+    // a wrong unit is told before a wrong end
     let in_bits = in_bits(ctx.args, 5)?;
+    let end = ctx.args.get(4).map(int).transpose()?;
     let mut digits = itoa::Buffer::new();
     let found = match ctx.keys.lookup(ctx.args.at(1)) {
         // a key that is not there is endless zeros

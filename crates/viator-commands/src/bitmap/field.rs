@@ -10,7 +10,7 @@ use viator_engine::keys::ReadKeys;
 use viator_resp::reply::Reply;
 
 use super::{bit_offset, checked_offset};
-use crate::declare::{KEY, RO_ACCESS, RW_ACCESS_UPDATE_VARIABLE_FLAGS, noted, one_key};
+use crate::declare::{KEY, RO_ACCESS, RW_ACCESS_UPDATE, RW_ACCESS_UPDATE_VARIABLE_FLAGS, noted, one_key};
 use crate::string::{bytes, grow};
 
 /// BITFIELD.
@@ -23,6 +23,10 @@ pub static BITFIELD: Command = Command {
         one_key(1, RW_ACCESS_UPDATE_VARIABLE_FLAGS),
         "This command allows both access and modification of the key",
     )],
+    key_flags: Some(|args| {
+        let writes = args.from(2).iter().any(|a| is(a, "set") || is(a, "incrby"));
+        if writes { RW_ACCESS_UPDATE } else { RO_ACCESS }
+    }),
     scope: Scope::Keys,
     group: Group::Bitmap,
     since: "3.2.0",

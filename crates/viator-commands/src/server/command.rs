@@ -269,7 +269,7 @@ fn command_info(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     for name in names.iter() {
         match table.by_full_name(name) {
             Some(entry) => write_info(ctx.out, table, entry),
-            None => ctx.out.null_array(),
+            None => ctx.out.null(),
         }
     }
     Ok(())

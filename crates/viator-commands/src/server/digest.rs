@@ -22,9 +22,9 @@ impl Digest {
         self.0.copy_from_slice(&hash);
     }
 
-    /// Takes over another digest as it is: a key of a database.
-    pub fn join(&mut self, other: Digest) {
-        self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine ^= theirs);
+    /// Adds another digest's own digest: a part of something without order.
+    pub fn add_digest(&mut self, other: Digest) {
+        self.add(&other.0);
     }
 
     /// Mixes a value in: its type, its content, whether it expires.

@@ -8,7 +8,8 @@ use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope
 use viator_engine::ctx::AdminCtx;
 
 use viator_engine::REDIS_VERSION;
-use viator_engine::info::{self, KeyFacts, Sections, Source};
+use viator_engine::info::{self, KeyFacts, Section, Sections, Source};
+use viator_engine::server::ProcessInfo;
 
 /// INFO.
 pub static INFO: Command = Command {
@@ -33,7 +34,9 @@ fn info(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     let used_memory = ctx.server.used_memory();
     let sections = Sections::parse(ctx.args.from(1));
     let keys = KeyFacts::gather(ctx, sections);
-    let process = ctx.server.host.process_info();
+    // asking the system takes longer than all else
+    let asks = [Section::Server, Section::Memory, Section::Cpu].iter().any(|s| sections.has(*s));
+    let process = if asks { ctx.server.host.process_info() } else { ProcessInfo::default() };
     let source = Source {
         used_memory,
         server: ctx.server,

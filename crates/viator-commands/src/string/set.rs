@@ -1,6 +1,6 @@
 //! Setting a string: SET, its older forms, and DELEX, which takes it away on a condition.
 
-use viator_engine::args::OwnedArgs;
+use viator_engine::args::{self, OwnedArgs};
 use viator_engine::command::{Acl, ArgKind, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
 use viator_engine::config::NotifyFlags;
 use viator_engine::ctx::{WriteCtx, reply_string};
@@ -9,7 +9,8 @@ use viator_keyspace::{Expiry, NewValue};
 
 use super::expiry::{self, Compare, Grammar, Unit, When};
 use crate::declare::{
-    KEY, OW_INSERT, OW_UPDATE, RW_ACCESS_UPDATE_VARIABLE_FLAGS, RW_DELETE_VARIABLE_FLAGS, noted, one_key,
+    KEY, OW_INSERT, OW_UPDATE, RM_DELETE, RW_ACCESS_UPDATE, RW_ACCESS_UPDATE_VARIABLE_FLAGS, RW_DELETE,
+    RW_DELETE_VARIABLE_FLAGS, RW_UPDATE, noted, one_key,
 };
 
 /// SET.
@@ -19,6 +20,16 @@ pub static SET: Command = Command {
     flags: Flags::WRITE.or(Flags::DENYOOM),
     acl: Acl::STRING,
     keys: &[noted(one_key(1, RW_ACCESS_UPDATE_VARIABLE_FLAGS), "RW and ACCESS due to the optional `GET` argument")],
+    key_flags: Some(|args| {
+        let has = |words: &[&str]| args.from(3).iter().any(|a| words.iter().any(|w| args::is(a, w)));
+        if has(&["get"]) {
+            RW_ACCESS_UPDATE
+        } else if has(&["ifeq", "ifne", "ifdeq", "ifdne"]) {
+            RW_UPDATE
+        } else {
+            OW_UPDATE
+        }
+    }),
     scope: Scope::Keys,
     group: Group::String,
     since: "1.0.0",
@@ -239,6 +250,7 @@ pub static DELEX: Command = Command {
     flags: Flags::WRITE.or(Flags::FAST),
     acl: Acl::STRING,
     keys: &[one_key(1, RW_DELETE_VARIABLE_FLAGS)],
+    key_flags: Some(|args| if args.len() > 3 { RW_DELETE } else { RM_DELETE }),
     scope: Scope::Keys,
     group: Group::String,
     since: "8.4.0",

@@ -44,6 +44,7 @@ sections! {
     #[doc = "Cluster."] Cluster = "cluster", true;
     #[doc = "Databases."] Keyspace = "keyspace", true;
     #[doc = "Distribution of the sizes of values."] Keysizes = "keysizes", true;
+    #[doc = "Figures for development: shown only when asked for by name."] Debug = "debug", false;
 }
 
 /// A selection of sections.
@@ -61,7 +62,10 @@ impl Sections {
             let name = String::from_utf8_lossy(name).to_ascii_lowercase();
             match name.as_str() {
                 "default" => s.0 |= Sections::default_set().0,
-                "all" | "everything" => s.0 |= Section::ALL.iter().fold(0, |bits, x| bits | 1 << x.0 as u32),
+                "all" | "everything" => {
+                    let all = Section::ALL.iter().filter(|x| x.0 != Section::Debug);
+                    s.0 |= all.fold(0, |bits, x| bits | 1 << x.0 as u32);
+                }
                 "module_list" => s.0 |= 1 << Section::Modules as u32,
                 _ => {
                     for (section, _, _) in Section::ALL.iter().filter(|x| x.1 == name) {
@@ -122,6 +126,7 @@ pub fn build(sections: Sections, source: &Source<'_>) -> String {
             }
             Section::Keyspace => keys::keyspace(source, &mut out),
             Section::Keysizes => keys::keysizes(source, &mut out),
+            Section::Debug => stats::debug(source, &mut out),
         }
     }
     out.0
@@ -177,6 +182,7 @@ mod tests {
         assert_eq!(parse(&["default"]), parse(&[]));
         assert_eq!(parse(&["nothing"]), Sections(0));
         assert_eq!(parse(&["all"]), parse(&["everything"]));
+        assert!(parse(&["debug"]).has(Section::Debug) && !parse(&["all"]).has(Section::Debug));
         assert!(parse(&["CommandStats"]).has(Section::Commandstats));
         assert!(parse(&["cpu", "default"]).has(Section::Server));
         assert_eq!(parse(&["modules"]), parse(&["module_list"]));

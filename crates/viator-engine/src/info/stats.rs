@@ -3,6 +3,7 @@
 use super::{Lines, Source};
 use crate::pubsub::Kind;
 use crate::server::gate;
+use crate::stats::{Counter, Counters};
 use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) fn persistence(source: &Source<'_>, out: &mut Lines) {
@@ -117,6 +118,16 @@ pub(super) fn stats(source: &Source<'_>, out: &mut Lines) {
     out.line("acl_access_denied_auth", t.acl_denied_auth.get());
     out.line("acl_access_denied_cmd", t.acl_denied_cmd.get());
     out.zeros(&["acl_access_denied_key", "acl_access_denied_channel", "acl_access_denied_tls_cert"]);
+}
+
+pub(super) fn debug(source: &Source<'_>, out: &mut Lines) {
+    let threads = source.server.threads();
+    let highest = |f: fn(&Counters) -> &Counter| threads.iter().map(|t| f(&t.counters).get()).max().unwrap_or(0);
+    out.section("Debug");
+    out.line("eventloop_duration_aof_sum", 0);
+    out.line("eventloop_duration_cron_sum", source.server.sum(|c| &c.timer_ns) / 1000);
+    out.line("eventloop_duration_max", highest(|c| &c.loop_max_ns) / 1000);
+    out.line("eventloop_cmd_per_cycle_max", highest(|c| &c.loop_max_commands));
 }
 
 pub(super) fn replication(source: &Source<'_>, out: &mut Lines) {
