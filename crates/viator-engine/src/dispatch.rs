@@ -138,6 +138,10 @@ pub(crate) fn lookup<'s>(server: &'s Server, session: &mut Session, args: Args<'
 }
 
 fn unknown(args: Args<'_>) -> Error {
+    let name = shown(args.at(0));
+    if args.len() == 1 {
+        return Error::text(format!("ERR unknown command '{name}'"));
+    }
     let mut list = String::new();
     // bytes of the list as it is sent
     let mut used = 0;
@@ -149,7 +153,7 @@ fn unknown(args: Args<'_>) -> Error {
         used += part.iter().take_while(|b| **b != 0).count() + 3;
         list += &format!("'{}' ", shown(part));
     }
-    Error::text(format!("ERR unknown command '{}', with args beginning with: {list}", shown(args.at(0))))
+    Error::text(format!("ERR unknown command '{name}', with args beginning with: {list}"))
 }
 
 /// Replies an error that came before execution. Such a one ends in a transaction that EXEC will abort; a refused EXEC
