@@ -9,7 +9,6 @@ mod stats;
 pub use crate::REDIS_VERSION;
 pub use keys::{DbFacts, KeyFacts};
 pub use memory::{Excess, Fragmentation, MemoryFacts};
-pub use crate::REDIS_VERSION;
 
 use crate::args::Args;
 use crate::config::Config;
