@@ -18,7 +18,6 @@ pub fn help(out: &mut Reply, container: &str, lines: &[&str]) {
 /// The error for a subcommand that the container does not have, or not with so many arguments.
 pub fn bad_subcommand(args: Args<'_>) -> Error {
     let container = String::from_utf8_lossy(args.at(0)).to_ascii_uppercase();
-    let sub = args.get(1).unwrap_or_default();
-    let shown = String::from_utf8_lossy(sub.get(..128).unwrap_or(sub));
+    let shown = viator_resp::reply::shown(args.at(1));
     Error::text(format!("ERR unknown subcommand or wrong number of arguments for '{shown}'. Try {container} HELP."))
 }

@@ -15,7 +15,7 @@ use crate::table::{Entry, Lookup};
 use crate::{auth, notify, transaction};
 use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::{Footprint, Guards};
-use viator_resp::reply::Reply;
+use viator_resp::reply::{Reply, shown};
 
 /// What the connection does after a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,7 +125,7 @@ pub(crate) fn lookup<'s>(server: &'s Server, session: &mut Session, args: Args<'
             Lookup::UnknownSubcommand(e) => {
                 return Err(Error::text(format!(
                     "ERR unknown subcommand '{}'. Try {} HELP.",
-                    lossy(args.at(1), 128),
+                    shown(args.at(1)),
                     e.cmd.name.to_ascii_uppercase()
                 )));
             }
@@ -137,25 +137,23 @@ pub(crate) fn lookup<'s>(server: &'s Server, session: &mut Session, args: Args<'
     Ok(entry)
 }
 
-/// Foreign bytes as an error line shows them: at most `max`, and only up to a NUL.
-fn lossy(bytes: &[u8], max: usize) -> String {
-    let bytes = bytes.split(|b| *b == 0).next().unwrap_or_default();
-    String::from_utf8_lossy(bytes.get(..max).unwrap_or(bytes)).into_owned()
-}
-
 fn unknown(args: Args<'_>) -> Error {
-    let name = lossy(args.at(0), 128);
+    let name = shown(args.at(0));
     if args.len() == 1 {
         return Error::text(format!("ERR unknown command '{name}'"));
     }
-    let mut shown = String::new();
+    let mut list = String::new();
+    // bytes of the list as it is sent
+    let mut used = 0;
     for a in args.from(1).iter() {
-        if shown.len() >= 128 {
+        if used >= 128 {
             break;
         }
-        shown += &format!("'{}' ", lossy(a, 128 - shown.len()));
+        let part = a.get(..128 - used).unwrap_or(a);
+        used += part.iter().take_while(|b| **b != 0).count() + 3;
+        list += &format!("'{}' ", shown(part));
     }
-    Error::text(format!("ERR unknown command '{name}', with args beginning with: {shown}"))
+    Error::text(format!("ERR unknown command '{name}', with args beginning with: {list}"))
 }
 
 /// Replies an error that came before execution. Such a one ends in a transaction that EXEC will abort; a refused EXEC

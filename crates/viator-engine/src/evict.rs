@@ -13,8 +13,17 @@ pub const LFU_INIT: u32 = 5;
 /// Candidates kept between samples.
 const POOL: usize = 16;
 
+/// The candidates that a thread's samples have found so far.
+#[derive(Default)]
+pub struct Pool {
+    /// Worst first.
+    best: Vec<Candidate>,
+    /// The policy under which they were scored: under another one their scores mean nothing.
+    policy: Option<MaxmemoryPolicy>,
+}
+
 /// A key that may be evicted.
-pub struct Candidate {
+struct Candidate {
     /// Higher: rather evicted.
     score: u64,
     db: usize,
@@ -114,29 +123,38 @@ pub fn perform(local: &mut Local, server: &Server) -> Evicted {
     outcome
 }
 
+/// Goes on freeing memory where commands have run out of time, for `budget_ns` at most.
+pub fn continue_later(local: &mut Local, server: &Server, budget_ns: u64) {
+    let start = local.begin_batch(server);
+    while perform(local, server) == Evicted::Running && local.clock.read() - start < budget_ns {}
+}
+
 /// Evicts the best candidate of a sample. Returns whether there was one.
 fn evict_one(local: &mut Local, server: &Server) -> bool {
     let policy = local.cfg.maxmemory_policy;
     for _ in 0..4 {
         let random_only = matches!(policy, MaxmemoryPolicy::AllkeysRandom | MaxmemoryPolicy::VolatileRandom);
         sample(local, server, policy);
-        let mut pool = std::mem::take(&mut local.evict_pool);
+        let mut pool = std::mem::take(&mut local.evict_pool.best);
         while let Some(c) = pool.pop() {
             if remove(local, server, &c) {
                 if random_only {
                     pool.clear();
                 }
-                local.evict_pool = pool;
+                local.evict_pool.best = pool;
                 return true;
             }
         }
-        local.evict_pool = pool;
+        local.evict_pool.best = pool;
     }
     false
 }
 
 /// Adds samples of random shards to the pool, best candidate last.
 fn sample(local: &mut Local, server: &Server, policy: MaxmemoryPolicy) {
+    if local.evict_pool.policy != Some(policy) {
+        local.evict_pool = Pool { best: Vec::new(), policy: Some(policy) };
+    }
     let samples = local.cfg.maxmemory_samples.max(1) as usize;
     let start = local.random() as usize;
     let (clock, now, decay) = (local.lru_clock, local.now, local.cfg.lfu_decay_time);
@@ -161,7 +179,7 @@ fn sample(local: &mut Local, server: &Server, policy: MaxmemoryPolicy) {
                     local.random()
                 };
                 found += 1;
-                let pool = &mut local.evict_pool;
+                let pool = &mut local.evict_pool.best;
                 if pool.iter().any(|c| c.db == db && c.key == e.key) {
                     continue;
                 }

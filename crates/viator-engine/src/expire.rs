@@ -35,7 +35,7 @@ pub fn cycle(local: &mut Local, server: &Server, hz: u64, from: &mut usize) {
 
 /// Removes at most [`PER_HOLD`] expired keys of a shard. Returns whether there may be more.
 fn clear_some(local: &mut Local, server: &Server, shard: usize) -> bool {
-    let mut more = false;
+    let mut left = PER_HOLD;
     let mut guards = server.keyspace.lock(Footprint::NONE.with(shard));
     for db in 0..server.keyspace.databases() {
         let now = local.now;
@@ -43,17 +43,141 @@ fn clear_some(local: &mut Local, server: &Server, shard: usize) -> bool {
         if part.expires() == 0 {
             continue;
         }
-        let due = part.expired(now, PER_HOLD);
-        more |= due.len() == PER_HOLD;
+        let due = part.expired(now, left);
+        left -= due.len();
         for key in due {
             let mut keys = ReadKeys::new(&mut guards, server, local, db, true, &[]);
             let before = keys.local.stats.counters.expired.get();
             // finding an expired key removes it
             if keys.find_in(db, &key).is_none() && keys.local.stats.counters.expired.get() > before {
                 keys.local.stats.counters.expired_active.add(1);
+            } else {
+                // it lives again, or writes are held back now: the index must not forget it
+                keys.reindex(db, &key);
             }
+        }
+        if left == 0 {
+            break;
         }
     }
     crate::notify::publish_events(server, local);
-    more
+    left == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::server::{Garbage, Host, Parts, ProcessInfo, ShutdownRequest};
+    use crate::table::Table;
+    use std::sync::Arc;
+    use viator_keyspace::{Expiry, NewValue};
+
+    /// A process that has nothing to do.
+    struct Idle;
+
+    impl Host for Idle {
+        fn used_memory(&self) -> u64 {
+            0
+        }
+        fn free_later(&self, garbage: Garbage) {
+            drop(garbage);
+        }
+        fn pending_frees(&self) -> u64 {
+            0
+        }
+        fn shutdown(&self, _: ShutdownRequest) {}
+        fn abort_shutdown(&self) -> bool {
+            false
+        }
+        fn apply_config(&self, _: &Config, _: &Config, _: &[&'static str]) -> Result<(), (String, String)> {
+            Ok(())
+        }
+        fn process_info(&self) -> ProcessInfo {
+            ProcessInfo::default()
+        }
+        fn purge(&self) {}
+        fn malloc_stats(&self) -> String {
+            String::new()
+        }
+        fn wake_all(&self) {}
+    }
+
+    fn server(now_ms: i64) -> Server {
+        Server::new(Parts {
+            config: Config::default(),
+            table: Table::new(std::iter::empty(), &[]).unwrap(),
+            host: Arc::new(Idle),
+            config_file: String::new(),
+            executable: String::new(),
+            seed: 1,
+            now_ms,
+            run_id: "0".repeat(40),
+        })
+    }
+
+    fn len(server: &Server) -> usize {
+        let mut guards = server.keyspace.lock(Footprint::ALL);
+        guards.iter_mut().map(|(_, s)| (0..2).filter_map(|db| s.db(db).map(|d| d.len())).sum::<usize>()).sum()
+    }
+
+    #[test]
+    fn what_has_expired_goes_in_small_portions_and_all_else_stays() {
+        let now = Local::new(&server(0)).now;
+        let server = server(now - 10_000);
+        let mut local = Local::new(&server);
+        let mut guards = server.keyspace.lock(Footprint::ALL);
+        for i in 0..20_000 {
+            let (key, db) = (format!("key:{i}"), i % 2);
+            let loc = server.keyspace.locate(key.as_bytes());
+            let expiry = match i % 10 {
+                0 => Expiry::Clear,
+                1 => Expiry::At(now + 1_000_000),
+                _ => Expiry::At(now - 5_000 + i as i64 % 1000),
+            };
+            guards.shard(loc.shard()).db_or_new(db).put(loc, key.as_bytes(), NewValue::Int(1), expiry, 0);
+        }
+        // one that was about to go, and lives on
+        let loc = server.keyspace.locate(b"key:2");
+        let part = guards.shard(loc.shard()).db_or_new(0);
+        let handle = part.find(loc, b"key:2").unwrap();
+        part.set_expire(loc, handle, Some(now + 1_000_000));
+        drop(guards);
+
+        let mut before = 20_000;
+        for shard in 0..SHARDS {
+            while clear_some(&mut local, &server, shard) {
+                let after = len(&server);
+                assert!(before - after <= PER_HOLD, "{} keys in one hold", before - after);
+                before = after;
+            }
+            before = len(&server);
+        }
+        assert_eq!(before, 4_001);
+        assert_eq!(local.stats.counters.expired_active.get(), 15_999);
+    }
+
+    #[test]
+    fn a_cycle_ends_with_its_time_and_the_next_one_goes_on() {
+        let now = Local::new(&server(0)).now;
+        let server = server(now - 10_000);
+        let mut local = Local::new(&server);
+        let mut guards = server.keyspace.lock(Footprint::ALL);
+        for i in 0..20_000 {
+            let key = format!("key:{i}");
+            let loc = server.keyspace.locate(key.as_bytes());
+            let part = guards.shard(loc.shard()).db_or_new(0);
+            part.put(loc, key.as_bytes(), NewValue::Int(1), Expiry::At(now - 5_000), 0);
+        }
+        drop(guards);
+        let mut from = 0;
+        // a quarter of a two thousandth of a second
+        cycle(&mut local, &server, 2_000, &mut from);
+        let left = len(&server);
+        assert!(left > 0 && left < 20_000);
+        for _ in 0..10_000 {
+            cycle(&mut local, &server, 2_000, &mut from);
+        }
+        assert_eq!(len(&server), 0);
+    }
 }

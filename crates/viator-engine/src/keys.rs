@@ -117,6 +117,16 @@ impl<'a, 's> ReadKeys<'a, 's> {
         Some((loc, handle))
     }
 
+    /// Puts a key that the expiry index gave, and that was not removed, back into it.
+    pub(crate) fn reindex(&mut self, db: usize, key: &[u8]) {
+        let loc = self.locate(key);
+        if let Some(part) = self.guards.shard(loc.shard()).db_mut(db)
+            && let Some(handle) = part.find(loc, key)
+        {
+            part.reindex(loc, handle);
+        }
+    }
+
     /// Removes an expired key. In Redis's terms: deleted, "expired" notified, propagated as a deletion. While CLIENT PAUSE
     /// holds back writes, readers leave the dataset as it is.
     pub fn expire_now(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8]) {
@@ -430,8 +440,9 @@ impl<'a, 's> WriteKeys<'a, 's> {
         let Spot { db, loc, handle } = spot;
         let lru = self.fresh_lru(None);
         let lfu = self.local.cfg.maxmemory_policy.is_lfu();
-        let part = self.0.guards.shard(loc.shard()).db_or_new(db);
-        let before = part.free_bytes();
+        let shard = self.0.guards.shard(loc.shard());
+        let before = shard.db(db).map_or(0, DbShard::free_bytes);
+        let part = shard.db_or_new(db);
         let old = match handle {
             Some(handle) => {
                 let lru = if lfu { part.lru_of(handle) } else { lru };

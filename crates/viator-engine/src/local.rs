@@ -85,7 +85,7 @@ pub struct Local {
     /// LRU clock (seconds) or minute for LFU decay, recomputed per batch.
     pub lru_clock: u32,
     /// Eviction candidates found earlier.
-    pub evict_pool: Vec<crate::evict::Candidate>,
+    pub evict_pool: crate::evict::Pool,
     /// Bytes that a command builds; whoever takes it gives it back. No more than a few KB stay allocated.
     pub scratch: Vec<u8>,
     /// Working memory of string compression, made when first needed.
@@ -110,7 +110,7 @@ impl Local {
             dirty: 0,
             redact: Vec::new(),
             lru_clock: 0,
-            evict_pool: Vec::new(),
+            evict_pool: crate::evict::Pool::default(),
             scratch: Vec::new(),
             compressor: None,
             batch: crate::batch::Batch::default(),

@@ -2,7 +2,8 @@
 //!
 //! A lookup touches one line, and the entry whose byte matches. An entry whose bucket is full goes to the next one; a
 //! bucket counts how many of its own did (and gives up counting at 255), so that a search ends at the first bucket whose
-//! count is zero. The number of buckets is arbitrary: tables grow by half, which keeps them fuller than doubling would.
+//! count is zero. The number of buckets need not be a power of two: tables grow by a third or a half, which keeps them fuller than
+//! doubling would.
 
 #![expect(clippy::indexing_slicing, reason = "bucket numbers are below `len()` by construction, places below 12")]
 
@@ -45,6 +46,20 @@ fn matches(b: &Bucket, tag: u8) -> u32 {
     let zero = |v: u64| v.wrapping_sub(ONES) & !v & TOPS;
     let gather = |m: u64| ((m >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32;
     gather(zero(lo ^ pattern)) | gather(zero(hi ^ pattern) & 0xffff_ffff) << 8
+}
+
+/// Handles that so many buckets may hold: one bucket may be full, several are kept at nine tenths.
+const fn room(buckets: usize) -> usize {
+    if buckets <= 1 { buckets * PLACES } else { buckets * PLACES * 9 / 10 }
+}
+
+/// The next number of buckets: 1, 2, 3, 4, 6, 8, 12, 16…, which are size classes of the allocator.
+const fn larger(buckets: usize) -> usize {
+    match buckets {
+        0..=3 => buckets + 1,
+        n if n.is_power_of_two() => n + n / 2,
+        n => n / 3 * 4,
+    }
 }
 
 impl Buckets {
@@ -134,9 +149,8 @@ impl Buckets {
     /// Adds a handle. `rehash` gives the hashes of all handles in order when the table grows.
     pub fn insert(&mut self, hash: u64, handle: u32, rehash: impl FnOnce(&[u32]) -> Vec<u64>) {
         let n = self.buckets.len();
-        // one bucket may be full; several are kept at 7/8
-        if n == 0 || self.len() + 1 > if n == 1 { PLACES } else { n * PLACES * 7 / 8 } {
-            self.resize(n + n.div_ceil(2).max(1), rehash);
+        if self.len() + 1 > room(n) {
+            self.resize(larger(n), rehash);
         }
         self.put(hash, handle);
         self.len += 1;
@@ -186,7 +200,10 @@ impl Buckets {
         if self.len == 0 {
             self.buckets = Box::default();
         } else if self.buckets.len() > 2 && self.len() * 4 < self.buckets.len() * PLACES {
-            let wanted = (self.len() * 3 / 2).div_ceil(PLACES).max(1);
+            let mut wanted = 1;
+            while room(wanted) < self.len() * 5 / 4 {
+                wanted = larger(wanted);
+            }
             self.resize(wanted, rehash);
         }
     }

@@ -167,9 +167,10 @@ impl DbShard {
         self.slots.get(index).map_or(0, |s| s.table.len())
     }
 
-    /// Bytes allocated for pages that no entry occupies.
+    /// Bytes that are allocated and hold nothing: pages that no entry occupies, and the directory of the slots, which is
+    /// as large for one key as for a million.
     pub fn free_bytes(&self) -> usize {
-        self.arena.free_bytes()
+        self.arena.free_bytes() + size_of::<DbShard>() + SLOTS_PER_SHARD * (size_of::<Slot>() + size_of::<u32>())
     }
 
     /// Bytes of all arena pages.

@@ -24,6 +24,7 @@ enum Op {
     Expire(u8, Option<i64>),
     Tick(i64),
     Compact(u64),
+    Grow(u8, usize),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -37,6 +38,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (any::<u8>(), when).prop_map(|(k, w)| Op::Expire(k, w)),
         1 => (1_000_000i64..1_100_000).prop_map(Op::Tick),
         1 => any::<u64>().prop_map(Op::Compact),
+        1 => (any::<u8>(), 0usize..4000).prop_map(|(k, n)| Op::Grow(k, n)),
     ]
 }
 
@@ -95,6 +97,14 @@ proptest! {
                     prop_assert!(model.values().all(|m| m.1.is_none_or(|w| w > now - 250)));
                 }
                 Op::Compact(r) => { db.compact(r); }
+                Op::Grow(k, n) => {
+                    let key = vec![b'k', k];
+                    let found = db.find(seed.locate(&key), &key);
+                    if let Some(s) = found.and_then(|h| db.object_mut(h)).and_then(Object::as_str_mut) {
+                        std::sync::Arc::make_mut(s).resize(n, k);
+                        if let Some(m) = model.get_mut(&key) { m.0 = vec![k; n]; }
+                    }
+                }
             }
             prop_assert_eq!(db.len(), model.len());
             prop_assert_eq!(db.expires(), model.values().filter(|m| m.1.is_some()).count());
@@ -105,6 +115,11 @@ proptest! {
             prop_assert_eq!(&text(got.value), val);
             prop_assert_eq!(got.expire, *e);
         }
+        let mut sizes = std::collections::BTreeMap::new();
+        for (val, _) in model.values() {
+            *sizes.entry(if val.is_empty() { 0 } else { 1u64 << val.len().ilog2() }).or_insert(0) += 1;
+        }
+        prop_assert!(db.sizes().steps(Type::String).eq(sizes), "{:?}", db.sizes());
         let mut seen = 0;
         for i in 0..SLOTS_PER_SHARD {
             let mut from = 0;

@@ -5,6 +5,30 @@ use std::sync::Arc;
 /// Bulks from this length on are referenced by a reply instead of copied into it.
 pub const SHARE_FROM: usize = 32 * 1024;
 
+/// The private characters that stand for bytes in error lines: the first for byte 0.
+const BYTE_0: char = '\u{10ff00}';
+const BYTE_MAX: char = '\u{10ffff}';
+
+/// What an error line shows of an argument: as C's `%.128s` does, at most 128 bytes and none from the first NUL on. What is
+/// not UTF-8 is disguised, one character for each byte, until [`Reply::error`] writes the line.
+pub fn shown(arg: &[u8]) -> String {
+    let arg = arg.get(..128).unwrap_or(arg);
+    let arg = arg.split(|b| *b == 0).next().unwrap_or_default();
+    let disguised = |b: &u8| char::from_u32(u32::from(BYTE_0) + u32::from(*b)).unwrap_or(BYTE_0);
+    let mut text = String::with_capacity(arg.len());
+    for chunk in arg.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                // it would be taken for a disguised byte
+                BYTE_0..=BYTE_MAX => text.extend(c.encode_utf8(&mut [0; 4]).as_bytes().iter().map(disguised)),
+                c => text.push(c),
+            }
+        }
+        text.extend(chunk.invalid().iter().map(disguised));
+    }
+    text
+}
+
 /// A reply under construction: bytes, with long shared values spliced in.
 #[derive(Default)]
 pub struct Reply {
@@ -117,11 +141,17 @@ impl Reply {
     }
 
     /// `-line`, where the line begins with its error code. Line breaks in it become blanks.
+    ///
+    /// Bytes that [`shown`] had to disguise are written as they were.
     pub fn error(&mut self, line: &str) {
         self.buf.push(b'-');
-        self.buf.extend(
-            line.trim_end_matches(['\r', '\n']).bytes().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }),
-        );
+        for c in line.trim_end_matches(['\r', '\n']).chars() {
+            match c {
+                '\r' | '\n' => self.buf.push(b' '),
+                BYTE_0..=BYTE_MAX => self.buf.push((u32::from(c) - u32::from(BYTE_0)) as u8),
+                c => self.buf.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
         self.buf.extend_from_slice(b"\r\n");
     }
 
@@ -283,6 +313,24 @@ mod tests {
         assert_eq!(written(true, |r| r.verbatim("txt", b"hi")), "=6\r\ntxt:hi\r\n");
         assert_eq!(written(true, |r| r.bool(false)), "#f\r\n");
         assert_eq!(written(true, |r| r.error("ERR a\r\nb\r\n")), "-ERR a  b\r\n");
+    }
+
+    #[test]
+    fn error_lines_carry_any_bytes() {
+        let through = |bytes: &[u8]| {
+            let mut r = Reply::new();
+            r.error(&format!("ERR '{}'", shown(bytes)));
+            r.buf[6..r.buf.len() - 3].to_vec()
+        };
+        let all: Vec<u8> = (1..=255u8).filter(|b| !matches!(b, b'\r' | b'\n')).collect();
+        for part in all.chunks(100) {
+            assert_eq!(through(part), part);
+        }
+        for text in ["\u{10ff41}".as_bytes(), b"h\xc3\xa9", b"\xf4\x8f\xbf", b"\xff\xf4\x8f\xbf\xbf"] {
+            assert_eq!(through(text), text);
+        }
+        assert_eq!(through(b"a\r\nb\0c"), b"a  b");
+        assert_eq!(through(&[0xe9; 130]), [0xe9; 128]);
     }
 
     #[test]

@@ -286,6 +286,7 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>) {
             let began = local.begin_batch(&server);
             if !server.cron_paused.load(Relaxed) {
                 viator_engine::expire::cycle(&mut local, &server, hz, &mut expire_at);
+                viator_engine::evict::continue_later(&mut local, &server, 250_000_000 / hz);
                 compact(&mut local, &server);
             }
             let now = now_ms();

@@ -1,5 +1,6 @@
 //! Memory in use, as the allocator counts it per thread: exact, and cheap enough to ask before every write.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
 use tikv_jemalloc_ctl::thread::{ThreadLocal, allocatedp, deallocatedp};
 use tikv_jemalloc_ctl::{epoch, stats};
@@ -15,7 +16,13 @@ pub struct Memory {
     base: AtomicI64,
 }
 
+thread_local! {
+    /// The calling thread's counters, so that it knows its own use exactly at any time.
+    static OWN: Cell<Option<ThreadMemory>> = const { Cell::new(None) };
+}
+
 /// A thread's counters.
+#[derive(Clone, Copy)]
 pub struct ThreadMemory {
     allocated: Option<ThreadLocal<u64>>,
     freed: Option<ThreadLocal<u64>>,
@@ -36,7 +43,9 @@ impl Memory {
     /// Counters of the calling thread.
     pub fn this_thread(&self) -> ThreadMemory {
         let index = self.next.fetch_add(1, Relaxed);
-        ThreadMemory { allocated: allocatedp::read().ok(), freed: deallocatedp::read().ok(), index }
+        let own = ThreadMemory { allocated: allocatedp::read().ok(), freed: deallocatedp::read().ok(), index };
+        OWN.set(Some(own));
+        own
     }
 
     /// Publishes a thread's counters. To be called now and then by each thread.
@@ -61,8 +70,12 @@ impl Memory {
         self.threads.iter().take(n).map(|t| t.load(Relaxed)).sum()
     }
 
-    /// Bytes in use.
+    /// Bytes in use: exact as to the calling thread, of others as they published last.
+    #[inline]
     pub fn used(&self) -> u64 {
+        if let Some(own) = OWN.get() {
+            self.publish(&own);
+        }
         (self.base.load(Relaxed) + self.sum()).max(0) as u64
     }
 }

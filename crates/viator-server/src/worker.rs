@@ -252,6 +252,7 @@ impl Worker {
         let mut buf = vec![0u8; READ];
         let mut out = Reply::new();
         let mut last_tick = 0i64;
+        self.memory.publish(&counted);
         loop {
             let timeout = if !self.again.is_empty() {
                 Duration::ZERO

@@ -54,6 +54,14 @@ struct Scan<'a> {
     /// How many more keys to look at.
     left: usize,
     found: Vec<Vec<u8>>,
+    /// Expired keys on the way are removed.
+    may_expire: bool,
+}
+
+/// Whether keys that nobody named may be removed because they have expired: inside a transaction only if the
+/// configuration allows it.
+fn may_expire(ctx: &AdminCtx<'_, '_>) -> bool {
+    !ctx.in_exec() || ctx.cfg().lazyexpire_nested_arbitrary_keys
 }
 
 /// A place in the order of a scan, which goes through the shards, within a shard through its slots, and within a slot
@@ -116,7 +124,7 @@ fn scan(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     let mut found = Vec::new();
     if let Some(at) = start {
         let left = usize::try_from(count).unwrap_or(usize::MAX);
-        let mut scan = Scan { pattern, kind, at, left, found };
+        let mut scan = Scan { pattern, kind, at, left, found, may_expire: may_expire(ctx) };
         next = scan.run(ctx, only.is_some()).map_or(0, Position::cursor);
         found = scan.found;
     }
@@ -178,8 +186,10 @@ impl Scan<'_> {
                 self.at.index += 1;
             }
         }
-        for key in expired {
-            keys.find_in(db, &key); // which removes it
+        if self.may_expire {
+            for key in expired {
+                keys.find_in(db, &key); // which removes it
+            }
         }
     }
 }
@@ -242,6 +252,8 @@ pub static RANDOMKEY: Command = Command {
 /// It locks one shard at a time, too: to count the keys, and to choose one.
 fn randomkey(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     let db = ctx.session.db;
+    let may_expire = may_expire(ctx);
+    let mut tries = 0;
     loop {
         let mut lens = [0; SHARDS];
         for (shard, len) in lens.iter_mut().enumerate() {
@@ -262,11 +274,20 @@ fn randomkey(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
             continue;
         };
         let key = ctx.with_shards(Footprint::NONE.with(shard), db, |keys| {
-            let random = keys.random();
+            let (random, now) = (keys.random(), keys.now());
             let part = keys.shard(shard).db(db)?;
-            let key = part.get(part.random(random)?).key.to_vec();
-            // an expired one is removed by this, and another is tried
-            keys.find_in(db, &key).map(|_| key)
+            let e = part.get(part.random(random)?);
+            let (key, live) = (e.key.to_vec(), e.expire.is_none_or(|when| when > now));
+            tries += 1;
+            // where expired keys stay, one of them is better than none
+            if live || (!may_expire && tries > 100) {
+                return Some(key);
+            }
+            if !may_expire {
+                return None;
+            }
+            keys.find_in(db, &key); // which removes it
+            None
         });
         if let Some(key) = key {
             ctx.out.bulk(&key);

@@ -37,8 +37,7 @@ pub static COMMAND: Command = Command {
 
 fn command(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     if ctx.args.len() > 1 {
-        let sub = ctx.args.at(1);
-        let shown = String::from_utf8_lossy(sub.get(..128).unwrap_or(sub));
+        let shown = viator_resp::reply::shown(ctx.args.at(1));
         return Err(Error::text(format!("ERR unknown subcommand '{shown}'. Try COMMAND HELP.")));
     }
     info_of_all(ctx);

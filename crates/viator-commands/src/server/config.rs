@@ -126,11 +126,17 @@ pub static CONFIG_REWRITE: Command = Command {
 };
 
 fn config_rewrite(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
-    let file = &ctx.server.config_file;
-    if file.is_empty() {
+    if ctx.server.config_file.is_empty() {
         return Err(Error::Static("ERR The server is running without a config file"));
     }
-    let path = Path::new(file);
+    rewrite_file(ctx, false).map_err(|e| Error::text(format!("ERR Rewriting config file: {}", system_text(&e))))?;
+    ctx.out.ok();
+    Ok(())
+}
+
+/// Writes the configuration into its file; `all`: every directive, also those that are as by default.
+pub(super) fn rewrite_file(ctx: &AdminCtx<'_, '_>, all: bool) -> io::Result<()> {
+    let path = Path::new(&ctx.server.config_file);
     let rewritten = (|| {
         let original = match fs::read(path) {
             Ok(text) => Some(text),
@@ -140,20 +146,22 @@ fn config_rewrite(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         // what the server fills in if it is not given
         let io_threads = std::thread::available_parallelism().map_or(1, |n| n.get() as i64);
         let defaults = Config { io_threads, ..Config::default() };
-        let text = configuration::rewrite(original.as_deref(), ctx.cfg(), &defaults, &[]);
+        let text = if all {
+            configuration::rewrite_all(original.as_deref(), ctx.cfg(), &[])
+        } else {
+            configuration::rewrite(original.as_deref(), ctx.cfg(), &defaults, &[])
+        };
         replace_file(path, &text)
     })();
-    if let Err(e) = rewritten {
-        tracing::warn!("CONFIG REWRITE failed: {e}");
-        return Err(Error::text(format!("ERR Rewriting config file: {}", system_text(&e))));
+    match &rewritten {
+        Ok(()) => tracing::warn!("CONFIG REWRITE executed with success."),
+        Err(e) => tracing::warn!("CONFIG REWRITE failed: {e}"),
     }
-    tracing::info!("CONFIG REWRITE executed with success.");
-    ctx.out.ok();
-    Ok(())
+    rewritten
 }
 
 /// The system's own words for an error.
-fn system_text(e: &io::Error) -> String {
+pub(super) fn system_text(e: &io::Error) -> String {
     let text = e.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }

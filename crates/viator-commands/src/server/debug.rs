@@ -1,5 +1,6 @@
 //! DEBUG: the subcommands that tests rely on.
 
+use super::config::{rewrite_file, system_text};
 use super::digest::Digest;
 use crate::help::{bad_subcommand, help};
 use crate::keys::object::encoding;
@@ -68,6 +69,10 @@ fn debug(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         ("quicklist-packed-threshold", 3) => match viator_data::num::parse_memory(ctx.args.at(2)) {
             Some(n) if n <= 4 << 30 => ok(ctx),
             _ => Err(Error::Static("ERR argument must be a memory value bigger than 1 and smaller than 4gb")),
+        },
+        ("config-rewrite-force-all", 2) => match rewrite_file(ctx, true) {
+            Ok(()) => ok(ctx),
+            Err(e) => Err(Error::text(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {}", system_text(&e)))),
         },
         ("replybuffer", 4) => replybuffer(ctx),
         ("reload" | "loadaof", 2..) => Err(Error::Static("ERR this server cannot save and load its dataset yet")),
@@ -348,6 +353,9 @@ fn debug_help(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
             "CHANGE-REPL-ID",
             "    Change the replication IDs of the instance.",
             "    Dangerous: should be used only for testing the replication subsystem.",
+            "CONFIG-REWRITE-FORCE-ALL",
+            "    Like CONFIG REWRITE but writes all configuration options, including",
+            "    keywords not listed in original configuration file or default values.",
             "DICT-RESIZING <0|1>",
             "    Taken without effect: no table of this server is resized step by step.",
             "DIGEST",

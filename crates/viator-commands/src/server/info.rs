@@ -31,12 +31,14 @@ pub static INFO: Command = Command {
 };
 
 fn info(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let used_memory = ctx.server.used_memory();
     let sections = Sections::parse(ctx.args.from(1));
     let keys = KeyFacts::gather(ctx, sections);
     // asking the system takes longer than all else
     let asks = [Section::Server, Section::Memory, Section::Cpu].iter().any(|s| sections.has(*s));
     let process = if asks { ctx.server.host.process_info() } else { ProcessInfo::default() };
     let source = Source {
+        used_memory,
         server: ctx.server,
         cfg: &ctx.local.cfg,
         process: &process,

@@ -42,8 +42,9 @@ pub static MEMORY_DOCTOR: Command = Command {
 };
 
 fn memory_doctor(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let used = ctx.server.used_memory();
     let keys = KeyFacts::all(ctx, true);
-    let m = MemoryFacts::gather(ctx.server, &keys, ctx.local.now / 1000);
+    let m = MemoryFacts::gather(ctx.server, used, &keys, ctx.local.now / 1000);
     let f = Fragmentation::of(&ctx.server.host.process_info(), m.used);
     let mut findings = Vec::new();
     if m.used < 5 << 20 {
@@ -175,8 +176,9 @@ pub static MEMORY_STATS: Command = Command {
 };
 
 fn memory_stats(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    let used = ctx.server.used_memory();
     let keys = KeyFacts::all(ctx, true);
-    let m = MemoryFacts::gather(ctx.server, &keys, ctx.local.now / 1000);
+    let m = MemoryFacts::gather(ctx.server, used, &keys, ctx.local.now / 1000);
     let process = ctx.server.host.process_info();
     let f = Fragmentation::of(&process, m.used);
     let count = keys.keys() as u64;

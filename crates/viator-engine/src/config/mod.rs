@@ -29,6 +29,6 @@ pub use load::{
     ConfigFiles, DiskFiles, Given, LoadError, Loaded, Provenance, RawDirective, StartMode, load, start_mode,
 };
 pub use notify::NotifyFlags;
-pub use rewrite::rewrite;
+pub use rewrite::{rewrite, rewrite_all};
 pub use setting::{OutputBufferLimit, OutputBufferLimits, SavePoint, ShutdownFlags};
 pub use table::{Config, DIRECTIVES};

@@ -30,9 +30,8 @@ pub struct MemoryFacts {
 }
 
 impl MemoryFacts {
-    /// As of now. Takes note of a new peak.
-    pub fn gather(server: &Server, keys: &KeyFacts, now_s: i64) -> MemoryFacts {
-        let used = server.used_memory();
+    /// As of now, with what was in use before anybody began to look (looking takes some). Takes note of a new peak.
+    pub fn gather(server: &Server, used: u64, keys: &KeyFacts, now_s: i64) -> MemoryFacts {
         if server.peak_memory.fetch_max(used, Relaxed) < used {
             server.peak_time.store(now_s, Relaxed);
         }
@@ -116,7 +115,7 @@ impl Fragmentation {
 
 pub(super) fn memory(source: &Source<'_>, out: &mut Lines) {
     let (s, p) = (source.server, source.process);
-    let m = MemoryFacts::gather(s, source.keys, source.now_us / 1_000_000);
+    let m = MemoryFacts::gather(s, source.used_memory, source.keys, source.now_us / 1_000_000);
     let f = Fragmentation::of(p, m.used);
     out.section("Memory");
     out.bytes_human("used_memory", m.used);

@@ -89,6 +89,8 @@ impl Sections {
 
 /// What INFO reads.
 pub struct Source<'a> {
+    /// Bytes of memory in use when the command began.
+    pub used_memory: u64,
     /// The server.
     pub server: &'a Server,
     /// The configuration.

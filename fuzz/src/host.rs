@@ -1,0 +1,38 @@
+//! The process that is not there.
+
+use viator_engine::config::Config;
+use viator_engine::server::{Garbage, Host, ProcessInfo, ShutdownRequest};
+
+/// A host that does nothing: no sockets, no threads, no files, and no end.
+pub struct Stub;
+
+impl Host for Stub {
+    fn used_memory(&self) -> u64 {
+        100 << 20
+    }
+    fn free_later(&self, garbage: Garbage) {
+        drop(garbage);
+    }
+    fn pending_frees(&self) -> u64 {
+        0
+    }
+    fn shutdown(&self, _: ShutdownRequest) {}
+    fn abort_shutdown(&self) -> bool {
+        false
+    }
+    /// Keeps the bound of a value's length, by which the memory of an input is bounded.
+    fn apply_config(&self, _: &Config, _: &Config, changed: &[&'static str]) -> Result<(), (String, String)> {
+        match changed.iter().find(|c| **c == "proto-max-bulk-len") {
+            Some(name) => Err(((*name).to_owned(), "not here".to_owned())),
+            None => Ok(()),
+        }
+    }
+    fn process_info(&self) -> ProcessInfo {
+        ProcessInfo::default()
+    }
+    fn purge(&self) {}
+    fn malloc_stats(&self) -> String {
+        String::new()
+    }
+    fn wake_all(&self) {}
+}

@@ -1,0 +1,102 @@
+//! The fuzz targets (`fuzz/README.md`) for some seconds, with inputs from a seeded random generator.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
+#[path = "../fuzz/src/bytes.rs"]
+mod bytes;
+#[path = "../fuzz/src/command.rs"]
+mod command;
+#[path = "../fuzz/src/host.rs"]
+mod host;
+#[path = "../fuzz/src/request.rs"]
+mod request;
+#[path = "common/rng.rs"]
+#[allow(dead_code, reason = "a part of it is used")]
+mod rng;
+
+use rng::Rng;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tikv_jemalloc_ctl::thread::allocatedp;
+
+#[global_allocator]
+static ALLOC: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Runs inputs; a failing one is shown. Each allocates no more than `most` bytes, all that it frees again included.
+fn smoke(name: &str, count: usize, most: u64, run: fn(&[u8]), mut make: impl FnMut(&mut Rng) -> Vec<u8>) {
+    let allocated = allocatedp::read().unwrap();
+    let check = |input: &[u8]| {
+        let before = allocated.get();
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(input)));
+        let bytes = allocated.get() - before;
+        let hex: String = input.iter().map(|b| format!("{b:02x}")).collect();
+        assert!(outcome.is_ok(), "{name} fails: VIATOR_FUZZ_INPUT={hex}");
+        assert!(bytes <= most, "{name} allocates {bytes} bytes: VIATOR_FUZZ_INPUT={hex}");
+        bytes
+    };
+    if let Ok(hex) = std::env::var("VIATOR_FUZZ_INPUT") {
+        let digits = hex.as_bytes().chunks(2).map(|d| std::str::from_utf8(d).unwrap());
+        let input: Vec<u8> = digits.map(|d| u8::from_str_radix(d, 16).expect("hexadecimal digits")).collect();
+        check(&input);
+        return;
+    }
+    let count = std::env::var("VIATOR_FUZZ_N").map_or(count, |n| n.parse().expect("VIATOR_FUZZ_N is a number"));
+    // the same inputs in every run, unless others are asked for
+    let mut rng = Rng::new(std::env::var("VIATOR_SEED").map_or(1, |_| rng::seed()));
+    let peak = (0..count).map(|_| check(&make(&mut rng))).max();
+    eprintln!("{name}: {count} inputs, {} bytes allocated at most", peak.unwrap_or(0));
+}
+
+/// Bytes that are often those of the protocol.
+fn protocol(rng: &mut Rng) -> Vec<u8> {
+    const PIECES: [&[u8]; 20] = [
+        b"*",
+        b"$",
+        b"\r\n",
+        b"\r",
+        b"\n",
+        b"*1\r\n",
+        b"*3\r\n",
+        b"*0\r\n",
+        b"*-1\r\n",
+        b"*11\r\n",
+        b"$1\r\nx\r\n",
+        b"$0\r\n\r\n",
+        b"$4\r\nPING\r\n",
+        b"$6\r\n",
+        b"PING",
+        b" ",
+        b"\"",
+        b"'",
+        b"\\x4",
+        b"536870913",
+    ];
+    let mut out: Vec<u8> = (0..10).map(|_| rng.next() as u8).collect();
+    for _ in 0..rng.below(60) {
+        if rng.chance(15) {
+            out.push(rng.next() as u8);
+        } else {
+            out.extend_from_slice(rng.pick::<&[u8]>(&PIECES));
+        }
+    }
+    // the lengths that matter are long
+    if rng.chance(1) {
+        let at = rng.below(out.len());
+        let long = vec![*rng.pick(b"1x\r "); 64 * 1024 + rng.below(4)];
+        out.splice(at..at, long);
+    }
+    if rng.chance(2) {
+        let n = 1 + rng.below(3000);
+        out.extend(format!("*{n}\r\n").bytes());
+        out.extend(b"$1\r\nx\r\n".repeat(n + rng.below(2)));
+    }
+    out
+}
+
+#[test]
+fn requests() {
+    smoke("request", 3000, 64 << 20, request::run, protocol);
+}
+
+#[test]
+fn commands() {
+    smoke("command", 2000, 64 << 20, command::run, |rng| (0..20 + rng.below(600)).map(|_| rng.next() as u8).collect());
+}
