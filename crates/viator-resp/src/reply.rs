@@ -29,12 +29,15 @@ pub fn shown(arg: &[u8]) -> String {
     text
 }
 
+/// A value that is spliced into a reply before the byte at this position.
+pub type Shared = (usize, Arc<Vec<u8>>);
+
 /// A reply under construction: bytes, with long shared values spliced in.
 #[derive(Default)]
 pub struct Reply {
     buf: Vec<u8>,
     /// Values to be sent before the byte at this position of `buf`.
-    shared: Vec<(usize, Arc<Vec<u8>>)>,
+    shared: Vec<Shared>,
     resp3: bool,
 }
 
@@ -89,7 +92,7 @@ impl Reply {
     }
 
     /// The bytes and the shared values with their positions.
-    pub fn parts(&self) -> (&[u8], &[(usize, Arc<Vec<u8>>)]) {
+    pub fn parts(&self) -> (&[u8], &[Shared]) {
         (&self.buf, &self.shared)
     }
 
