@@ -6,7 +6,7 @@ use crate::host::Stub;
 use std::sync::Arc;
 use viator_engine::args::OwnedArgs;
 use viator_engine::batch::Batch;
-use viator_engine::client::ClientShared;
+use viator_engine::client::{ClientShared, flag};
 use viator_engine::command::{ArgKind, ArgSpec};
 use viator_engine::config::Config;
 use viator_engine::dispatch;
@@ -126,7 +126,8 @@ fn client(server: &Server) -> Session {
 fn step(local: &mut Local, server: &Server, session: &mut Session, line: &[Vec<u8>], batched: bool) {
     let mut out = Reply::new();
     out.set_resp3(session.resp3);
-    let silent = session.reply_mode != ReplyMode::On;
+    // as in Redis, a client that monitors already is not answered when it asks for that again
+    let silent = session.reply_mode != ReplyMode::On || session.shared.has_flag(flag::MONITOR);
     let start = local.begin_batch(server);
     if batched {
         let wire = encode_command(line);
@@ -149,7 +150,7 @@ fn step(local: &mut Local, server: &Server, session: &mut Session, line: &[Vec<u
     }
     let waits = session.unblock(server).is_some();
     let silent = silent || session.reply_mode != ReplyMode::On;
-    // some replies come by the mailbox (MONITOR's), as do the messages of others
+    // what others had to say counts, too
     let mut mail = Reply::new();
     mail.raw(&session.shared.take_mail());
     let whole = |r: &Reply| replies(r).unwrap_or_else(|e| panic!("{e} in the reply to {}", shown(line)));
