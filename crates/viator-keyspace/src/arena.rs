@@ -272,7 +272,7 @@ impl Arena {
         let Some(p) = self.pages.get(page) else { return false };
         let size = if p.class == SOLO { p.size } else { class_size(p.class as usize) };
         // a handle into the middle of another class's slot is no slot
-        p.size != 0 && at % size == 0 && self.data[page].get(at).is_some_and(|&b| b != FREE)
+        p.size != 0 && at.is_multiple_of(size) && self.data[page].get(at).is_some_and(|&b| b != FREE)
     }
 
     /// Handles of the live slots of the emptiest shared page worth clearing: one that is less than half full while its

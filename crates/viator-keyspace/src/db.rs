@@ -638,15 +638,13 @@ impl DbShard {
             .filter(|&(p, _)| p >= from)
             .collect();
         at.sort_unstable();
-        let mut seen = 0;
         let mut last = None;
-        for (position, h) in at {
+        for (seen, (position, h)) in at.into_iter().enumerate() {
             if seen >= count && last != Some(position) {
                 return Some(position);
             }
             visit(self.get(Handle(h)));
             last = Some(position);
-            seen += 1;
         }
         None
     }
