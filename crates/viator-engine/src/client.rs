@@ -128,6 +128,7 @@ pub mod flag {
 
 impl ClientShared {
     /// A new client. `wake` is called with its id when there is mail and its worker must look.
+    #[expect(clippy::too_many_arguments, reason = "each is a fact of its own that accept knows")]
     pub fn new(
         id: u64,
         addr: String,

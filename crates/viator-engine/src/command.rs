@@ -193,35 +193,35 @@ bits! {
 bits! {
     /// ACL categories, in the order of ACL CAT.
     Acl: u32 {
-        #[doc = ""] KEYSPACE = 0, "keyspace";
-        #[doc = ""] READ = 1, "read";
-        #[doc = ""] WRITE = 2, "write";
-        #[doc = ""] SET = 3, "set";
-        #[doc = ""] SORTEDSET = 4, "sortedset";
-        #[doc = ""] LIST = 5, "list";
-        #[doc = ""] HASH = 6, "hash";
-        #[doc = ""] STRING = 7, "string";
-        #[doc = ""] BITMAP = 8, "bitmap";
-        #[doc = ""] HYPERLOGLOG = 9, "hyperloglog";
-        #[doc = ""] GEO = 10, "geo";
-        #[doc = ""] STREAM = 11, "stream";
-        #[doc = ""] PUBSUB = 12, "pubsub";
-        #[doc = ""] ADMIN = 13, "admin";
-        #[doc = ""] FAST = 14, "fast";
-        #[doc = ""] SLOW = 15, "slow";
-        #[doc = ""] BLOCKING = 16, "blocking";
-        #[doc = ""] DANGEROUS = 17, "dangerous";
-        #[doc = ""] CONNECTION = 18, "connection";
-        #[doc = ""] TRANSACTION = 19, "transaction";
-        #[doc = ""] SCRIPTING = 20, "scripting";
-        #[doc = ""] JSON = 21, "json";
-        #[doc = ""] BLOOM = 22, "bloom";
-        #[doc = ""] CUCKOO = 23, "cuckoo";
-        #[doc = ""] TOPK = 24, "topk";
-        #[doc = ""] CMS = 25, "cms";
-        #[doc = ""] TDIGEST = 26, "tdigest";
-        #[doc = ""] TIMESERIES = 27, "timeseries";
-        #[doc = ""] SEARCH = 28, "search";
+        #[doc = "@keyspace"] KEYSPACE = 0, "keyspace";
+        #[doc = "@read"] READ = 1, "read";
+        #[doc = "@write"] WRITE = 2, "write";
+        #[doc = "@set"] SET = 3, "set";
+        #[doc = "@sortedset"] SORTEDSET = 4, "sortedset";
+        #[doc = "@list"] LIST = 5, "list";
+        #[doc = "@hash"] HASH = 6, "hash";
+        #[doc = "@string"] STRING = 7, "string";
+        #[doc = "@bitmap"] BITMAP = 8, "bitmap";
+        #[doc = "@hyperloglog"] HYPERLOGLOG = 9, "hyperloglog";
+        #[doc = "@geo"] GEO = 10, "geo";
+        #[doc = "@stream"] STREAM = 11, "stream";
+        #[doc = "@pubsub"] PUBSUB = 12, "pubsub";
+        #[doc = "@admin"] ADMIN = 13, "admin";
+        #[doc = "@fast"] FAST = 14, "fast";
+        #[doc = "@slow"] SLOW = 15, "slow";
+        #[doc = "@blocking"] BLOCKING = 16, "blocking";
+        #[doc = "@dangerous"] DANGEROUS = 17, "dangerous";
+        #[doc = "@connection"] CONNECTION = 18, "connection";
+        #[doc = "@transaction"] TRANSACTION = 19, "transaction";
+        #[doc = "@scripting"] SCRIPTING = 20, "scripting";
+        #[doc = "@json"] JSON = 21, "json";
+        #[doc = "@bloom"] BLOOM = 22, "bloom";
+        #[doc = "@cuckoo"] CUCKOO = 23, "cuckoo";
+        #[doc = "@topk"] TOPK = 24, "topk";
+        #[doc = "@cms"] CMS = 25, "cms";
+        #[doc = "@tdigest"] TDIGEST = 26, "tdigest";
+        #[doc = "@timeseries"] TIMESERIES = 27, "timeseries";
+        #[doc = "@search"] SEARCH = 28, "search";
     }
 }
 

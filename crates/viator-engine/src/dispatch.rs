@@ -293,6 +293,7 @@ fn paused(local: &Local, server: &Server, session: &Session, entry: &Entry) -> b
 }
 
 /// Executes a command that was checked: locks, handler, commit, statistics. Returns the clock's reading at the end.
+#[expect(clippy::too_many_arguments, reason = "one place for all that surrounds a handler")]
 pub(crate) fn call(
     local: &mut Local,
     server: &Server,
@@ -339,6 +340,7 @@ pub(crate) fn call(
 }
 
 /// As [`call`], under locks that a transaction holds.
+#[expect(clippy::too_many_arguments, reason = "one place for all that surrounds a handler")]
 pub(crate) fn call_held<'s>(
     local: &mut Local,
     server: &'s Server,

@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(lfu_counter(bits, now + 60_000 * 300, 0), 5);
         // at the initial value every access counts
         assert_eq!(lfu_touch(bits, now, 10, 1, u64::MAX) & 0xff, 6);
-        assert_eq!(lfu_touch(now as u32 / 60_000 << 8 | 255, now, 10, 1, 0) & 0xff, 255);
+        assert_eq!(lfu_touch((now as u32 / 60_000) << 8 | 255, now, 10, 1, 0) & 0xff, 255);
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Position {
     }
 
     fn cursor(self) -> u64 {
-        (self.index * SHARDS + self.shard) as u64 | u64::from(self.from) * SLOTS as u64
+        (self.index * SHARDS + self.shard) as u64 | (u64::from(self.from) * SLOTS as u64)
     }
 }
 
