@@ -58,7 +58,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A length.
-    pub fn len(&mut self, n: u64) {
+    pub fn length(&mut self, n: u64) {
         if n < 1 << 6 {
             self.out.push(n as u8);
         } else if n < 1 << 14 {
@@ -84,7 +84,7 @@ impl<'a> Writer<'a> {
         if bytes.len() > MIN_COMPRESSED && self.compressed(bytes) {
             return;
         }
-        self.len(bytes.len() as u64);
+        self.length(bytes.len() as u64);
         self.out.extend_from_slice(bytes);
     }
 
@@ -92,7 +92,7 @@ impl<'a> Writer<'a> {
     pub fn int(&mut self, n: i64) {
         if !self.small_int(n) {
             let text = n.to_string();
-            self.len(text.len() as u64);
+            self.length(text.len() as u64);
             self.out.extend_from_slice(text.as_bytes());
         }
     }
@@ -121,8 +121,8 @@ impl<'a> Writer<'a> {
             return false;
         }
         self.out.push(0xC3);
-        self.len(packed.len() as u64);
-        self.len(bytes.len() as u64);
+        self.length(packed.len() as u64);
+        self.length(bytes.len() as u64);
         self.out.extend_from_slice(&packed);
         true
     }
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Corrupt::Data`] at the end of the input, and for an encoded string.
-    pub fn len(&mut self) -> Result<u64, Corrupt> {
+    pub fn length(&mut self) -> Result<u64, Corrupt> {
         match self.head()? {
             Len::Plain(n) => Ok(n),
             Len::Encoded(_) => Err(Corrupt::Data),
@@ -244,7 +244,7 @@ impl<'a> Reader<'a> {
             Len::Encoded(1) => i16::from_le_bytes(self.bytes()?).to_string().into_bytes(),
             Len::Encoded(2) => i32::from_le_bytes(self.bytes()?).to_string().into_bytes(),
             Len::Encoded(3) => {
-                let (packed, len) = (self.len()?, self.len()?);
+                let (packed, len) = (self.length()?, self.length()?);
                 let packed = self.take(packed)?;
                 let len = usize::try_from(len).map_err(|_| Corrupt::Data)?;
                 lzf::decompress(packed, len).map_err(|_| Corrupt::Data)?
