@@ -43,7 +43,7 @@ impl Rng {
 /// The seed of this run: `VIATOR_SEED`, or one from the clock.
 pub fn seed() -> u64 {
     if let Ok(text) = std::env::var("VIATOR_SEED") {
-        return text.parse().expect("VIATOR_SEED is a number");
+        return text.parse().unwrap_or_else(|_| panic!("VIATOR_SEED is not a number: {text}"));
     }
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     now.as_nanos() as u64 % 1_000_000_000

@@ -337,7 +337,7 @@ mod tests {
     fn classes_cover_lengths_tightly() {
         for len in 1..=MAX_CLASS {
             let size = slot_bytes(len);
-            assert!(size >= len && size % UNIT == 0, "{len} -> {size}");
+            assert!(size >= len && size.is_multiple_of(UNIT), "{len} -> {size}");
             assert!(size - len < (len / 8).max(8), "{len} -> {size} wastes too much");
         }
     }

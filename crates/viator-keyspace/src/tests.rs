@@ -123,11 +123,8 @@ proptest! {
         let mut seen = 0;
         for i in 0..SLOTS_PER_SHARD {
             let mut from = 0;
-            loop {
-                match db.scan_slot(i, from, 1, |_| seen += 1) {
-                    Some(next) => from = next,
-                    None => break,
-                }
+            while let Some(next) = db.scan_slot(i, from, 1, |_| seen += 1) {
+                from = next;
             }
         }
         // keys of one shard only: the test puts all keys into one DbShard, by their slot's index
