@@ -66,7 +66,7 @@ fn shutdown(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     if request.save == Some(true) && !request.force {
         return Err(Error::Static("ERR Errors trying to SHUTDOWN: this server cannot save its dataset yet"));
     }
-    ctx.session.blocked = Some(Blocked::Shutdown);
+    ctx.session.block(ctx.server, Blocked::Shutdown);
     ctx.server.host.shutdown(request);
     Ok(())
 }
