@@ -27,6 +27,7 @@ pub mod slowlog;
 pub mod stats;
 pub mod table;
 pub mod transaction;
+pub mod typed;
 
 /// The version of Redis whose behaviour this is.
 pub const REDIS_VERSION: &str = "8.4.0";
