@@ -15,8 +15,8 @@ use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use viator_keyspace::rdb::Writer;
 use viator_keyspace::{DbShard, EntryRef, Expiry, Handle, Loc, NewValue, Object, Shard, Type, ValueRef};
+use viator_persist::Writer;
 
 /// Reading access; see the module.
 pub struct ReadKeys<'a, 's> {
