@@ -181,6 +181,10 @@ impl Pair {
     pub fn is_missing(&self, args: &[Vec<u8>]) -> bool {
         let word = |i: usize| args.get(i).map(|w| String::from_utf8_lossy(w).to_ascii_uppercase()).unwrap_or_default();
         let (one, two) = (word(0), format!("{} {}", word(0), word(1)));
+        // a question about a command's keys needs the command
+        if matches!(two.as_str(), "COMMAND GETKEYS" | "COMMAND GETKEYSANDFLAGS") {
+            return self.is_missing(args.get(2..).unwrap_or_default());
+        }
         self.missing.iter().any(|m| *m == one || *m == two)
     }
 
