@@ -232,7 +232,12 @@ fn check(
     args: Args<'_>,
     out: &mut Reply,
 ) -> Check {
-    if let Some(error) = refusal(local, server, session, entry, args) {
+    let refused = refusal(local, server, session, entry, args);
+    if session.gate & gate::TRACKING != 0 && session.gate & gate::REPLY == 0 && session.shared.has_mail() {
+        // what was evicted is told before the command's reply
+        out.raw(&session.shared.take_mail());
+    }
+    if let Some(error) = refused {
         if let Some(s) = local.stats.commands.get(entry.id) {
             s.rejected.add(1);
         }
