@@ -141,6 +141,9 @@ struct Conn {
     waiting: Vec<Vec<Vec<u8>>>,
 }
 
+/// Sets to their defaults the directives that families vary.
+const VARIED: &[&str] = &["CONFIG", "SET", "list-max-listpack-size", "-2", "list-compress-depth", "0"];
+
 /// Connections to two servers.
 pub struct Pair {
     ours: Address,
@@ -173,8 +176,10 @@ impl Pair {
         // A sequence may kill connections, these too.
         let open = |address: &Address| Client::connect(address).unwrap();
         self.control = (open(&self.ours), open(&self.theirs));
-        ok(&mut self.control.0, &["FLUSHALL"]);
-        ok(&mut self.control.1, &["FLUSHALL"]);
+        for control in [&mut self.control.0, &mut self.control.1] {
+            ok(control, &["FLUSHALL"]);
+            ok(control, VARIED);
+        }
     }
 
     /// Whether Viator is known not to have the command yet.

@@ -138,7 +138,6 @@ pub fn reply_string(out: &mut Reply, value: Option<ValueRef<'_>>) -> Result<(), 
         Some(ValueRef::Int(n)) => out.bulk_int(n),
         Some(ValueRef::Object(o)) => match o {
             viator_keyspace::Object::Str(s) => out.bulk_shared(s),
-            #[expect(unreachable_patterns, reason = "there will be other types of objects")]
             _ => return Err(Error::WrongType),
         },
     }

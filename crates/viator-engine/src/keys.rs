@@ -154,6 +154,11 @@ impl<'a, 's> ReadKeys<'a, 's> {
         self.guards.shard(loc.shard()).db_or_new(db)
     }
 
+    /// An entry that was found, by a shared borrow: several can be held at once.
+    pub(crate) fn get_ref(&self, loc: Loc, handle: Handle) -> Option<EntryRef<'_>> {
+        Some(self.guards.shard_ref(loc.shard()).db(self.db)?.get(handle))
+    }
+
     /// Removes an entry and frees its value, in the background if it is large and `lazy`.
     fn take(&mut self, db: usize, loc: Loc, handle: Handle, lazy: bool) {
         let part = self.guards.shard(loc.shard()).db_or_new(db);

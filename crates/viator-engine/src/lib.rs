@@ -28,6 +28,7 @@ pub mod stats;
 pub mod table;
 pub mod tracking;
 pub mod transaction;
+pub mod typed;
 
 /// The version of Redis whose behaviour this is.
 pub const REDIS_VERSION: &str = "8.4.0";

@@ -15,7 +15,7 @@ mod sizes;
 
 pub use arena::Handle;
 pub use db::{DbShard, EntryRef, Expiry, MAX_INLINE, NewValue, ValueRef};
-pub use object::{Object, Type};
+pub use object::{Content, Object, Type};
 pub use sizes::Sizes;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -295,6 +295,22 @@ impl<X> Guards<'_, X> {
                 let below = (self.held.0 & ((1 << (shard & 63)) - 1)).count_ones() as usize;
                 #[expect(clippy::indexing_slicing, reason = "as documented: a panic is the right end of such a bug")]
                 &mut v[below]
+            }
+        }
+    }
+
+    /// A held shard, for reading several of its values, or of several shards', at once.
+    ///
+    /// # Panics
+    /// As [`Guards::shard`].
+    pub fn shard_ref(&self, shard: usize) -> &Shard<X> {
+        assert!(self.held.covers(Footprint::NONE.with(shard)), "shard {shard} is outside the footprint");
+        match &self.locks {
+            Locks::One(g) => g,
+            Locks::Many(v) => {
+                let below = (self.held.0 & ((1 << (shard & 63)) - 1)).count_ones() as usize;
+                #[expect(clippy::indexing_slicing, reason = "the shard is held, so it is among the locks")]
+                &v[below]
             }
         }
     }

@@ -1,12 +1,64 @@
 //! Values that do not fit into an entry.
 
 use std::sync::Arc;
+use viator_data::hash::Hash;
+use viator_data::list::List;
+use viator_data::set::Set;
+use viator_data::stream::Stream;
+use viator_data::zset::ZSet;
 
 /// A value with memory of its own.
 #[derive(Debug, Clone)]
 pub enum Object {
     /// A long string. Shared with replies that are still being sent; a writer copies it only then.
     Str(Arc<Vec<u8>>),
+    /// A list.
+    List(List),
+    /// A set.
+    Set(Set),
+    /// A sorted set.
+    Zset(ZSet),
+    /// A hash.
+    Hash(Hash),
+    /// A stream. Boxed, since it is larger than the others.
+    Stream(Box<Stream>),
+}
+
+/// A structure that is a value's content, for code that works on values of one type.
+pub trait Content: Sized {
+    /// The type of such values.
+    const TYPE: Type;
+    /// The content of an object of this type.
+    fn of(object: &Object) -> Option<&Self>;
+    /// The content of an object of this type, for changing it.
+    fn of_mut(object: &mut Object) -> Option<&mut Self>;
+    /// The object with this content.
+    fn into_object(self) -> Object;
+}
+
+macro_rules! content {
+    ($($variant:ident: $ty:ty;)*) => {$(
+        impl Content for $ty {
+            const TYPE: Type = Type::$variant;
+            fn of(object: &Object) -> Option<&Self> {
+                if let Object::$variant(c) = object { Some(c) } else { None }
+            }
+            fn of_mut(object: &mut Object) -> Option<&mut Self> {
+                if let Object::$variant(c) = object { Some(c) } else { None }
+            }
+            fn into_object(self) -> Object {
+                Object::$variant(self.into())
+            }
+        }
+    )*};
+}
+
+content! {
+    List: List;
+    Set: Set;
+    Zset: ZSet;
+    Hash: Hash;
+    Stream: Stream;
 }
 
 /// The types of values, as TYPE names them.
@@ -38,7 +90,6 @@ impl Type {
     }
 }
 
-#[allow(irrefutable_let_patterns, reason = "there will be other types of objects")]
 impl Object {
     /// The string, if it is one.
     #[inline]
@@ -56,6 +107,11 @@ impl Object {
     pub fn kind(&self) -> Type {
         match self {
             Object::Str(_) => Type::String,
+            Object::List(_) => Type::List,
+            Object::Set(_) => Type::Set,
+            Object::Zset(_) => Type::Zset,
+            Object::Hash(_) => Type::Hash,
+            Object::Stream(_) => Type::Stream,
         }
     }
 
@@ -63,6 +119,11 @@ impl Object {
     pub fn len(&self) -> usize {
         match self {
             Object::Str(s) => s.len(),
+            Object::List(l) => l.len(),
+            Object::Set(s) => s.len(),
+            Object::Zset(z) => z.len(),
+            Object::Hash(h) => h.len(),
+            Object::Stream(s) => s.len(),
         }
     }
 
@@ -75,6 +136,11 @@ impl Object {
     pub fn encoding(&self) -> &'static str {
         match self {
             Object::Str(_) => "raw",
+            Object::List(l) => l.encoding().name(),
+            Object::Set(s) => s.encoding().name(),
+            Object::Zset(z) => z.encoding().name(),
+            Object::Hash(h) => h.encoding().name(),
+            Object::Stream(_) => "stream",
         }
     }
 
@@ -83,6 +149,11 @@ impl Object {
         size_of::<Object>()
             + match self {
                 Object::Str(s) => 40 + s.capacity(),
+                Object::List(l) => l.memory_usage(),
+                Object::Set(s) => s.memory_usage(),
+                Object::Zset(z) => z.memory_usage(),
+                Object::Hash(h) => h.memory_usage(),
+                Object::Stream(s) => size_of::<Stream>() + s.memory_usage(),
             }
     }
 
@@ -91,6 +162,14 @@ impl Object {
         match self {
             // one allocation, but unmapping a long one takes as long as touching many
             Object::Str(s) => 1 + (s.capacity() >> 20),
+            Object::List(l) => l.node_count(),
+            Object::Set(s) if s.encoding() == viator_data::set::Encoding::Hashtable => s.len(),
+            Object::Zset(z) if z.encoding() == viator_data::zset::Encoding::Skiplist => z.len(),
+            Object::Hash(h) if h.encoding() == viator_data::hash::Encoding::Hashtable => h.len(),
+            Object::Set(_) | Object::Zset(_) | Object::Hash(_) => 1,
+            Object::Stream(s) => {
+                s.log().node_count() + s.groups().map(|(_, g)| g.pending_len() + g.consumer_count()).sum::<usize>()
+            }
         }
     }
 }
@@ -132,5 +211,15 @@ impl Objects {
 
     pub(crate) fn get_mut(&mut self, id: u32) -> Option<&mut Object> {
         self.slots.get_mut(id as usize)?.as_deref_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_small() {
+        assert!(size_of::<Object>() <= 48, "{}", size_of::<Object>());
     }
 }

@@ -142,6 +142,8 @@ impl<'a> Writer<'a> {
                 self.out.push(STRING);
                 self.string(bytes);
             }
+            // no payload: RESTORE refuses what has no type byte
+            ValueRef::Object(_) => {}
         }
     }
 

@@ -11,7 +11,7 @@ fn text(v: ValueRef<'_>) -> Vec<u8> {
     match v {
         ValueRef::Int(i) => i.to_string().into_bytes(),
         ValueRef::Str { bytes, .. } => bytes.to_vec(),
-        ValueRef::Object(Object::Str(s)) => s.to_vec(),
+        ValueRef::Object(o) => o.as_str().unwrap().to_vec(),
     }
 }
 

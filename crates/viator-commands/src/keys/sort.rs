@@ -1,6 +1,8 @@
 //! SORT and SORT_RO: the declarations, the options, and what they do with keys. The sorting itself is in `sorting`.
 
 use viator_data::crc;
+use viator_data::hash::Hash;
+use viator_data::list::{End, List};
 use viator_engine::args::{self, Args};
 use viator_engine::command::{
     Acl, ArgKind, ArgSpec, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec, Outcome, Scope,
@@ -9,6 +11,8 @@ use viator_engine::config::NotifyFlags;
 use viator_engine::ctx::{ReadCtx, WriteCtx};
 use viator_engine::error::Error;
 use viator_engine::keys::ReadKeys;
+use viator_engine::typed::list_limits;
+use viator_keyspace::Content;
 use viator_keyspace::{Object, ValueRef};
 use viator_resp::reply::Reply;
 
@@ -220,7 +224,14 @@ fn elements(value: ValueRef<'_>) -> Result<Elements, Error> {
     match value {
         ValueRef::Int(_) | ValueRef::Str { .. } => Err(Error::WrongType),
         ValueRef::Object(o) => match o {
-            Object::Str(_) => Err(Error::WrongType),
+            Object::List(l) => {
+                let mut items = Vec::with_capacity(l.len());
+                l.for_each(|e| items.push(e.to_vec()));
+                Ok(Elements { items, ordered: true })
+            }
+            Object::Set(s) => Ok(Elements { items: s.iter().map(|e| e.to_vec()).collect(), ordered: false }),
+            Object::Zset(z) => Ok(Elements { items: z.iter().map(|(e, _)| e.to_vec()).collect(), ordered: true }),
+            Object::Str(_) | Object::Hash(_) | Object::Stream(_) => Err(Error::WrongType),
         },
     }
 }
@@ -236,14 +247,13 @@ fn value_by(keys: &mut ReadKeys<'_, '_>, pattern: &[u8], element: &[u8]) -> Opti
         None => (after, None),
     };
     let key = [before, element, after].concat();
+    let now = keys.now() as u64;
     match (keys.lookup(&key)?.value, field) {
         (ValueRef::Int(n), None) => Some(n.to_string().into_bytes()),
         (ValueRef::Str { bytes, .. }, None) => Some(bytes.to_vec()),
         (ValueRef::Int(_) | ValueRef::Str { .. }, Some(_)) => None,
         (ValueRef::Object(o), None) => o.as_str().map(|s| s.to_vec()),
-        (ValueRef::Object(o), Some(_)) => match o {
-            Object::Str(_) => None,
-        },
+        (ValueRef::Object(o), Some(field)) => Hash::of(o)?.get_live(field, now).map(|value| value.to_vec()),
     }
 }
 
@@ -271,7 +281,16 @@ fn sort(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
             }
             ctx.out.int(0);
         }
-        Some(_) => return Err(Error::Static("ERR SORT cannot store a list: there are no lists yet")),
+        Some(key) => {
+            let limits = list_limits(ctx.keys.cfg());
+            let mut list = List::new();
+            let items: Vec<Vec<u8>> = items.into_iter().map(Option::unwrap_or_default).collect();
+            list.push(End::Back, &items, &limits);
+            ctx.keys.set_content(key, list);
+            ctx.keys.notify(NotifyFlags::LIST, "sortstore", key);
+            ctx.keys.dirty(items.len() as u64);
+            ctx.out.int(items.len() as i64);
+        }
     }
     Ok(())
 }

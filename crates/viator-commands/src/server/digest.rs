@@ -2,6 +2,9 @@
 //! servers can be compared.
 
 use sha1::{Digest as _, Sha1};
+use viator_data::hash::Hash;
+use viator_data::packed::IntBuf;
+use viator_data::stream::{Stream, StreamId};
 use viator_keyspace::{EntryRef, Object, Type, ValueRef};
 
 /// A digest under construction: 20 bytes, into which bytes are mixed in order, or added without order.
@@ -34,6 +37,25 @@ impl Digest {
             ValueRef::Str { bytes, .. } => self.string(bytes),
             ValueRef::Object(o) => match o {
                 Object::Str(s) => self.string(s),
+                Object::List(l) => {
+                    self.kind(Type::List);
+                    l.for_each(|e| self.mix(e.bytes(&mut IntBuf::new())));
+                }
+                Object::Set(s) => {
+                    self.kind(Type::Set);
+                    s.iter().for_each(|e| self.add(e.bytes(&mut IntBuf::new())));
+                }
+                Object::Zset(z) => {
+                    self.kind(Type::Zset);
+                    z.iter().for_each(|(member, score)| {
+                        let mut part = Digest::default();
+                        part.mix(member.bytes(&mut IntBuf::new()));
+                        part.mix(g17(score).as_bytes());
+                        self.add_digest(part);
+                    });
+                }
+                Object::Hash(h) => self.hash(h),
+                Object::Stream(s) => self.stream(s),
             },
         }
         if e.expire.is_some() {
@@ -44,6 +66,30 @@ impl Digest {
     fn string(&mut self, bytes: &[u8]) {
         self.kind(Type::String);
         self.mix(bytes);
+    }
+
+    fn hash(&mut self, hash: &Hash) {
+        self.kind(Type::Hash);
+        for field in hash.iter() {
+            let mut part = Digest::default();
+            part.mix(field.name.bytes(&mut IntBuf::new()));
+            part.mix(field.value.bytes(&mut IntBuf::new()));
+            if field.expire.is_some() {
+                part.add(b"!!hexpire!!");
+            }
+            self.add_digest(part);
+        }
+    }
+
+    fn stream(&mut self, stream: &Stream) {
+        self.kind(Type::Stream);
+        for item in stream.log().range(StreamId::MIN, StreamId::MAX, false) {
+            self.mix(format!("{}.{}", item.id.ms, item.id.seq).as_bytes());
+            for (name, value) in item.fields {
+                self.mix(name.bytes(&mut IntBuf::new()));
+                self.mix(value.bytes(&mut IntBuf::new()));
+            }
+        }
     }
 
     /// Mixes a type in, by the number it has in Redis.
@@ -62,6 +108,28 @@ impl Digest {
     /// The 40 hexadecimal digits.
     pub fn hex(&self) -> String {
         self.0.iter().map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+/// A score as C's `%.17g` writes it.
+fn g17(score: f64) -> String {
+    if score.is_infinite() {
+        return if score > 0.0 { "inf".into() } else { "-inf".into() };
+    }
+    if score == 0.0 {
+        return if score.is_sign_negative() { "-0".into() } else { "0".into() };
+    }
+    let scientific = format!("{score:.16e}");
+    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trimmed = |text: &str| {
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
+    };
+    if (-4..17).contains(&exponent) {
+        trimmed(&format!("{score:.*}", (16 - exponent) as usize))
+    } else {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        format!("{}e{sign}{:02}", trimmed(mantissa), exponent.abs())
     }
 }
 
@@ -84,5 +152,21 @@ mod tests {
         assert_eq!(of(&entry(b"x:1", b"v", Some(1))), "311b17018163335616e089f6b951c82c477335ac");
         let int = EntryRef { value: ValueRef::Int(1), ..entry(b"a", b"", None) };
         assert_eq!(of(&int), "b4fc66738120fba0b5aa500ab5c2bf89cea1c5da");
+    }
+
+    #[test]
+    fn scores_as_c_writes_them() {
+        for (score, text) in [
+            (3.0, "3"),
+            (1.5, "1.5"),
+            (0.1, "0.10000000000000001"),
+            (1e17, "1e+17"),
+            (123_456.75, "123456.75"),
+            (1e-5, "1.0000000000000001e-05"),
+            (-1e100, "-1e+100"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(g17(score), text);
+        }
     }
 }
