@@ -336,7 +336,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
     }
 
     #[inline]
-    fn changed(&mut self, db: usize, loc: Loc, key: &[u8]) {
+    fn tell(&mut self, db: usize, loc: Loc, key: &[u8]) {
         let ReadKeys { server, local, guards, .. } = &mut self.0;
         let by = local.client;
         touched(server, local, guards.shard(loc.shard()), db, key, Some(by));
@@ -346,7 +346,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
     #[inline]
     pub fn touched(&mut self, key: &[u8]) {
         let (db, loc) = (self.db, self.locate(key));
-        self.changed(db, loc, key);
+        self.tell(db, loc, key);
     }
 
     /// Counts changes of the dataset.
@@ -448,7 +448,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
     /// no "overwritten" ones.
     pub fn update(&mut self, spot: Spot, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
         self.store(spot, key, value, expiry);
-        self.changed(spot.db, spot.loc, key);
+        self.tell(spot.db, spot.loc, key);
     }
 
     /// Stores a value without telling watchers.
@@ -488,7 +488,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
         if let Some(handle) = handle
             && self.part(db, loc).set_int(handle, value)
         {
-            self.changed(db, loc, key);
+            self.tell(db, loc, key);
         } else {
             self.update(spot, key, NewValue::Int(value), Expiry::Keep);
         }
@@ -545,7 +545,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
     pub fn delete_in(&mut self, db: usize, key: &[u8], lazy: bool) -> bool {
         let Some((loc, handle)) = self.find_in(db, key) else { return false };
         self.take(db, loc, handle, lazy);
-        self.changed(db, loc, key);
+        self.tell(db, loc, key);
         true
     }
 
@@ -602,7 +602,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
         let object = part.remove(loc, handle);
         let delta = part.free_bytes() as i64 - before as i64;
         self.account(delta);
-        self.changed(db, loc, key);
+        self.tell(db, loc, key);
         let value = match (inline, object) {
             (Some(v), _) => v,
             (None, Some(o)) => TakenValue::Object(o),
