@@ -80,10 +80,8 @@ pub static RESTORE: Command = Command {
         r#"RESTORE key 100000 "\x00\xc0\x0c\x0c\x00\xf7\\\xcc\x91\xa6.\"\x9c" REPLACE"#,
         "GET key",
         "TTL key",
-        "RESTORE l 33177117420000 \
-        \"\\x12\\x01\\x02\\n\\n\\x00\\x00\\x00\\x01\\x00\\x81a\\x02\\xff\\x0c\\x00\\xc2\\xcf\\xd95n\\xf4G\\xdc\" \
-        ABSTTL",
-        "LRANGE l 0 -1",
+        r#"RESTORE l 33177117420000 "\x00\x05hello\x0c\x00\xa8\x04\xeb\xb6\x9f\x1e\xbeC" ABSTTL"#,
+        "GET l",
         "EXPIRETIME l",
         "RESTORE bad 0 payload",
         "RESTORE bad -1 payload",
