@@ -78,6 +78,8 @@ pub struct Local {
     pub events: Vec<Event>,
     /// Commands to propagate instead of, or beside, the running one.
     pub rewrite: Vec<OwnedArgs>,
+    /// Changed keys that somebody waits for; see [`crate::blocking`].
+    pub ready: std::collections::VecDeque<crate::blocking::Ready>,
     /// Changes of the running command.
     pub dirty: u64,
     /// The client whose command runs, or the last one did; 0: none.
@@ -113,6 +115,7 @@ impl Local {
             stats,
             events: Vec::new(),
             rewrite: Vec::new(),
+            ready: std::collections::VecDeque::new(),
             dirty: 0,
             client: 0,
             flushed: false,

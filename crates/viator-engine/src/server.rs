@@ -1,5 +1,6 @@
 //! The server's shared state: what every worker, timer and background job sees.
 
+use crate::blocking::{Blocking, Queues};
 use crate::client::{ClientShared, Clients};
 use crate::config::Config;
 use crate::latency::LatencyMonitor;
@@ -30,6 +31,8 @@ pub type Watchers = HashMap<(usize, Box<[u8]>), Vec<Watcher>, ahash::RandomState
 pub struct ShardExt {
     /// WATCH.
     pub watchers: Watchers,
+    /// Those who wait for keys.
+    pub waiters: Queues,
     /// CLIENT TRACKING.
     pub readers: crate::tracking::Readers,
 }
@@ -301,6 +304,8 @@ pub struct Server {
     pub expired_stale: AtomicU64,
     /// Clients blocked in commands.
     pub blocked_clients: AtomicU64,
+    /// Those of them who wait for keys.
+    pub blocking: Blocking,
     /// `dirty` at the last save, for rdb_changes_since_last_save.
     pub dirty_at_save: AtomicU64,
     /// Unix seconds of the last save.
@@ -365,6 +370,7 @@ impl Server {
             startup_memory: AtomicU64::new(0),
             expired_stale: AtomicU64::new(0),
             blocked_clients: AtomicU64::new(0),
+            blocking: Blocking::default(),
             dirty_at_save: AtomicU64::new(0),
             last_save: AtomicI64::new(p.now_ms / 1000),
             http_warned_ms: AtomicI64::new(0),

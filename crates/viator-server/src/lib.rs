@@ -287,6 +287,7 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>) {
             if !server.cron_paused.load(Relaxed) {
                 viator_engine::expire::cycle(&mut local, &server, hz, &mut expire_at);
                 viator_engine::evict::continue_later(&mut local, &server, 250_000_000 / hz);
+                viator_engine::blocking::serve_rest(&mut local, &server);
                 compact(&mut local, &server);
                 viator_engine::tracking::limit(&mut local, &server);
                 viator_engine::tracking::flush(&mut local, &server);
