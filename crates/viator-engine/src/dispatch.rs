@@ -12,7 +12,7 @@ use crate::local::Local;
 use crate::server::{Held, Server, gate as server_gate};
 use crate::session::{Blocked, ReplyMode, Session, gate};
 use crate::table::{Entry, Lookup};
-use crate::{auth, notify, transaction};
+use crate::{auth, notify, propagation, transaction};
 use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::{Footprint, Guards};
 use viator_resp::reply::{Reply, shown};
@@ -322,15 +322,16 @@ pub(crate) fn call(
             let no_touch = session.no_touch;
             let keys = ReadKeys::new(&mut guards, server, local, session.db, no_touch, located);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
-            notify::publish_events(server, local);
+            settle(local, server);
             outcome
         }
         Handler::Write(f) => {
             let mut guards = server.keyspace.lock(footprint_of(entry, args, located));
             let no_touch = session.no_touch;
-            let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, session.db, no_touch, located));
+            let db = session.db;
+            let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, db, no_touch, located));
             let outcome = f(&mut WriteCtx { args, keys, out, session, entry, server });
-            commit(local, server);
+            commit(local, server, db, args);
             outcome
         }
         Handler::Admin(f) => f(&mut AdminCtx { args, local, out, session, entry, server, held: None }),
@@ -357,13 +358,14 @@ pub(crate) fn call_held<'s>(
         Handler::Read(f) => {
             let keys = ReadKeys::new(guards, server, local, session.db, no_touch, &[]);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
-            notify::publish_events(server, local);
+            settle(local, server);
             outcome
         }
         Handler::Write(f) => {
-            let keys = WriteKeys::new(ReadKeys::new(guards, server, local, session.db, no_touch, &[]));
+            let db = session.db;
+            let keys = WriteKeys::new(ReadKeys::new(guards, server, local, db, no_touch, &[]));
             let outcome = f(&mut WriteCtx { args, keys, out, session, entry, server });
-            commit(local, server);
+            commit(local, server, db, args);
             outcome
         }
         Handler::Admin(f) => f(&mut AdminCtx { args, local, out, session, entry, server, held: Some(guards) }),
@@ -398,12 +400,20 @@ pub(crate) fn footprint(server: &Server, entry: &Entry, args: Args<'_>) -> Footp
 
 /// The end of a writing command, still under its locks.
 #[inline]
-pub(crate) fn commit(local: &mut Local, server: &Server) {
-    if local.dirty > 0 {
+pub(crate) fn commit(local: &mut Local, server: &Server, db: usize, args: Args<'_>) {
+    let dirty = local.dirty > 0;
+    if dirty {
         local.stats.counters.dirty.add(local.dirty);
         local.dirty = 0;
     }
-    local.rewrite.clear();
+    propagation::command_done(local, server, db, args, dirty);
+    notify::publish_events(server, local);
+}
+
+/// The end of something that asked for no change, still under its locks: what expired on the way is propagated and told.
+#[inline]
+pub(crate) fn settle(local: &mut Local, server: &Server) {
+    propagation::flush(local, server);
     notify::publish_events(server, local);
 }
 

@@ -10,6 +10,7 @@ use crate::config::{Config, NotifyFlags};
 use crate::error::Error;
 use crate::evict;
 use crate::local::{Event, Local};
+use crate::propagation;
 use crate::server::{Garbage, Held, Server, ShardExt, Watcher};
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
@@ -136,6 +137,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
         let lazy = self.local.cfg.lazyfree_lazy_expire;
         self.take(db, loc, handle, lazy);
         touched(self.guards.shard(loc.shard()), db, key);
+        propagation::removed(self.local, self.server, db, key, lazy);
         self.local.stats.counters.expired.add(1);
         self.event(NotifyFlags::EXPIRED, "expired", db, key);
     }
@@ -144,6 +146,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
     pub fn evict(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8], lazy: bool) {
         self.take(db, loc, handle, lazy);
         touched(self.guards.shard(loc.shard()), db, key);
+        propagation::removed(self.local, self.server, db, key, lazy);
         self.local.stats.counters.evicted.add(1);
     }
 
@@ -354,8 +357,9 @@ impl<'a, 's> WriteKeys<'a, 's> {
     /// Has this command propagated as another one. `with` runs only if somebody listens to the log.
     #[inline]
     pub fn propagate_as(&mut self, with: impl FnOnce() -> OwnedArgs) {
-        if self.local.cfg.appendonly {
-            self.local.rewrite.push(with());
+        if self.server.propagation.listening() {
+            let db = self.db;
+            propagation::replace(self.local, db, with().args());
         }
     }
 

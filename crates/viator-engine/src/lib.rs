@@ -20,6 +20,7 @@ pub mod local;
 pub mod monitor;
 pub mod notify;
 pub mod pause;
+pub mod propagation;
 pub mod pubsub;
 pub mod server;
 pub mod session;

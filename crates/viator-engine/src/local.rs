@@ -76,8 +76,10 @@ pub struct Local {
     pub stats: Arc<ThreadStats>,
     /// Events of the running command.
     pub events: Vec<Event>,
-    /// Commands to propagate instead of, or beside, the running one.
-    pub rewrite: Vec<OwnedArgs>,
+    /// What is to go into the propagation log.
+    pub unit: crate::propagation::Unit,
+    /// The propagation log's end after what this thread appended last.
+    pub log_end: u64,
     /// Changes of the running command.
     pub dirty: u64,
     /// Arguments of the running command that MONITOR and the slow log must not show: passwords.
@@ -106,7 +108,8 @@ impl Local {
             cfg_version: server.config.version(),
             stats,
             events: Vec::new(),
-            rewrite: Vec::new(),
+            unit: crate::propagation::Unit::default(),
+            log_end: 0,
             dirty: 0,
             redact: Vec::new(),
             lru_clock: 0,

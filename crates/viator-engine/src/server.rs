@@ -4,6 +4,7 @@ use crate::client::{ClientShared, Clients};
 use crate::config::Config;
 use crate::latency::LatencyMonitor;
 use crate::pause::Pause;
+use crate::propagation::Propagation;
 use crate::pubsub::PubSub;
 use crate::slowlog::Slowlog;
 use crate::stats::{Counter, ThreadStats};
@@ -255,6 +256,8 @@ pub struct Server {
     pub gate: AtomicU32,
     /// CLIENT PAUSE.
     pub pause: Pause,
+    /// The propagation log.
+    pub propagation: Propagation,
     /// SLOWLOG.
     pub slowlog: Mutex<Slowlog>,
     /// LATENCY.
@@ -337,6 +340,7 @@ impl Server {
             host: p.host,
             gate: AtomicU32::new(0),
             pause: Pause::default(),
+            propagation: Propagation::default(),
             slowlog: Mutex::default(),
             latency: Mutex::default(),
             pubsub: PubSub::default(),
