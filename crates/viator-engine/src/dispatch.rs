@@ -72,8 +72,36 @@ pub fn execute(
         }
     }
     let end = call(local, server, session, entry, args, keys, out, start);
+    if local.log_end != 0 {
+        session.log_end = std::mem::take(&mut local.log_end);
+    }
     finish_reply(session, out, mark);
     (after(session), end)
+}
+
+/// Executes a command of the propagation log, as it is loaded: what keeps a client's command from running does not matter.
+///
+/// # Errors
+/// There is no such command.
+pub fn replay(
+    local: &mut Local,
+    server: &Server,
+    session: &mut Session,
+    args: Args<'_>,
+    out: &mut Reply,
+) -> Result<(), Error> {
+    let entry = lookup(server, session, args)?;
+    if session.gate & gate::MULTI != 0 && !entry.is(Traits::NOW_IN_MULTI) {
+        session.queue(OwnedArgs::copy(args));
+        return Ok(());
+    }
+    // nothing may block
+    session.in_exec = true;
+    let start = local.clock.read();
+    local.now = local.clock.now_ms();
+    call(local, server, session, entry, args, None, out, start);
+    session.unblock(server);
+    Ok(())
 }
 
 #[inline]
@@ -262,6 +290,14 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
         if state == Evicted::Fail && (deny || (queued && entry.flags.has(Flags::DENYOOM))) {
             return Some(Error::Oom);
         }
+    }
+    if g & server_gate::AOF_FAILING != 0
+        && (entry.flags.has(Flags::WRITE)
+            || entry.is(Traits::REFUSED_WITH_WRITES)
+            || (entry.is(Traits::EXEC) && transaction::queued_flags(session, server, Flags::WRITE)))
+    {
+        let reason = server.aof.write_error.lock().clone();
+        return Some(Error::text(format!("MISCONF Errors writing to the AOF file: {reason}")));
     }
     if g & gate::SUBSCRIBED != 0 && !session.resp3 && !entry.is(Traits::WHILE_SUBSCRIBED) {
         return Some(Error::text(format!(

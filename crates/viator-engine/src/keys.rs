@@ -71,6 +71,12 @@ impl<'a, 's> ReadKeys<'a, 's> {
         self.local.now
     }
 
+    /// Whether what is to expire at `when` has expired already. While the log is replayed nothing has: what was logged
+    /// happened before it expired.
+    pub fn is_past(&self, when: i64) -> bool {
+        when <= self.local.now && !self.local.replaying
+    }
+
     /// The configuration.
     pub fn cfg(&self) -> &Config {
         &self.local.cfg
@@ -111,6 +117,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
         let handle = part.find(loc, key)?;
         if let Some(when) = part.expire_of(handle)
             && when <= self.local.now
+            && !self.local.replaying
         {
             self.expire_now(db, loc, handle, key);
             return None;

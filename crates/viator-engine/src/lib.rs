@@ -1,5 +1,6 @@
 //! The command specification and everything around a command's execution.
 
+pub mod aof;
 pub mod args;
 pub mod auth;
 pub mod batch;

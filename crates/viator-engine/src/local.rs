@@ -78,6 +78,8 @@ pub struct Local {
     pub events: Vec<Event>,
     /// What is to go into the propagation log.
     pub unit: crate::propagation::Unit,
+    /// The append-only file is being loaded: nothing expires meanwhile.
+    pub replaying: bool,
     /// The propagation log's end after what this thread appended last.
     pub log_end: u64,
     /// Changes of the running command.
@@ -110,6 +112,7 @@ impl Local {
             events: Vec::new(),
             unit: crate::propagation::Unit::default(),
             log_end: 0,
+            replaying: false,
             dirty: 0,
             redact: Vec::new(),
             lru_clock: 0,

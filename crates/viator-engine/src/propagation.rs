@@ -99,6 +99,8 @@ pub struct Propagation {
     listeners: AtomicU32,
     /// Bytes ever appended.
     end: AtomicU64,
+    /// Commands ever appended: the replication offset while there are no replicas.
+    commands: AtomicU64,
     tail: Mutex<Tail>,
 }
 
@@ -127,6 +129,21 @@ impl Propagation {
     #[inline]
     pub fn end(&self) -> u64 {
         self.end.load(Relaxed)
+    }
+
+    /// Commands ever appended.
+    pub fn commands(&self) -> u64 {
+        self.commands.load(Relaxed)
+    }
+
+    /// Goes on counting commands from here.
+    pub fn set_commands(&self, n: u64) {
+        self.commands.store(n, Relaxed);
+    }
+
+    /// The next command selects its database.
+    pub fn reselect(&self) {
+        self.tail.lock().db = None;
     }
 
     /// Bytes that nobody has taken yet.
@@ -158,8 +175,9 @@ impl Propagation {
     }
 
     /// Appends by `write`, which gets the tail. Returns the log's new end.
-    fn append(&self, stamp: Option<i64>, write: impl FnOnce(&mut Tail)) -> u64 {
+    fn append(&self, stamp: Option<i64>, commands: usize, write: impl FnOnce(&mut Tail)) -> u64 {
         let mut t = self.tail.lock();
+        self.commands.store(self.commands() + commands as u64, Relaxed);
         let before = t.bytes.len();
         if let Some(now) = stamp
             && now > t.stamped
@@ -213,7 +231,7 @@ pub fn command_done(local: &mut Local, server: &Server, db: usize, args: Args<'_
     if dirty && !replaced && server.propagation.listening() {
         if local.unit.depth == 0 && local.unit.effects.is_empty() {
             let stamp = stamp(local);
-            local.log_end = server.propagation.append(stamp, |t| {
+            local.log_end = server.propagation.append(stamp, 1, |t| {
                 t.select(db);
                 encode(&mut t.bytes, args.len(), args.iter());
             });
@@ -237,7 +255,8 @@ fn append_unit(local: &mut Local, server: &Server) {
     let stamp = stamp(local);
     let Unit { bytes, effects, .. } = &local.unit;
     let transaction = effects.len() > 1;
-    local.log_end = server.propagation.append(stamp, |t| {
+    let commands = effects.len() + if transaction { 2 } else { 0 };
+    local.log_end = server.propagation.append(stamp, commands, |t| {
         if transaction {
             t.bytes.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
         }

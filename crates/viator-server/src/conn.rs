@@ -65,6 +65,8 @@ pub struct Conn {
     pub last_ms: i64,
     /// The end of its wait, if its worker knows of it.
     pub armed: Option<i64>,
+    /// Output waits until the append-only file has got so far.
+    held_until: Option<u64>,
 }
 
 /// What is to become of a connection.
@@ -95,6 +97,7 @@ impl Conn {
             over_soft_since: 0,
             last_ms: now_ms,
             armed: None,
+            held_until: None,
         }
     }
 
@@ -301,7 +304,7 @@ impl Conn {
                 self.broken = true;
             }
         } else if out.len() > 1 << 20 {
-            if !self.flush(out) || self.check_output_limit(local, server) == State::Closed {
+            if !self.flush(server, out) || self.check_output_limit(local, server) == State::Closed {
                 self.closing = true;
                 self.broken = true;
             }
@@ -327,7 +330,7 @@ impl Conn {
         if self.broken || self.session.shared.kill.load(Relaxed) {
             return State::Closed;
         }
-        if !self.flush(out) {
+        if !self.flush(server, out) {
             return State::Closed;
         }
         let shared = &self.session.shared;
@@ -393,7 +396,16 @@ impl Conn {
     }
 
     /// Sends what is pending and `out`; what the socket does not take stays. `false`: the connection is broken.
-    fn flush(&mut self, out: &mut Reply) -> bool {
+    fn flush(&mut self, server: &Server, out: &mut Reply) -> bool {
+        if !(out.is_empty() && self.pending.is_empty())
+            && let Some(end) = server.aof.unsettled(&server.propagation)
+        {
+            self.enqueue(out, 0);
+            self.held_until = Some(end);
+            return true;
+        }
+        // what was held until now goes with what comes
+        self.held_until = None;
         if !self.pending.is_empty() {
             self.enqueue(out, 0);
             return self.write_pending();
@@ -464,7 +476,7 @@ impl Conn {
 
     /// Writes pending output. `false`: the connection is broken.
     pub fn write_pending(&mut self) -> bool {
-        while !self.pending.is_empty() {
+        while !self.pending.is_empty() && self.held_until.is_none() {
             let mut slices = Vec::with_capacity(self.pending.len().min(64));
             for (i, c) in self.pending.iter().take(64).enumerate() {
                 let b = c.bytes();
@@ -493,6 +505,22 @@ impl Conn {
         }
         self.session.shared.omem.store(self.pending_len as u64, Relaxed);
         true
+    }
+
+    /// Whether output waits for the append-only file.
+    pub fn held(&self) -> bool {
+        self.held_until.is_some()
+    }
+
+    /// Whether it does no more, now that the file has got so far.
+    pub fn may_send(&self, settled: u64) -> bool {
+        self.held_until.is_none_or(|end| end <= settled)
+    }
+
+    /// Sends what waited for the append-only file. `false`: the connection is over.
+    pub fn release(&mut self) -> bool {
+        self.held_until = None;
+        self.write_pending() && !self.done()
     }
 
     /// Whether the connection can end now: it was to be closed, and everything was sent.
