@@ -311,6 +311,8 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>, aof: Arc<aof::A
                 viator_engine::expire::cycle(&mut local, &server, hz, &mut expire_at);
                 viator_engine::evict::continue_later(&mut local, &server, 250_000_000 / hz);
                 compact(&mut local, &server);
+                viator_engine::tracking::limit(&mut local, &server);
+                viator_engine::tracking::flush(&mut local, &server);
             }
             aof.tick(&server, &local.cfg);
             let now = now_ms();

@@ -129,7 +129,11 @@ impl<R: BufRead> LogReader<R> {
         match self.peek()? {
             None => return Err(LogError::Truncated),
             Some(b) if b != mark => {
-                return Err(LogError::Format(format!("Expected prefix '{}', got: '{}'", mark as char, b.escape_ascii())));
+                return Err(LogError::Format(format!(
+                    "Expected prefix '{}', got: '{}'",
+                    mark as char,
+                    b.escape_ascii()
+                )));
             }
             Some(_) => {}
         }
@@ -212,7 +216,9 @@ mod tests {
 
     #[test]
     fn what_is_no_log_is_told_apart() {
-        for bad in [&b"!!!"[..], b"*0\r\n", b"*-1\r\n", b"*x\r\n", b"*1\r\n+OK\r\n", b"*1\r\n$1\r\nabc", b"*1\r\n$-1\r\n"] {
+        for bad in
+            [&b"!!!"[..], b"*0\r\n", b"*-1\r\n", b"*x\r\n", b"*1\r\n+OK\r\n", b"*1\r\n$1\r\nabc", b"*1\r\n$-1\r\n"]
+        {
             assert!(matches!(all(bad).2, Err(LogError::Format(_))), "{}", bad.escape_ascii());
         }
     }

@@ -199,7 +199,8 @@ impl Manifest {
         let mut out = String::new();
         for p in self.base.iter().chain(&self.history).chain(&self.incrs) {
             let mut name = p.name.clone();
-            if name.is_empty() || name.bytes().any(|b| matches!(b, b'\\' | b'\'' | b'"' | b' ') || !(33..127).contains(&b))
+            if name.is_empty()
+                || name.bytes().any(|b| matches!(b, b'\\' | b'\'' | b'"' | b' ') || !(33..127).contains(&b))
             {
                 let mut quoted = Vec::new();
                 quote_repr(p.name.as_bytes(), &mut quoted);
@@ -245,7 +246,8 @@ impl Manifest {
         }
         self.base_seq += 1;
         let name = format!("{basename}.{}.base.{}", self.base_seq, if rdb { "rdb" } else { "aof" });
-        let part = Part { name: name.clone(), seq: self.base_seq, kind: Kind::Base, start_offset: None, end_offset: None };
+        let part =
+            Part { name: name.clone(), seq: self.base_seq, kind: Kind::Base, start_offset: None, end_offset: None };
         self.base = Some(part);
         name
     }
@@ -300,7 +302,10 @@ mod tests {
         assert_eq!(reason("file a type b\n".into()), Err(INVALID));
         assert_eq!(reason("file a seq 1 type i newkey\n".into()), Err(INVALID));
         assert_eq!(reason("file ../a seq 1 type i\n".into()), Err("File can't be a path, just a filename"));
-        assert_eq!(reason(format!("file {} seq 1 type i\n", "a".repeat(1024))), Err("The AOF manifest file contains too long line"));
+        assert_eq!(
+            reason(format!("file {} seq 1 type i\n", "a".repeat(1024))),
+            Err("The AOF manifest file contains too long line")
+        );
         assert_eq!(
             reason("file a seq 2 type i\nfile b seq 1 type i\n".into()),
             Err("Found a non-monotonic sequence number")

@@ -35,7 +35,11 @@ impl Aof {
         let path = f.path(&f.manifest_name());
         let found = Manifest::read(&path).map_err(|e| match e.kind() {
             ErrorKind::InvalidData => e.to_string(),
-            _ => format!("Fatal error: can't open the AOF manifest file {} for reading: {}", f.manifest_name(), plain(&e)),
+            _ => format!(
+                "Fatal error: can't open the AOF manifest file {} for reading: {}",
+                f.manifest_name(),
+                plain(&e)
+            ),
         })?;
         f.manifest = found.unwrap_or_default();
         let old = Path::new(&f.base).to_path_buf();
@@ -257,9 +261,7 @@ fn load_file(
     match error {
         LogError::Truncated if cfg.aof_load_truncated => cut("short read"),
         LogError::Truncated => Err(unexpected_end(name)),
-        LogError::Format(_) if last && tail <= cfg.aof_load_corrupt_tail_max_size.max(0) as u64 => {
-            cut("corrupt tail")
-        }
+        LogError::Format(_) if last && tail <= cfg.aof_load_corrupt_tail_max_size.max(0) as u64 => cut("corrupt tail"),
         LogError::Format(what) => {
             tracing::warn!("{what}");
             Err(format!(

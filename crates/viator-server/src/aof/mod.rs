@@ -110,7 +110,8 @@ fn open_append(path: &Path) -> io::Result<File> {
 impl Aof {
     /// One that writes nothing yet.
     pub fn new(cfg: &Config, inboxes: Vec<Arc<Inbox>>) -> Arc<Aof> {
-        let files = Files { dir: cfg.appenddirname.clone().into(), base: cfg.appendfilename.clone(), ..Files::default() };
+        let files =
+            Files { dir: cfg.appenddirname.clone().into(), base: cfg.appendfilename.clone(), ..Files::default() };
         Arc::new(Aof {
             server: Mutex::default(),
             inboxes,
@@ -479,9 +480,8 @@ impl Aof {
                 name
             }
         };
-        let out = open_append(&f.path(&name)).map_err(|e| {
-            format!("Can't open the append-only file {name}: {}", plain(&e))
-        })?;
+        let out = open_append(&f.path(&name))
+            .map_err(|e| format!("Can't open the append-only file {name}: {}", plain(&e)))?;
         f.persist(&f.manifest).map_err(|e| format!("the AOF manifest cannot be written: {}", plain(&e)))?;
         f.out = Some(Arc::new(out));
         if !cfg.aof_disable_auto_gc {
@@ -496,7 +496,11 @@ impl Aof {
 }
 
 /// Writes what is there, up to the end of each file.
-fn write_out(f: &mut Files, status: &viator_engine::aof::AofStatus, closed: &mut dyn FnMut(Arc<File>)) -> io::Result<()> {
+fn write_out(
+    f: &mut Files,
+    status: &viator_engine::aof::AofStatus,
+    closed: &mut dyn FnMut(Arc<File>),
+) -> io::Result<()> {
     loop {
         let until = f.cuts.front().copied().unwrap_or(f.buf.len());
         while f.done < until {

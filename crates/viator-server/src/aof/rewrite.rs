@@ -1,6 +1,6 @@
 //! Rewriting the append-only file: a new base from a snapshot of the dataset, and a new increment for what comes after it.
 
-use super::{Aof, FREE_FAILURES, MAX_RETRY_MINUTES, Files, open_append, plain};
+use super::{Aof, FREE_FAILURES, Files, MAX_RETRY_MINUTES, open_append, plain};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -186,7 +186,13 @@ impl Aof {
     }
 
     /// The new base is complete: it and the increment take the place of what was there.
-    fn put_in_place(self: &Arc<Self>, server: &Arc<Server>, first: bool, offset: i64, temp: &PathBuf) -> io::Result<()> {
+    fn put_in_place(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        first: bool,
+        offset: i64,
+        temp: &PathBuf,
+    ) -> io::Result<()> {
         let cfg = server.config.load();
         let mut f = self.files.lock();
         if self.cancel.load(Relaxed) {
