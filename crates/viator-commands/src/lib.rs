@@ -3,12 +3,14 @@
 use viator_engine::command::Command;
 
 mod bitmap;
+mod collection;
 mod connection;
 pub mod declare;
 mod help;
 mod keys;
 mod pubsub;
 mod server;
+mod set;
 mod string;
 mod transactions;
 
@@ -19,6 +21,7 @@ pub static FAMILIES: &[&[&Command]] = &[
     keys::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
 ];
