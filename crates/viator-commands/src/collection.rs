@@ -91,18 +91,14 @@ pub(crate) fn reply_scan_nothing(out: &mut Reply) {
 /// Members that a reply with repetitions has at most: more would be memory without end for one short request.
 const MAX_REPETITIONS: u64 = 1 << 26;
 
-/// How many members a negative count asks for, with repetitions; `None` if the count is not negative.
+/// A count of SRANDMEMBER and its kin, where a negative one asks for as many members with repetitions.
 ///
 /// # Errors
-/// Where it is too many.
-pub(crate) fn repetitions(count: i64) -> Result<Option<usize>, Error> {
-    match count {
-        0.. => Ok(None),
-        _ if count.unsigned_abs() <= MAX_REPETITIONS => Ok(Some(count.unsigned_abs() as usize)),
-        i64::MIN => {
-            let line = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
-            Err(Error::Static(line))
-        }
-        _ => Err(Error::Static("ERR value is out of range")),
+/// [`Error::NotInteger`], or that it is out of range.
+pub(crate) fn random_count(arg: &[u8]) -> Result<(usize, bool), Error> {
+    let count = args::symmetric(arg)?;
+    if count < 0 && count.unsigned_abs() > MAX_REPETITIONS {
+        return Err(Error::Static("ERR value is out of range"));
     }
+    Ok((count.unsigned_abs() as usize, count < 0))
 }

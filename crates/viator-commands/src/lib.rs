@@ -8,6 +8,7 @@ mod connection;
 pub mod declare;
 mod help;
 mod keys;
+mod list;
 mod pubsub;
 mod server;
 mod set;
@@ -19,6 +20,7 @@ pub static FAMILIES: &[&[&Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
     keys::COMMANDS,
+    list::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,

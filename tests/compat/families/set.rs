@@ -9,9 +9,17 @@ pub const FAMILY: Family = Family { name: "set", step };
 
 fn step(g: &mut Gen) -> Step {
     let words = command(g);
-    let words = g.spoil(words);
+    // What SPOP chooses is its own, and what is left then differs; of SRANDMEMBER, only how many are told.
+    if words[0] == b"SPOP" || words[0] == b"SRANDMEMBER" {
+        return Step::new(&words);
+    }
+    let mut words = g.spoil(words);
     // Single steps through a table differ; only whole iterations tell something.
-    if words.len() > 2 && words[0].eq_ignore_ascii_case(b"SSCAN") {
+    if words[0] == b"SSCAN"
+        && let Some(cursor) = words.get_mut(2)
+        && cursor.first().is_some_and(u8::is_ascii_digit)
+    {
+        *cursor = b"0".to_vec();
         return scan(2, words);
     }
     Step::new(&words)
@@ -69,9 +77,8 @@ fn command(g: &mut Gen) -> Words {
         16 => words!["SMEMBERS", key],
         17 => words!["SPOP", key, all_or_nothing(g)],
         18 => {
-            // it tells the number, no more
             let n = g.index();
-            if n.starts_with(b"-9") { words!["SRANDMEMBER", key] } else { words!["SRANDMEMBER", key, n] }
+            if n.len() > 5 { words!["SRANDMEMBER", key] } else { words!["SRANDMEMBER", key, n] }
         }
         19 | 20 => words!["SMOVE", key, g.key(), member(g)],
         21..=24 => {
@@ -95,7 +102,7 @@ fn command(g: &mut Gen) -> Words {
             words
         }
         33 | 34 => {
-            let mut words = words!["SSCAN", key, "0"];
+            let mut words = words!["SSCAN", key, if g.rng.chance(95) { "0" } else { "x" }];
             words.extend(if g.rng.chance(30) { words!["MATCH", g.pick(&["*", "1*", "[ab]", "m*", "?"])] } else { vec![] });
             words.extend(if g.rng.chance(40) { words!["COUNT", g.index()] } else { vec![] });
             words

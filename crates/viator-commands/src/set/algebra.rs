@@ -1,7 +1,7 @@
 //! Sets from sets: SINTER, SUNION, SDIFF and their storing forms, SINTERCARD.
 
 use viator_data::set::{self, Limits, Set};
-use viator_engine::args::{Args, int, is};
+use viator_engine::args::{Args, int_or, is};
 use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
 use viator_engine::config::NotifyFlags;
 use viator_engine::ctx::{ReadCtx, WriteCtx};
@@ -92,8 +92,7 @@ fn sintercard(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
 
 /// The keys and the limit (0: none) of SINTERCARD and ZINTERCARD.
 pub(crate) fn counted(args: Args<'_>) -> Result<(impl Iterator<Item = &[u8]>, i64), Error> {
-    let numkeys = int(args.at(1)).ok().filter(|n| *n > 0);
-    let numkeys = numkeys.ok_or(Error::Static("ERR numkeys should be greater than 0"))?;
+    let numkeys = int_or(args.at(1), 1..=i64::MAX, "ERR numkeys should be greater than 0")?;
     if numkeys > args.len() as i64 - 2 {
         return Err(Error::Static("ERR Number of keys can't be greater than number of args"));
     }
@@ -102,7 +101,7 @@ pub(crate) fn counted(args: Args<'_>) -> Result<(impl Iterator<Item = &[u8]>, i6
     let mut options = args.from(2 + numkeys).iter();
     while let Some(option) = options.next() {
         let value = options.next().filter(|_| is(option, "LIMIT")).ok_or(Error::Syntax)?;
-        limit = int(value).ok().filter(|n| *n >= 0).ok_or(Error::Static("ERR LIMIT can't be negative"))?;
+        limit = int_or(value, 0..=i64::MAX, "ERR LIMIT can't be negative")?;
     }
     Ok((args.from(2).iter().take(numkeys), limit))
 }

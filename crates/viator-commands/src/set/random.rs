@@ -2,14 +2,14 @@
 
 use viator_data::hashing::Chance;
 use viator_data::set::Set;
-use viator_engine::args::{OwnedArgs, int, positive};
+use viator_engine::args::{OwnedArgs, positive};
 use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
 use viator_engine::config::NotifyFlags;
 use viator_engine::ctx::{ReadCtx, WriteCtx};
 use viator_engine::error::Error;
 use viator_engine::typed::set_limits;
 
-use crate::collection::{repetitions, reply_entry};
+use crate::collection::{random_count, reply_entry};
 use crate::declare::{KEY, RO_ACCESS, RW_ACCESS_DELETE, one_key};
 
 /// Members that one propagated SREM removes at most.
@@ -69,9 +69,7 @@ fn pop_one(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
 
 fn pop_many(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let key = ctx.args.at(1);
-    // what is no number is out of range, too
-    let count = positive(ctx.args.at(2)).map_err(|_| Error::Static("ERR value is out of range, must be positive"))?;
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let count = positive(ctx.args.at(2))? as usize;
     let limits = set_limits(ctx.keys.cfg());
     let mut chance = Chance::new(ctx.keys.random());
     let Some(set) = ctx.keys.write::<Set>(key)?.filter(|_| count > 0) else {
@@ -146,23 +144,22 @@ fn srandmember(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
         3 => {}
         _ => return Err(Error::Syntax),
     }
-    let count = int(ctx.args.at(2))?;
-    let repeated = repetitions(count)?;
+    let (count, repeated) = random_count(ctx.args.at(2))?;
     let mut chance = Chance::new(random);
     let Some(set) = ctx.keys.read::<Set>(key)? else {
         ctx.out.array(0);
         return Ok(());
     };
-    if let Some(n) = repeated {
-        ctx.out.array(n);
-        for _ in 0..n {
+    if repeated {
+        ctx.out.array(count);
+        for _ in 0..count {
             if let Some(member) = set.random(chance.next()) {
                 reply_entry(ctx.out, member);
             }
         }
         return Ok(());
     }
-    let n = usize::try_from(count).unwrap_or(usize::MAX).min(set.len());
+    let n = count.min(set.len());
     ctx.out.array(n);
     set.sample(n, &mut chance, |member| reply_entry(ctx.out, member));
     Ok(())
