@@ -1,5 +1,6 @@
 //! DUMP and RESTORE: the serialized form of a value.
 
+use std::sync::atomic::Ordering::Relaxed;
 use viator_engine::args::{self, OwnedArgs};
 use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
 use viator_engine::config::NotifyFlags;
@@ -7,8 +8,9 @@ use viator_engine::ctx::{ReadCtx, WriteCtx};
 use viator_engine::error::Error;
 use viator_engine::evict;
 use viator_engine::keys::kind;
+use viator_engine::typed::rdb_limits;
 use viator_keyspace::Expiry;
-use viator_keyspace::rdb::{Corrupt, Reader};
+use viator_persist::{Fault, Loaded, Reader};
 
 use super::rename::{remove_for_overwrite, tell_overwritten};
 use crate::declare::{KEY, OW_UPDATE, RO_ACCESS, one_key};
@@ -136,6 +138,19 @@ impl Restore {
     }
 }
 
+/// The value of the payload.
+fn load(ctx: &WriteCtx<'_, '_>) -> Result<Loaded, Error> {
+    let checked = !ctx.server.debug.skip_checksum_validation.load(Relaxed);
+    let limits = rdb_limits(ctx.keys.cfg(), true);
+    Reader::of_payload(ctx.args.at(3), checked).and_then(|mut r| r.value(&limits)).map_err(|e| {
+        if matches!(e, Fault::Footer) {
+            return Error::Static("ERR DUMP payload version or checksum are wrong");
+        }
+        tracing::warn!("RESTORE: {e}");
+        Error::Static("ERR Bad data format")
+    })
+}
+
 fn restore(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let key = ctx.args.at(1);
     let options = Restore::parse(ctx)?;
@@ -147,10 +162,7 @@ fn restore(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     if ttl < 0 {
         return Err(Error::Static("ERR Invalid TTL value, must be >= 0"));
     }
-    let loaded = Reader::of_payload(ctx.args.at(3)).and_then(|mut r| r.value()).map_err(|e| match e {
-        Corrupt::Footer => Error::Static("ERR DUMP payload version or checksum are wrong"),
-        Corrupt::Data => Error::Static("ERR Bad data format"),
-    })?;
+    let loaded = load(ctx)?;
     let db = ctx.keys.db;
     if before.is_some() {
         remove_for_overwrite(&mut ctx.keys, db, key);
@@ -171,9 +183,8 @@ fn restore(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         }
         return Ok(());
     }
-    let value = loaded.value();
-    let after = value.kind();
-    ctx.keys.set(key, value, expire.map_or(Expiry::Clear, Expiry::At));
+    let after = loaded.kind();
+    loaded.store(|value| ctx.keys.set(key, value, expire.map_or(Expiry::Clear, Expiry::At)));
     if let Some(bits) = options.lru(ctx) {
         ctx.keys.set_lru(key, bits);
     }
