@@ -260,9 +260,12 @@ fn check(
     args: Args<'_>,
     out: &mut Reply,
 ) -> Check {
+    if session.gate & gate::TRACKING != 0 {
+        tracking::limit(local, server);
+    }
     let refused = refusal(local, server, session, entry, args);
     if session.gate & gate::TRACKING != 0 && session.gate & gate::REPLY == 0 && session.shared.has_mail() {
-        // what was evicted is told before the command's reply
+        // what had to go is told before the command's reply
         out.raw(&session.shared.take_mail());
     }
     if let Some(error) = refused {

@@ -20,6 +20,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::{DbShard, EntryRef, Expiry, Handle, Loc, NewValue, Object, Shard, Type, ValueRef};
 use viator_persist::Writer;
 
+/// Values that take more effort to free are freed in the background where that is asked for, as Redis does it.
+const LAZY_EFFORT: usize = 64;
+/// Those that take more effort, some 100 µs, are freed in the background always.
+const STALLING_EFFORT: usize = 1000;
+
 /// Reading access; see the module.
 pub struct ReadKeys<'a, 's> {
     guards: &'a mut Held<'s>,
@@ -187,9 +192,10 @@ impl<'a, 's> ReadKeys<'a, 's> {
         }
     }
 
-    /// Frees a value: in the background if that takes long and `lazy` allows it.
+    /// Frees a value: in the background if that takes long and `lazy` allows it, and whenever it would take so long that
+    /// others, who wait for the shard, felt it.
     fn discard(&self, object: Box<Object>, lazy: bool) {
-        if lazy && object.free_effort() > 64 {
+        if object.free_effort() > if lazy { LAZY_EFFORT } else { STALLING_EFFORT } {
             self.server.host.free_later(Garbage::Object(object));
         } else {
             drop(object);
@@ -651,7 +657,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
             if let Some(part) = shard.take_db(db) {
                 n += part.len();
                 server.keyspace.add_free_bytes(-(part.free_bytes() as i64));
-                if lazy {
+                if lazy || part.len() > STALLING_EFFORT {
                     server.host.free_later(Garbage::Db(part));
                 }
             }

@@ -113,6 +113,9 @@ impl Conn {
         self.session.shared.net_in.fetch_add(bytes.len() as u64, Relaxed);
         if self.session.blocked.is_some() || !self.input.is_empty() {
             self.keep(bytes);
+            if self.check_input_limit(local, server) == State::Closed {
+                return State::Closed;
+            }
             let state = self.resume(local, server, out);
             return if state == State::Open { self.check_input_limit(local, server) } else { state };
         }
@@ -137,9 +140,14 @@ impl Conn {
         self.input.extend_from_slice(bytes);
     }
 
+    /// Bytes of input that are not arguments of a command yet.
+    fn unparsed(&self) -> usize {
+        self.input.len().saturating_sub(self.parser.taken())
+    }
+
     /// Closes a client whose waiting input and queued transaction together are longer than allowed.
     fn check_input_limit(&self, local: &Local, server: &Server) -> State {
-        let held = self.input.len() as u64 + self.session.shared.multi_args.load(Relaxed);
+        let held = self.unparsed() as u64 + self.session.shared.multi_args.load(Relaxed);
         if held <= local.cfg.client_query_buffer_limit {
             return State::Open;
         }
@@ -336,9 +344,10 @@ impl Conn {
             return State::Closed;
         }
         let shared = &self.session.shared;
-        shared.qbuf.store(self.input.len() as u64, Relaxed);
+        shared.qbuf.store(self.unparsed() as u64, Relaxed);
         shared.qbuf_free.store((self.input.capacity() - self.input.len()) as u64, Relaxed);
-        shared.argv_mem.store(if self.parser.in_command() { self.parser.memory() as u64 } else { 0 }, Relaxed);
+        let args = if self.parser.in_command() { self.parser.taken() + self.parser.memory() } else { 0 };
+        shared.argv_mem.store(args as u64, Relaxed);
         if self.closing && self.pending.is_empty() {
             return State::Closed;
         }
