@@ -158,6 +158,7 @@ scripts! {
     protocol
     pubsub
     server
+    set
     string
     tracking
     transactions

@@ -94,6 +94,8 @@ pub struct Waiter {
     if_gone: bool,
     until: Option<i64>,
     state: Mutex<State>,
+    /// The propagation log's end after its command.
+    log_end: AtomicU64,
 }
 
 impl std::fmt::Debug for Waiter {
@@ -140,6 +142,11 @@ impl Waiter {
     /// Whether errors are to be sent.
     pub fn is_silent(&self) -> bool {
         self.silent
+    }
+
+    /// The propagation log's end after the client's last write.
+    pub fn log_end(&self) -> u64 {
+        self.log_end.load(Relaxed)
     }
 
     /// Number of its command in the table.
@@ -301,6 +308,7 @@ pub fn wait<'k>(
         if_gone: wait.if_gone,
         until: wait.until,
         state: Mutex::new(State::Waiting),
+        log_end: AtomicU64::new(session.log_end),
     });
     // the session is blocked before anybody can find the waiter
     session.block(server, Blocked::Keys(waiter.clone()));
@@ -458,6 +466,9 @@ fn run_again<'s>(local: &mut Local, server: &'s Server, guards: &mut Held<'s>, w
         return;
     }
     let reply = out.flatten();
+    if local.log_end != 0 {
+        w.log_end.store(local.log_end, Relaxed);
+    }
     *state = State::Served;
     take_out(server, guards, w);
     // its worker sees the state only when the reply is there

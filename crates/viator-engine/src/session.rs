@@ -1,7 +1,8 @@
 //! The state of a connection that only its worker touches.
 
+use crate::aof::State;
 use crate::args::OwnedArgs;
-use crate::blocking::{self, State, Waiter};
+use crate::blocking::{self, Waiter};
 use crate::client::{ClientShared, flag};
 use crate::config::Config;
 use crate::local::Local;
@@ -95,6 +96,8 @@ pub struct Session {
     pub last_command: usize,
     /// Commands of EXEC or of a script are running: nothing may block.
     pub in_exec: bool,
+    /// The propagation log's end after this client's last write.
+    pub log_end: u64,
     /// It stands in for the session of a client that waits.
     pub stand_in: StandIn,
 }
@@ -109,6 +112,9 @@ pub enum StandIn {
     /// It stands in, and the command would wait again.
     Waits,
 }
+
+/// WAITAOF where there is nothing to wait for.
+pub const WAITAOF_DISABLED: &str = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
 
 /// Why a client's input is not looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +136,8 @@ pub struct Waiting {
     pub until: Option<i64>,
     /// What is replied when the time is over.
     pub reply: Vec<u8>,
+    /// WAITAOF: the offset of the propagation log that must be on the disk.
+    pub synced: Option<u64>,
 }
 
 impl Session {
@@ -152,6 +160,7 @@ impl Session {
             last_command: usize::MAX,
             in_exec: false,
             stand_in: StandIn::No,
+            log_end: 0,
         }
     }
 
@@ -205,6 +214,9 @@ impl Session {
         if let Blocked::Keys(w) = &reason {
             *self.shared.waiter.lock() = Some(w.clone());
         }
+        if matches!(&reason, Blocked::Waiting(w) if w.synced.is_some()) {
+            server.aof.waiters.fetch_add(1, Relaxed);
+        }
         self.blocked = Some(reason);
         server.blocking.with_timeout.fetch_add(u64::from(self.deadline().is_some()), Relaxed);
         self.shared.unblock.store(0, Relaxed);
@@ -230,8 +242,20 @@ impl Session {
         }
         let by = self.shared.unblock.load(Relaxed);
         let Some(Blocked::Waiting(w)) = &self.blocked else { return false };
-        if by == 0 && w.until.is_none_or(|t| now < t) {
+        let synced = w.synced.is_some_and(|offset| server.aof.synced.load(Relaxed) >= offset);
+        let off = w.synced.is_some() && server.aof.state() == State::Off;
+        if by == 0 && !synced && !off && w.until.is_none_or(|t| now < t) {
             return false;
+        }
+        if by != 2 && (synced || off) {
+            self.unblock(server);
+            if off && !synced {
+                out.error(WAITAOF_DISABLED);
+                server.count_error(WAITAOF_DISABLED);
+            } else {
+                out.raw(b"*2\r\n:1\r\n:0\r\n");
+            }
+            return true;
         }
         match self.unblock(server) {
             Some(Blocked::Waiting(w)) if by != 2 => out.raw(&w.reply),
@@ -246,15 +270,16 @@ impl Session {
 
     fn end_wait_for_keys(&mut self, w: &Waiter, local: &Local, server: &Server, now: i64, out: &mut Reply) -> bool {
         let over = w.until().is_some_and(|t| t <= now);
-        let state = if over { w.end(State::TimedOut) } else { w.state() };
-        if state == State::Waiting {
+        let state = if over { w.end(blocking::State::TimedOut) } else { w.state() };
+        if state == blocking::State::Waiting {
             return false;
         }
         self.unblock(server);
+        self.log_end = w.log_end();
         let stats = local.stats.commands.get(w.entry());
         match state {
-            State::TimedOut => w.time_out(out),
-            State::Unblocked => {
+            blocking::State::TimedOut => w.time_out(out),
+            blocking::State::Unblocked => {
                 let line = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
                 if !w.is_silent() {
                     out.error(line);
@@ -265,7 +290,7 @@ impl Session {
                     s.failed.add(1);
                 }
             }
-            State::Served | State::Waiting | State::Gone => return true,
+            blocking::State::Served | blocking::State::Waiting | blocking::State::Gone => return true,
         }
         // one that was served was counted then
         local.stats.counters.commands.add(1);
@@ -285,6 +310,9 @@ impl Session {
         }
         self.shared.set_flag(flag::BLOCKED | flag::MAY_UNBLOCK, false);
         server.blocked_clients.fetch_sub(1, Relaxed);
+        if matches!(&reason, Blocked::Waiting(w) if w.synced.is_some()) {
+            server.aof.waiters.fetch_sub(1, Relaxed);
+        }
         Some(reason)
     }
 
