@@ -13,6 +13,7 @@ mod latency;
 mod latency_report;
 mod memory;
 mod monitor;
+mod save;
 mod shutdown;
 mod slowlog;
 
@@ -35,6 +36,8 @@ pub static COMMANDS: &[&Command] = &[
     &latency::LATENCY,
     &memory::MEMORY,
     &monitor::MONITOR,
+    &save::BGSAVE,
+    &save::SAVE,
     &shutdown::SHUTDOWN,
     &slowlog::SLOWLOG,
 ];
