@@ -157,6 +157,7 @@ scripts! {
     protocol
     pubsub
     server
+    set
     string
     tracking
     transactions

@@ -1,5 +1,6 @@
 //! The command specification and everything around a command's execution.
 
+pub mod aof;
 pub mod args;
 pub mod auth;
 pub mod batch;
@@ -21,6 +22,7 @@ pub mod monitor;
 pub mod notify;
 pub mod pause;
 pub mod persistence;
+pub mod propagation;
 pub mod pubsub;
 pub mod server;
 pub mod session;

@@ -1,10 +1,12 @@
 //! The server's shared state: what every worker, timer and background job sees.
 
+use crate::aof::AofStatus;
 use crate::client::{ClientShared, Clients};
 use crate::config::Config;
 use crate::latency::LatencyMonitor;
 use crate::pause::Pause;
 use crate::persistence::Persistence;
+use crate::propagation::Propagation;
 use crate::pubsub::PubSub;
 use crate::slowlog::Slowlog;
 use crate::snapshot::Snapshot;
@@ -64,6 +66,20 @@ pub trait Host: Send + Sync {
     fn purge(&self);
     /// The allocator's own report (MEMORY MALLOC-STATS).
     fn malloc_stats(&self) -> String;
+    /// Begins to rewrite the append-only file, or notes that it is to be done as soon as possible. Returns the reply.
+    ///
+    /// # Errors
+    /// Redis's text.
+    fn rewrite_aof(&self) -> Result<&'static str, &'static str> {
+        Err("ERR Can't execute an AOF background rewriting. Please check the server logs for more information.")
+    }
+    /// Loads the append-only file in place of the dataset (DEBUG LOADAOF).
+    ///
+    /// # Errors
+    /// Redis's text.
+    fn reload_aof(&self) -> Result<(), String> {
+        Err("ERR Error trying to load the AOF files, check server logs.".into())
+    }
     /// Lets all workers look at their clients again (after CLIENT UNPAUSE, a new limit…).
     fn wake_all(&self);
 }
@@ -133,6 +149,8 @@ pub mod gate {
     pub const CLIENT_EVICTION: u32 = 1 << 20;
     /// The last save failed.
     pub const DISK_ERROR: u32 = 1 << 21;
+    /// The append-only file cannot be written.
+    pub const AOF_FAILING: u32 = 1 << 22;
 }
 
 /// The configuration in force, replaced as a whole.
@@ -266,6 +284,10 @@ pub struct Server {
     pub gate: AtomicU32,
     /// CLIENT PAUSE.
     pub pause: Pause,
+    /// The append-only file.
+    pub aof: AofStatus,
+    /// The propagation log.
+    pub propagation: Propagation,
     /// SLOWLOG.
     pub slowlog: Mutex<Slowlog>,
     /// LATENCY.
@@ -356,6 +378,8 @@ impl Server {
             host: p.host,
             gate: AtomicU32::new(0),
             pause: Pause::default(),
+            aof: AofStatus::default(),
+            propagation: Propagation::default(),
             slowlog: Mutex::default(),
             latency: Mutex::default(),
             pubsub: PubSub::default(),

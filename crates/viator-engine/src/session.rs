@@ -1,5 +1,6 @@
 //! The state of a connection that only its worker touches.
 
+use crate::aof::State;
 use crate::args::OwnedArgs;
 use crate::client::{ClientShared, flag};
 use crate::config::Config;
@@ -93,7 +94,12 @@ pub struct Session {
     pub last_command: usize,
     /// Commands of EXEC are running: nothing may block.
     pub in_exec: bool,
+    /// The propagation log's end after this client's last write.
+    pub log_end: u64,
 }
+
+/// WAITAOF where there is nothing to wait for.
+pub const WAITAOF_DISABLED: &str = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
 
 /// Why a client's input is not looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +119,8 @@ pub struct Waiting {
     pub until: Option<i64>,
     /// What is replied when the time is over.
     pub reply: Vec<u8>,
+    /// WAITAOF: the offset of the propagation log that must be on the disk.
+    pub synced: Option<u64>,
 }
 
 impl Session {
@@ -134,6 +142,7 @@ impl Session {
             blocked: None,
             last_command: usize::MAX,
             in_exec: false,
+            log_end: 0,
         }
     }
 
@@ -184,6 +193,9 @@ impl Session {
     /// Stops looking at the client's input until what it waits for has come.
     pub fn block(&mut self, server: &Server, reason: Blocked) {
         let may_unblock = matches!(reason, Blocked::Waiting(_));
+        if matches!(&reason, Blocked::Waiting(w) if w.synced.is_some()) {
+            server.aof.waiters.fetch_add(1, Relaxed);
+        }
         self.blocked = Some(reason);
         self.shared.unblock.store(0, Relaxed);
         self.shared.set_flag(flag::BLOCKED, true);
@@ -203,8 +215,20 @@ impl Session {
     pub fn end_wait(&mut self, server: &Server, now: i64, out: &mut Reply) -> bool {
         let by = self.shared.unblock.load(Relaxed);
         let Some(Blocked::Waiting(w)) = &self.blocked else { return false };
-        if by == 0 && w.until.is_none_or(|t| now < t) {
+        let synced = w.synced.is_some_and(|offset| server.aof.synced.load(Relaxed) >= offset);
+        let off = w.synced.is_some() && server.aof.state() == State::Off;
+        if by == 0 && !synced && !off && w.until.is_none_or(|t| now < t) {
             return false;
+        }
+        if by != 2 && (synced || off) {
+            self.unblock(server);
+            if off && !synced {
+                out.error(WAITAOF_DISABLED);
+                server.count_error(WAITAOF_DISABLED);
+            } else {
+                out.raw(b"*2\r\n:1\r\n:0\r\n");
+            }
+            return true;
         }
         match self.unblock(server) {
             Some(Blocked::Waiting(w)) if by != 2 => out.raw(&w.reply),
@@ -222,6 +246,9 @@ impl Session {
         let reason = self.blocked.take()?;
         self.shared.set_flag(flag::BLOCKED | flag::MAY_UNBLOCK, false);
         server.blocked_clients.fetch_sub(1, Relaxed);
+        if matches!(&reason, Blocked::Waiting(w) if w.synced.is_some()) {
+            server.aof.waiters.fetch_sub(1, Relaxed);
+        }
         Some(reason)
     }
 

@@ -1,5 +1,6 @@
 //! Listeners, connections, event loops, timers, shutdown.
 
+mod aof;
 mod apply;
 mod conn;
 mod host;
@@ -123,6 +124,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     let (garbage_tx, garbage_rx) = mpsc::channel();
     let (control_tx, control_rx) = mpsc::channel();
     let pending = Arc::new(AtomicU64::new(0));
+    let aof = aof::Aof::new(&cfg, inboxes.clone());
     let process = Arc::new(Process {
         memory: memory.clone(),
         garbage: Mutex::new(garbage_tx),
@@ -133,6 +135,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         stopping: AtomicBool::new(false),
         log,
         server: OnceLock::new(),
+        aof: aof.clone(),
     });
     let parts = Parts {
         config: cfg,
@@ -147,6 +150,8 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     let server = Arc::new(Server::new(parts));
     server.port.store(u32::from(port), Relaxed);
     drop(process.server.set(Arc::downgrade(&server))); // the first time
+    aof.attach(&server);
+    let appendonly = server.config.load().appendonly;
     server.set_gate(gate::LOADING, true);
 
     signals(control_tx);
@@ -160,19 +165,33 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         .zip(inboxes.iter().cloned())
         .enumerate()
         .filter_map(|(i, (poll, inbox))| {
-            let w = Worker::new(i, poll, server.clone(), memory.clone(), inbox, inboxes.clone(), listeners.clone());
+            let w = Worker::new(
+                i,
+                poll,
+                server.clone(),
+                memory.clone(),
+                inbox,
+                inboxes.clone(),
+                listeners.clone(),
+                aof.clone(),
+            );
             let name = format!("io_thd_{i}");
             thread::Builder::new().name(name).spawn(move || w.run()).map_err(|e| tracing::warn!("{e}")).ok()
         })
         .collect();
-    cron_thread(server.clone(), memory.clone());
     tracing::info!("Server initialized");
-    if let Err(e) = start::load(&server) {
+    let loaded = if appendonly {
+        aof.load_at_start(&server, &mut Local::new(&server)).map_err(|e| e.to_string())
+    } else {
+        start::load(&server)
+    };
+    if let Err(e) = loaded {
         tracing::warn!("{e}");
         std::process::exit(1);
     }
     memory.publish(&main_memory);
     server.set_gate(gate::LOADING, false);
+    cron_thread(server.clone(), memory.clone(), aof.clone());
     if port != 0 {
         tracing::info!("Ready to accept connections tcp");
     }
@@ -192,6 +211,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
             }
         }
     }
+    aof.shut_down(&server);
     let cfg = server.config.load();
     if !cfg.unixsocket.is_empty() {
         tracing::info!("Removing the unix socket file.");
@@ -315,7 +335,7 @@ fn free_thread(rx: Receiver<Garbage>, pending: Arc<AtomicU64>, memory: Arc<memor
 }
 
 /// Timers: expiry, compaction, rates, peaks.
-fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>) {
+fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>, aof: Arc<aof::Aof>) {
     let spawned = thread::Builder::new().name("cron".into()).spawn(move || {
         let counted = memory.this_thread();
         let mut local = Local::new(&server);
@@ -331,6 +351,8 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>) {
                 viator_engine::tracking::limit(&mut local, &server);
                 viator_engine::tracking::flush(&mut local, &server);
             }
+            aof.tick(&server, &local.cfg);
+            viator_engine::persistence::cron(&server, now_ms());
             let now = now_ms();
             if now - last >= 100 {
                 let mut rates = server.rates.lock();
