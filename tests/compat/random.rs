@@ -18,6 +18,8 @@ pub struct Family {
 pub struct Gen {
     /// Chance.
     pub rng: Rng,
+    /// What comes next, before the family is asked again.
+    pub next: Vec<Step>,
 }
 
 /// The words of a command line in the making.
@@ -298,8 +300,9 @@ pub fn run(family: &Family) {
         let seed = first.wrapping_add(round as u64);
         let resp = if seed.is_multiple_of(2) { 2 } else { 3 };
         let mut pair = Pair::new(&ours, &theirs, resp, &missing);
-        let mut generator = Gen { rng: Rng::new(seed) };
-        let mut steps: Vec<Step> = (0..LENGTH).map(|_| (family.step)(&mut generator)).collect();
+        let mut generator = Gen { rng: Rng::new(seed), next: Vec::new() };
+        let mut steps: Vec<Step> =
+            (0..LENGTH).map(|_| generator.next.pop().unwrap_or_else(|| (family.step)(&mut generator))).collect();
         steps.retain(|s| !pair.is_missing(s.args()));
         let Some((at, _)) = play(&mut pair, &steps) else { continue };
         steps.truncate(at);
