@@ -225,7 +225,7 @@ fn load_file(
             }
             Ok(None) if session.multi.is_some() => {
                 tracing::warn!("Revert incomplete MULTI/EXEC transaction from AOF file {name}");
-                break LogError::Truncated;
+                break LogError::Truncated(String::new());
             }
             Ok(None) => return Ok(End::Whole),
             Err(e) => break e,
@@ -259,11 +259,11 @@ fn load_file(
         Ok(End::Cut)
     };
     match error {
-        LogError::Truncated if cfg.aof_load_truncated => cut("short read"),
-        LogError::Truncated => Err(unexpected_end(name)),
-        LogError::Format(_) if last && tail <= cfg.aof_load_corrupt_tail_max_size.max(0) as u64 => cut("corrupt tail"),
-        LogError::Format(what) => {
-            tracing::warn!("{what}");
+        LogError::Truncated(_) if cfg.aof_load_truncated => cut("short read"),
+        LogError::Truncated(_) => Err(unexpected_end(name)),
+        LogError::Format(_) | LogError::NotCommand if last && tail <= cfg.aof_load_corrupt_tail_max_size.max(0) as u64 => cut("corrupt tail"),
+        e @ (LogError::Format(_) | LogError::NotCommand) => {
+            tracing::warn!("{e}");
             Err(format!(
                 "Bad file format reading the append only file {name}: make a backup of your AOF file, then use \
                  ./redis-check-aof --fix <filename.manifest>"
