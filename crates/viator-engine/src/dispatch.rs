@@ -342,6 +342,18 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
             entry.cmd_name(args)
         )));
     }
+    if g & server_gate::DISK_ERROR != 0
+        && (entry.flags.has(Flags::WRITE)
+            || entry.is(Traits::REFUSED_WITH_WRITES)
+            || (entry.is(Traits::EXEC) && transaction::queued_flags(session, server, Flags::WRITE)))
+    {
+        return Some(Error::Static(
+            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands \
+             that may modify the data set are disabled, because this instance is configured to report errors during \
+             writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
+             details about the RDB error.",
+        ));
+    }
     if g & server_gate::LOADING != 0 && !entry.flags.has(Flags::LOADING) {
         return Some(Error::Static("LOADING Redis is loading the dataset in memory"));
     }

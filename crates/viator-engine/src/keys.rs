@@ -657,8 +657,10 @@ impl<'a, 's> WriteKeys<'a, 's> {
             if let Some(part) = shard.take_db(db) {
                 n += part.len();
                 server.keyspace.add_free_bytes(-(part.free_bytes() as i64));
-                if lazy || part.len() > STALLING_EFFORT {
-                    server.host.free_later(Garbage::Db(part));
+                let lazy = lazy || part.len() > STALLING_EFFORT;
+                match part.leave_to_snapshot() {
+                    Err(part) if lazy => server.host.free_later(Garbage::Db(part)),
+                    _ => {}
                 }
             }
         }

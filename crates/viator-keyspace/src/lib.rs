@@ -11,11 +11,13 @@ mod db;
 mod entry;
 mod object;
 mod sizes;
+mod snapshot;
 
 pub use arena::Handle;
 pub use db::{DbShard, EntryRef, Expiry, MAX_INLINE, NewValue, ValueRef};
 pub use object::{Content, Object, Type};
 pub use sizes::Sizes;
+pub use snapshot::{Captured, Saver};
 
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicI64, Ordering};
