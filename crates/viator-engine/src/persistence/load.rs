@@ -20,6 +20,15 @@ pub enum Duplicates {
     Replace,
 }
 
+/// What happens to a key that has expired.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expired {
+    /// It is left out.
+    Dropped,
+    /// It is kept: what follows in the log was done while it was there.
+    Kept,
+}
+
 /// What was loaded.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Loaded {
@@ -49,7 +58,7 @@ pub fn load_file(
     p.loading_read.store(0, Relaxed);
     let checked = server.config.load().rdbchecksum && !server.debug.skip_checksum_validation.load(Relaxed);
     let mut reader = Reader::new(Streamed::new(file, checked));
-    let loaded = load_stream(server, held, &mut reader, duplicates, now_ms, checked)?;
+    let loaded = load_stream(server, held, &mut reader, duplicates, Expired::Dropped, now_ms, checked)?;
     p.keys_loaded.store(loaded.keys, Relaxed);
     p.keys_expired.store(loaded.expired, Relaxed);
     if loaded.empty > 0 {
@@ -74,6 +83,7 @@ pub fn load_stream<R: Read>(
     mut held: Option<&mut Held<'_>>,
     reader: &mut Reader<Streamed<R>>,
     duplicates: Duplicates,
+    expired: Expired,
     now_ms: i64,
     checked: bool,
 ) -> Result<Loaded, Fault> {
@@ -102,7 +112,9 @@ pub fn load_stream<R: Read>(
                 match reader.content(kind, &limits) {
                     Err(Fault::Empty) => loaded.empty += 1,
                     Err(e) => return Err(e),
-                    Ok(_) if next.expire.is_some_and(|at| at < now_ms) => loaded.expired += 1,
+                    Ok(_) if expired == Expired::Dropped && next.expire.is_some_and(|at| at < now_ms) => {
+                        loaded.expired += 1
+                    }
                     Ok(value) => {
                         let loc = server.keyspace.locate(&key);
                         let new = match &mut held {

@@ -169,7 +169,8 @@ impl Check<'_> {
                     }
                 }
                 Ok(Some(Item::Command(args))) => {
-                    let is = |word: &str| args.len() == 1 && args.iter().all(|a| a.eq_ignore_ascii_case(word.as_bytes()));
+                    let is =
+                        |word: &str| args.len() == 1 && args.iter().all(|a| a.eq_ignore_ascii_case(word.as_bytes()));
                     if is("multi") {
                         if multi {
                             complaint = Some((reader.step(), format!("Unexpected MULTI in AOF {name}")));
