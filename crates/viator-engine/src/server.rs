@@ -113,6 +113,19 @@ pub enum Garbage {
     Object(Box<Object>),
     /// A whole shard's part of a database.
     Db(Box<viator_keyspace::DbShard>),
+    /// Nothing: a client that waits until all before it is free.
+    Wake(Arc<ClientShared>),
+}
+
+impl Garbage {
+    /// How many values it is.
+    pub fn objects(&self) -> u64 {
+        match self {
+            Garbage::Object(_) => 1,
+            Garbage::Db(d) => d.len() as u64,
+            Garbage::Wake(_) => 0,
+        }
+    }
 }
 
 /// A SHUTDOWN.

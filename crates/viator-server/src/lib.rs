@@ -138,9 +138,13 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         inboxes: inboxes.clone(),
         control: Mutex::new(control_tx.clone()),
         stopping: AtomicBool::new(false),
+        oom_score: apply::OomScore::default(),
         log,
         aof: aof.clone(),
     });
+    if let Err(e) = process.oom_score.adjust(&cfg) {
+        tracing::warn!("Unable to write oom_score_adj: {e}");
+    }
     let parts = Parts {
         config: cfg,
         table,
@@ -283,13 +287,15 @@ fn free_thread(rx: Receiver<Garbage>, pending: Arc<AtomicU64>, memory: Arc<memor
     let spawned = thread::Builder::new().name("bio_lazy_free".into()).spawn(move || {
         let counted = memory.this_thread();
         for g in rx {
+            let objects = g.objects();
             match g {
                 Garbage::Object(o) => drop(o),
                 Garbage::Db(d) => drop(d),
+                Garbage::Wake(client) => client.wake(),
             }
             memory.publish(&counted);
-            pending.fetch_sub(1, Relaxed);
-            server.totals.lazyfreed.add_shared(1);
+            pending.fetch_sub(objects, Relaxed);
+            server.totals.lazyfreed.add_shared(objects);
         }
     });
     if let Err(e) = spawned {
