@@ -3,11 +3,11 @@
 use crate::memory::Memory;
 use crate::worker::{Inbox, Message};
 use parking_lot::Mutex;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock, Weak};
 use viator_engine::config::Config;
-use viator_engine::server::{Garbage, Host, ProcessInfo, ShutdownRequest};
+use viator_engine::server::{Garbage, Host, Job, ProcessInfo, Server, ShutdownRequest};
 
 /// See the module.
 pub struct Process {
@@ -29,6 +29,8 @@ pub struct Process {
     pub oom_score: crate::apply::OomScore,
     /// The log.
     pub log: Arc<crate::log::Log>,
+    /// The server, once there is one.
+    pub server: OnceLock<Weak<Server>>,
     /// The append-only file.
     pub aof: Arc<crate::aof::Aof>,
 }
@@ -54,6 +56,17 @@ impl Host for Process {
             drop(unsent);
             self.pending.fetch_sub(objects, Relaxed);
         }
+    }
+
+    fn spawn(&self, name: &'static str, job: Job) -> bool {
+        let Some(server) = self.server.get().and_then(Weak::upgrade) else { return false };
+        let memory = self.memory.clone();
+        let work = move || {
+            let counted = memory.this_thread();
+            job(&server);
+            memory.publish(&counted);
+        };
+        std::thread::Builder::new().name(name.into()).spawn(work).map_err(|e| tracing::warn!("{e}")).is_ok()
     }
 
     fn pending_frees(&self) -> u64 {
