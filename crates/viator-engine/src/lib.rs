@@ -4,6 +4,7 @@ pub mod aof;
 pub mod args;
 pub mod auth;
 pub mod batch;
+pub mod blocking;
 pub mod client;
 pub mod client_evict;
 pub mod client_list;

@@ -1,6 +1,7 @@
 //! The server's shared state: what every worker, timer and background job sees.
 
 use crate::aof::AofStatus;
+use crate::blocking::{Blocking, Queues};
 use crate::client::{ClientShared, Clients};
 use crate::config::Config;
 use crate::latency::LatencyMonitor;
@@ -34,6 +35,8 @@ pub type Watchers = HashMap<(usize, Box<[u8]>), Vec<Watcher>, ahash::RandomState
 pub struct ShardExt {
     /// WATCH.
     pub watchers: Watchers,
+    /// Those who wait for keys.
+    pub waiters: Queues,
     /// CLIENT TRACKING.
     pub readers: crate::tracking::Readers,
 }
@@ -121,6 +124,19 @@ pub enum Garbage {
     Object(Box<Object>),
     /// A whole shard's part of a database.
     Db(Box<viator_keyspace::DbShard>),
+    /// Nothing: a client that waits until all before it is free.
+    Wake(Arc<ClientShared>),
+}
+
+impl Garbage {
+    /// How many values it is.
+    pub fn objects(&self) -> u64 {
+        match self {
+            Garbage::Object(_) => 1,
+            Garbage::Db(d) => d.len() as u64,
+            Garbage::Wake(_) => 0,
+        }
+    }
 }
 
 /// A SHUTDOWN.
@@ -333,6 +349,8 @@ pub struct Server {
     pub expired_stale: AtomicU64,
     /// Clients blocked in commands.
     pub blocked_clients: AtomicU64,
+    /// Those of them who wait for keys.
+    pub blocking: Blocking,
     /// `dirty` at the last save, for rdb_changes_since_last_save.
     pub dirty_at_save: AtomicU64,
     /// Saving and loading.
@@ -403,6 +421,7 @@ impl Server {
             startup_memory: AtomicU64::new(0),
             expired_stale: AtomicU64::new(0),
             blocked_clients: AtomicU64::new(0),
+            blocking: Blocking::default(),
             dirty_at_save: AtomicU64::new(0),
             persistence: Persistence::default(),
             snapshot: Mutex::default(),

@@ -133,10 +133,14 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         inboxes: inboxes.clone(),
         control: Mutex::new(control_tx.clone()),
         stopping: AtomicBool::new(false),
+        oom_score: apply::OomScore::default(),
         log,
         server: OnceLock::new(),
         aof: aof.clone(),
     });
+    if let Err(e) = process.oom_score.adjust(&cfg) {
+        tracing::warn!("Unable to write oom_score_adj: {e}");
+    }
     let parts = Parts {
         config: cfg,
         table,
@@ -320,13 +324,15 @@ fn free_thread(rx: Receiver<Garbage>, pending: Arc<AtomicU64>, memory: Arc<memor
     let spawned = thread::Builder::new().name("bio_lazy_free".into()).spawn(move || {
         let counted = memory.this_thread();
         for g in rx {
+            let objects = g.objects();
             match g {
                 Garbage::Object(o) => drop(o),
                 Garbage::Db(d) => drop(d),
+                Garbage::Wake(client) => client.wake(),
             }
             memory.publish(&counted);
-            pending.fetch_sub(1, Relaxed);
-            server.totals.lazyfreed.add_shared(1);
+            pending.fetch_sub(objects, Relaxed);
+            server.totals.lazyfreed.add_shared(objects);
         }
     });
     if let Err(e) = spawned {
@@ -347,6 +353,7 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>, aof: Arc<aof::A
             if !server.cron_paused.load(Relaxed) {
                 viator_engine::expire::cycle(&mut local, &server, hz, &mut expire_at);
                 viator_engine::evict::continue_later(&mut local, &server, 250_000_000 / hz);
+                viator_engine::blocking::serve_rest(&mut local, &server);
                 compact(&mut local, &server);
                 viator_engine::tracking::limit(&mut local, &server);
                 viator_engine::tracking::flush(&mut local, &server);
