@@ -24,8 +24,22 @@ fn is_left_out(args: &[Vec<u8>]) -> bool {
     let name = args.first().map(|a| a.to_ascii_uppercase()).unwrap_or_default();
     matches!(
         name.as_slice(),
-        b"SHUTDOWN" | b"DEBUG" | b"CONFIG" | b"MONITOR" | b"CLIENT" | b"QUIT" | b"AUTH" | b"WAIT" | b"WAITAOF"
-            | b"REPLICAOF" | b"FAILOVER" | b"SYNC" | b"PSYNC" | b"SUBSCRIBE" | b"PSUBSCRIBE" | b"SSUBSCRIBE"
+        b"SHUTDOWN"
+            | b"DEBUG"
+            | b"CONFIG"
+            | b"MONITOR"
+            | b"CLIENT"
+            | b"QUIT"
+            | b"AUTH"
+            | b"WAIT"
+            | b"WAITAOF"
+            | b"REPLICAOF"
+            | b"FAILOVER"
+            | b"SYNC"
+            | b"PSYNC"
+            | b"SUBSCRIBE"
+            | b"PSUBSCRIBE"
+            | b"SSUBSCRIBE"
     )
 }
 

@@ -13,7 +13,7 @@ use viator_engine::client::ClientShared;
 use viator_engine::config::Config;
 use viator_engine::dispatch;
 use viator_engine::local::Local;
-use viator_engine::persistence::{Duplicates, Expired, load_stream};
+use viator_engine::persistence::{Duplicates, Options, load_stream};
 use viator_engine::propagation::listener;
 use viator_engine::server::{Server, gate};
 use viator_engine::session::Session;
@@ -187,11 +187,11 @@ fn preamble(server: &Server, local: &Local, path: &Path, name: &str) -> Result<(
     tracing::info!("Reading RDB base file on AOF loading...");
     let checked = server.config.load().rdbchecksum;
     let mut reader = Reader::new(Streamed::new(file, checked));
-    let loaded = load_stream(server, None, &mut reader, Duplicates::Refused, Expired::Kept, local.now, checked)
-        .map_err(|e| {
-            tracing::warn!("{e}");
-            format!("Error reading the RDB preamble of the AOF file {name}, AOF loading aborted")
-        })?;
+    let options = Options { duplicates: Duplicates::Refused, keep_expired: true, now_ms: local.now };
+    let loaded = load_stream(server, None, &mut reader, options).map_err(|e| {
+        tracing::warn!("{e}");
+        format!("Error reading the RDB preamble of the AOF file {name}, AOF loading aborted")
+    })?;
     tracing::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
     let at = reader.source().position();
     let (rest, file) = reader.into_source().into_rest();

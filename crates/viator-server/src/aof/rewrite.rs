@@ -140,6 +140,9 @@ impl Aof {
             return Err(io::ErrorKind::ResourceBusy.into());
         };
         *self.running.lock() = Some(snapshot.clone());
+        if self.cancel.load(Relaxed) {
+            snapshot.abandon();
+        }
         let walks = snapshot.clone();
         let walker = {
             let server = server.clone();
