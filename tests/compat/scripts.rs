@@ -161,6 +161,7 @@ scripts! {
     string
     tracking
     transactions
+    zset
 }
 
 #[test]
