@@ -154,6 +154,7 @@ scripts! {
     connection
     generic
     list
+    list_blocking
     protocol
     pubsub
     server
