@@ -149,7 +149,18 @@ macro_rules! scripts {
     };
 }
 
-scripts! { bitmap connection generic protocol pubsub server string transactions }
+scripts! {
+    bitmap
+    connection
+    generic
+    list
+    protocol
+    pubsub
+    server
+    string
+    tracking
+    transactions
+}
 
 #[test]
 fn lines() {

@@ -7,6 +7,7 @@ mod connection;
 pub mod declare;
 mod help;
 mod keys;
+mod list;
 mod pubsub;
 mod server;
 mod string;
@@ -17,6 +18,7 @@ pub static FAMILIES: &[&[&Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
     keys::COMMANDS,
+    list::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
     string::COMMANDS,

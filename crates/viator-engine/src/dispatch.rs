@@ -12,7 +12,7 @@ use crate::local::Local;
 use crate::server::{Held, Server, gate as server_gate};
 use crate::session::{Blocked, ReplyMode, Session, gate};
 use crate::table::{Entry, Lookup};
-use crate::{auth, notify, transaction};
+use crate::{auth, notify, tracking, transaction};
 use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::{Footprint, Guards};
 use viator_resp::reply::{Reply, shown};
@@ -47,6 +47,10 @@ pub fn execute(
         Ok(e) => e,
         Err(error) => {
             let mark = out.mark();
+            if is_http(args.at(0)) {
+                refuse_http(local, server, session);
+                return (Flow::Close, local.clock.read());
+            }
             if let Error::Arity(name) = &error
                 && let Some(e) = server.table.by_full_name(name.as_bytes())
                 && let Some(s) = local.stats.commands.get(e.id)
@@ -71,7 +75,11 @@ pub fn execute(
             Check::Block => return (Flow::Block, local.clock.read()),
         }
     }
+    local.client = session.id();
     let end = call(local, server, session, entry, args, keys, out, start);
+    if session.gate & gate::TRACKING != 0 {
+        tracking::after(local, server, session, entry);
+    }
     finish_reply(session, out, mark);
     (after(session), end)
 }
@@ -135,6 +143,27 @@ pub(crate) fn lookup<'s>(server: &'s Server, session: &mut Session, args: Args<'
         return Err(Error::Arity(entry.name.clone()));
     }
     Ok(entry)
+}
+
+/// Whether a command's name is how a line of an HTTP request begins.
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}
+
+/// Drops a client that speaks HTTP, without a word: a web page may have made somebody's browser speak to the server.
+#[cold]
+fn refuse_http(local: &Local, server: &Server, session: &mut Session) {
+    let now = local.clock.now_ms();
+    if now - server.http_warned_ms.swap(now, Relaxed) > 60_000 {
+        tracing::warn!(
+            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This \
+             is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. \
+             Connection from {} aborted.",
+            session.shared.addr
+        );
+    }
+    session.shared.kill.store(true, Relaxed);
+    session.close_after_reply = true;
 }
 
 fn unknown(args: Args<'_>) -> Error {
@@ -203,7 +232,12 @@ fn check(
     args: Args<'_>,
     out: &mut Reply,
 ) -> Check {
-    if let Some(error) = refusal(local, server, session, entry, args) {
+    let refused = refusal(local, server, session, entry, args);
+    if session.gate & gate::TRACKING != 0 && session.gate & gate::REPLY == 0 && session.shared.has_mail() {
+        // what was evicted is told before the command's reply
+        out.raw(&session.shared.take_mail());
+    }
+    if let Some(error) = refused {
         if let Some(s) = local.stats.commands.get(entry.id) {
             s.rejected.add(1);
         }
@@ -323,6 +357,7 @@ pub(crate) fn call(
             let keys = ReadKeys::new(&mut guards, server, local, session.db, no_touch, located);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
             notify::publish_events(server, local);
+            remember(server, session, entry, args, &mut guards);
             outcome
         }
         Handler::Write(f) => {
@@ -358,6 +393,7 @@ pub(crate) fn call_held<'s>(
             let keys = ReadKeys::new(guards, server, local, session.db, no_touch, &[]);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
             notify::publish_events(server, local);
+            remember(server, session, entry, args, guards);
             outcome
         }
         Handler::Write(f) => {
@@ -396,12 +432,24 @@ pub(crate) fn footprint(server: &Server, entry: &Entry, args: Args<'_>) -> Footp
     footprint
 }
 
+/// Remembers what keys a client that tracks them has read.
+#[inline]
+fn remember(server: &Server, session: &Session, entry: &Entry, args: Args<'_>, guards: &mut Held<'_>) {
+    if session.gate & gate::TRACKING != 0 && entry.names_keys() && tracking::remembers(session, entry.flags) {
+        entry.each_key(args, |i| tracking::remember(server, session, guards, args.at(i)));
+    }
+}
+
 /// The end of a writing command, still under its locks.
 #[inline]
 pub(crate) fn commit(local: &mut Local, server: &Server) {
     if local.dirty > 0 {
         local.stats.counters.dirty.add(local.dirty);
         local.dirty = 0;
+    }
+    if local.flushed {
+        local.flushed = false;
+        tracking::flushed(server);
     }
     local.rewrite.clear();
     notify::publish_events(server, local);

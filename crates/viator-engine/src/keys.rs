@@ -11,12 +11,13 @@ use crate::error::Error;
 use crate::evict;
 use crate::local::{Event, Local};
 use crate::server::{Garbage, Held, Server, ShardExt, Watcher};
+use crate::tracking;
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use viator_keyspace::rdb::Writer;
 use viator_keyspace::{DbShard, EntryRef, Expiry, Handle, Loc, NewValue, Object, Shard, Type, ValueRef};
+use viator_persist::Writer;
 
 /// Reading access; see the module.
 pub struct ReadKeys<'a, 's> {
@@ -135,7 +136,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
         }
         let lazy = self.local.cfg.lazyfree_lazy_expire;
         self.take(db, loc, handle, lazy);
-        touched(self.guards.shard(loc.shard()), db, key);
+        touched(self.server, self.local, self.guards.shard(loc.shard()), db, key, None);
         self.local.stats.counters.expired.add(1);
         self.event(NotifyFlags::EXPIRED, "expired", db, key);
     }
@@ -143,7 +144,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
     /// Removes a key to free memory. The caller notifies.
     pub fn evict(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8], lazy: bool) {
         self.take(db, loc, handle, lazy);
-        touched(self.guards.shard(loc.shard()), db, key);
+        touched(self.server, self.local, self.guards.shard(loc.shard()), db, key, None);
         self.local.stats.counters.evicted.add(1);
     }
 
@@ -299,11 +300,14 @@ impl<'a, 's> ReadKeys<'a, 's> {
     }
 }
 
-/// Tells those who watch a key that it changed.
+/// Tells those who watch a key, or have it cached, that it changed. `by`: the client that changed it, if a command did.
 #[inline]
-pub fn touched(shard: &mut Shard<ShardExt>, db: usize, key: &[u8]) {
+fn touched(server: &Server, local: &mut Local, shard: &mut Shard<ShardExt>, db: usize, key: &[u8], by: Option<u64>) {
     if !shard.ext.watchers.is_empty() {
         mark_watchers(shard, db, key);
+    }
+    if !shard.ext.readers.is_empty() || server.tracking.is_followed() {
+        tracking::changed(local, server, shard, key, by);
     }
 }
 
@@ -331,11 +335,18 @@ impl<'a, 's> WriteKeys<'a, 's> {
         WriteKeys(ReadKeys { reads: false, ..keys })
     }
 
+    #[inline]
+    fn tell(&mut self, db: usize, loc: Loc, key: &[u8]) {
+        let ReadKeys { server, local, guards, .. } = &mut self.0;
+        let by = local.client;
+        touched(server, local, guards.shard(loc.shard()), db, key, Some(by));
+    }
+
     /// Tells that a key changed: to be called by everything that changes one. Wakes watchers.
     #[inline]
     pub fn touched(&mut self, key: &[u8]) {
         let (db, loc) = (self.db, self.locate(key));
-        touched(self.0.guards.shard(loc.shard()), db, key);
+        self.tell(db, loc, key);
     }
 
     /// Counts changes of the dataset.
@@ -437,7 +448,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
     /// no "overwritten" ones.
     pub fn update(&mut self, spot: Spot, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
         self.store(spot, key, value, expiry);
-        touched(self.0.guards.shard(spot.loc.shard()), spot.db, key);
+        self.tell(spot.db, spot.loc, key);
     }
 
     /// Stores a value without telling watchers.
@@ -477,7 +488,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
         if let Some(handle) = handle
             && self.part(db, loc).set_int(handle, value)
         {
-            touched(self.0.guards.shard(loc.shard()), db, key);
+            self.tell(db, loc, key);
         } else {
             self.update(spot, key, NewValue::Int(value), Expiry::Keep);
         }
@@ -534,7 +545,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
     pub fn delete_in(&mut self, db: usize, key: &[u8], lazy: bool) -> bool {
         let Some((loc, handle)) = self.find_in(db, key) else { return false };
         self.take(db, loc, handle, lazy);
-        touched(self.0.guards.shard(loc.shard()), db, key);
+        self.tell(db, loc, key);
         true
     }
 
@@ -591,7 +602,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
         let object = part.remove(loc, handle);
         let delta = part.free_bytes() as i64 - before as i64;
         self.account(delta);
-        touched(self.0.guards.shard(loc.shard()), db, key);
+        self.tell(db, loc, key);
         let value = match (inline, object) {
             (Some(v), _) => v,
             (None, Some(o)) => TakenValue::Object(o),
@@ -621,9 +632,11 @@ impl<'a, 's> WriteKeys<'a, 's> {
     /// Removes every key of a database (all shards must be held). Returns how many. `lazy`: freed in the background.
     pub fn flush(&mut self, db: usize, lazy: bool) -> usize {
         let (server, now) = (self.server, self.local.now);
+        self.local.flushed = true;
         let mut n = 0;
         for (_, shard) in self.0.guards.iter_mut() {
             mark_database(server, shard, db, None, now);
+            tracking::forget_all(server, shard);
             if let Some(part) = shard.take_db(db) {
                 n += part.len();
                 server.keyspace.add_free_bytes(-(part.free_bytes() as i64));

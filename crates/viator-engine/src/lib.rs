@@ -26,6 +26,7 @@ pub mod session;
 pub mod slowlog;
 pub mod stats;
 pub mod table;
+pub mod tracking;
 pub mod transaction;
 pub mod typed;
 

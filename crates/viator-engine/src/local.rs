@@ -80,6 +80,12 @@ pub struct Local {
     pub rewrite: Vec<OwnedArgs>,
     /// Changes of the running command.
     pub dirty: u64,
+    /// The client whose command runs, or the last one did; 0: none.
+    pub client: u64,
+    /// The running command emptied a database.
+    pub flushed: bool,
+    /// Changes that those who follow prefixes have not been told of.
+    pub changes: Vec<crate::tracking::Change>,
     /// Arguments of the running command that MONITOR and the slow log must not show: passwords.
     pub redact: Vec<usize>,
     /// LRU clock (seconds) or minute for LFU decay, recomputed per batch.
@@ -108,6 +114,9 @@ impl Local {
             events: Vec::new(),
             rewrite: Vec::new(),
             dirty: 0,
+            client: 0,
+            flushed: false,
+            changes: Vec::new(),
             redact: Vec::new(),
             lru_clock: 0,
             evict_pool: crate::evict::Pool::default(),

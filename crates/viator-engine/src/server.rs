@@ -30,6 +30,8 @@ pub type Watchers = HashMap<(usize, Box<[u8]>), Vec<Watcher>, ahash::RandomState
 pub struct ShardExt {
     /// WATCH.
     pub watchers: Watchers,
+    /// CLIENT TRACKING.
+    pub readers: crate::tracking::Readers,
 }
 
 /// The locks that a command holds.
@@ -261,6 +263,8 @@ pub struct Server {
     pub latency: Mutex<LatencyMonitor>,
     /// Pub/Sub.
     pub pubsub: PubSub,
+    /// CLIENT TRACKING.
+    pub tracking: crate::tracking::Tracking,
     /// Clients in MONITOR.
     pub monitors: Mutex<Vec<Arc<ClientShared>>>,
     /// Error replies by code.
@@ -301,6 +305,8 @@ pub struct Server {
     pub dirty_at_save: AtomicU64,
     /// Unix seconds of the last save.
     pub last_save: AtomicI64,
+    /// Unix milliseconds when somebody last spoke HTTP.
+    pub http_warned_ms: AtomicI64,
     /// The seed of this server's random numbers.
     seed: AtomicU64,
     threads: Mutex<Vec<Arc<ThreadStats>>>,
@@ -340,6 +346,7 @@ impl Server {
             slowlog: Mutex::default(),
             latency: Mutex::default(),
             pubsub: PubSub::default(),
+            tracking: Default::default(),
             monitors: Mutex::default(),
             error_stats: Mutex::default(),
             totals: Totals::default(),
@@ -360,6 +367,7 @@ impl Server {
             blocked_clients: AtomicU64::new(0),
             dirty_at_save: AtomicU64::new(0),
             last_save: AtomicI64::new(p.now_ms / 1000),
+            http_warned_ms: AtomicI64::new(0),
             seed: AtomicU64::new(p.seed),
             threads: Mutex::default(),
             config: ConfigCell::new(p.config),

@@ -4,7 +4,7 @@ use crate::args::OwnedArgs;
 use crate::client::{ClientShared, flag};
 use crate::config::Config;
 use crate::server::{Server, gate as server_gate};
-use crate::{auth, pubsub, transaction};
+use crate::{auth, pubsub, tracking, transaction};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use viator_resp::reply::Reply;
@@ -53,7 +53,7 @@ pub mod gate {
     pub const SUBSCRIBED: u32 = 1 << 2;
     /// CLIENT REPLY is not ON.
     pub const REPLY: u32 = 1 << 3;
-    /// CLIENT TRACKING is on.
+    /// CLIENT TRACKING is on, and remembers keys.
     pub const TRACKING: u32 = 1 << 4;
     /// The user's permissions must be checked.
     pub const ACL: u32 = 1 << 5;
@@ -83,7 +83,9 @@ pub struct Session {
     pub close_after_reply: bool,
     /// Peer address for NOAUTH-free protected mode and logs; `true` for loopback and unix sockets.
     pub local: bool,
-    /// Arguments and fields for later families (subscriptions, tracking) live with their modules by client id.
+    /// CLIENT TRACKING.
+    pub tracking: Option<Box<tracking::Mode>>,
+    /// What it subscribes to.
     pub subscriptions: crate::pubsub::Subscriptions,
     /// What a blocked client waits for.
     pub blocked: Option<Blocked>,
@@ -127,6 +129,7 @@ impl Session {
             no_touch: false,
             close_after_reply: false,
             local,
+            tracking: None,
             subscriptions: crate::pubsub::Subscriptions::default(),
             blocked: None,
             last_command: usize::MAX,
@@ -144,6 +147,7 @@ impl Session {
         self.unblock(server);
         transaction::discard(self, server);
         pubsub::forget(server, self);
+        tracking::disable(server, self);
         self.leave_monitors(server);
         server.clients.remove(self.shared.id);
     }
@@ -152,6 +156,7 @@ impl Session {
     pub fn reset(&mut self, server: &Server, cfg: &Config) {
         transaction::discard(self, server);
         pubsub::forget(server, self);
+        tracking::disable(server, self);
         self.leave_monitors(server);
         self.select(0);
         self.resp3 = false;

@@ -15,6 +15,7 @@ use viator_engine::local::Local;
 use viator_engine::server::Server;
 use viator_engine::session::{Blocked, Session};
 use viator_engine::stats::ThreadStats;
+use viator_engine::tracking;
 use viator_resp::reply::Reply;
 use viator_resp::request::{Limits, Parsed, Parser, ProtocolError};
 
@@ -228,6 +229,7 @@ impl Conn {
             self.parser.restart();
         }
         local.batch = batch;
+        tracking::flush(local, server);
         self.parser.shrink();
         self.session.shared.last.store(local.clock.now_ms(), Relaxed);
         at

@@ -288,6 +288,8 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>) {
                 viator_engine::expire::cycle(&mut local, &server, hz, &mut expire_at);
                 viator_engine::evict::continue_later(&mut local, &server, 250_000_000 / hz);
                 compact(&mut local, &server);
+                viator_engine::tracking::limit(&mut local, &server);
+                viator_engine::tracking::flush(&mut local, &server);
             }
             let now = now_ms();
             if now - last >= 100 {

@@ -12,8 +12,8 @@ use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;
 use viator_engine::evict;
 use viator_engine::server::Server;
-use viator_keyspace::rdb::Writer;
 use viator_keyspace::{EntryRef, Expiry, NewValue, ValueRef};
+use viator_persist::Writer;
 
 /// DEBUG.
 pub static DEBUG: Command = Command {

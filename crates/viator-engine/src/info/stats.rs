@@ -90,10 +90,11 @@ pub(super) fn stats(source: &Source<'_>, out: &mut Lines) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
     ]);
+    let (keys, items, prefixes) = s.tracking.totals();
+    out.line("tracking_total_keys", keys);
+    out.line("tracking_total_items", items);
+    out.line("tracking_total_prefixes", prefixes);
     out.line("unexpected_error_replies", t.unexpected_errors.get());
     out.line("total_error_replies", s.sum(|c| &c.errors));
     out.zeros(&["dump_payload_sanitizations"]);
