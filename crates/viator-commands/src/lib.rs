@@ -9,6 +9,7 @@ mod help;
 mod keys;
 mod list;
 mod pubsub;
+mod scripting;
 mod server;
 mod string;
 mod transactions;
@@ -20,6 +21,7 @@ pub static FAMILIES: &[&[&Command]] = &[
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,
+    scripting::COMMANDS,
     server::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,

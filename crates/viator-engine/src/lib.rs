@@ -21,6 +21,7 @@ pub mod monitor;
 pub mod notify;
 pub mod pause;
 pub mod pubsub;
+pub mod scripting;
 pub mod server;
 pub mod session;
 pub mod slowlog;

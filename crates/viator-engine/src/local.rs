@@ -98,6 +98,10 @@ pub struct Local {
     pub compressor: Option<Box<viator_data::lzf::Compressor>>,
     /// Scratch for pipelines.
     pub batch: crate::batch::Batch,
+    /// Lua states and what is compiled in them.
+    pub scripting: Option<Box<crate::scripting::LocalScripting>>,
+    /// Where effects go: 1 the append-only file, 2 the replicas (`redis.set_repl`).
+    pub propagate_to: u8,
     rng: u64,
 }
 
@@ -123,6 +127,8 @@ impl Local {
             scratch: Vec::new(),
             compressor: None,
             batch: crate::batch::Batch::default(),
+            scripting: None,
+            propagate_to: 3,
             rng: server.random_seed(),
         };
         l.begin_batch(server);

@@ -93,6 +93,8 @@ pub struct Session {
     pub last_command: usize,
     /// Commands of EXEC are running: nothing may block.
     pub in_exec: bool,
+    /// A script is running.
+    pub in_script: bool,
 }
 
 /// Why a client's input is not looked at.
@@ -134,6 +136,7 @@ impl Session {
             blocked: None,
             last_command: usize::MAX,
             in_exec: false,
+            in_script: false,
         }
     }
 

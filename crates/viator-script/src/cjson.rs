@@ -107,7 +107,7 @@ fn instance(lua: &Lua, array_metatable: Table) -> mlua::Result<Table> {
     let c = config.clone();
     option(lua, &t, "encode_number_precision", move |lua, v| {
         let mut c = c.borrow_mut();
-        c.precision = integer(lua, v, 0, c.precision as i64, 1..=16, "encode_number_precision")? as usize;
+        c.precision = integer(lua, v, 0, c.precision as i64, 1..=14, "encode_number_precision")? as usize;
         Ok(Value::Integer(c.precision as i64))
     })?;
     let c = config.clone();

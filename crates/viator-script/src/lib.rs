@@ -12,4 +12,4 @@ mod packing;
 mod vm;
 
 pub use errors::{Failure, Raised};
-pub use vm::{Flavour, Host, Registration, Tick, Vm};
+pub use vm::{Chunk, Flavour, Host, Registration, Tick, Vm};

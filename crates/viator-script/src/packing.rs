@@ -18,6 +18,7 @@ pub(crate) fn module(lua: &Lua) -> mlua::Result<Table> {
 }
 
 struct Format<'l> {
+    function: &'static str,
     lua: &'l Lua,
     text: Vec<u8>,
     at: usize,
@@ -26,13 +27,13 @@ struct Format<'l> {
 }
 
 impl<'l> Format<'l> {
-    fn new(lua: &'l Lua, values: &MultiValue, function: &str) -> mlua::Result<Format<'l>> {
+    fn new(lua: &'l Lua, values: &MultiValue, function: &'static str) -> mlua::Result<Format<'l>> {
         let text = match values.front() {
             Some(Value::String(s)) => s.as_bytes().to_vec(),
             Some(Value::Integer(i)) => i.to_string().into_bytes(),
             other => return Err(errors::wrong_type(lua, 1, function, "string", other)),
         };
-        Ok(Format { lua, text, at: 0, little: cfg!(target_endian = "little"), align: 1 })
+        Ok(Format { function, lua, text, at: 0, little: cfg!(target_endian = "little"), align: 1 })
     }
 
     fn next(&mut self) -> Option<u8> {
@@ -105,10 +106,8 @@ impl<'l> Format<'l> {
                 self.align = a;
             }
             _ => {
-                return Err(errors::plain(
-                    self.lua,
-                    [b"invalid format option '".as_slice(), &[option], b"'"].concat(),
-                ));
+                let text = format!("invalid format option '{}'", char::from(option));
+                return Err(errors::argument(self.lua, 1, self.function, &text));
             }
         }
         Ok(())

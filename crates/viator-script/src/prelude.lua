@@ -352,9 +352,15 @@ G.math = freeze(M)
 -- coroutine, os
 
 local co = coroutine
+local function resumed(ok, ...)
+  if ok then return ok, ... end
+  local e = ...
+  if type(e) == 'userdata' then return false, described(e) end
+  return false, ...
+end
 local C = { create = co.create, status = co.status, wrap = co.wrap, yield = co.yield }
 function C.resume(...)
-  return caught(co.resume(...))
+  return resumed(co.resume(...))
 end
 function C.running()
   local c, main = co.running()
@@ -395,16 +401,15 @@ function R.replicate_commands() return true end
 function R.breakpoint() return false end
 function R.debug() end
 function R.pcall(...) return inner.host(M1, 'pcall', ...) end
-function R.log(...) return inner.host(M1, 'log', ...) end
-function R.setresp(...) return inner.host(M1, 'setresp', ...) end
-function R.set_repl(...) return inner.host(M1, 'set_repl', ...) end
-function R.acl_check_cmd(...) return inner.host(M1, 'acl_check_cmd', ...) end
-function R.register_function(...) return inner.host(M1, 'register_function', ...) end
+-- these are no functions of Lua's, so that a tail call to them leaves the caller's line for the error message
+for _, name in next, { 'log', 'setresp', 'set_repl', 'acl_check_cmd', 'register_function' } do
+  R[name] = native.forward(M1, name)
+end
 G.redis = freeze(R)
 
 local handler = native.handler
+seed(0)
 local function run(f, ...)
-  seed(0)
   return xpcall(f, handler, ...)
 end
 

@@ -51,6 +51,17 @@ pub struct Registration {
     pub flags: Vec<Vec<u8>>,
 }
 
+/// A compiled script, or a function of a library.
+#[derive(Clone, Debug)]
+pub struct Chunk(Function);
+
+impl Chunk {
+    /// A function that a library registered.
+    pub fn new(callback: Function) -> Chunk {
+        Chunk(callback)
+    }
+}
+
 /// What a running script asks of the server.
 pub trait Host {
     /// Executes a command and writes its reply, which may be an error.
@@ -99,8 +110,8 @@ impl Vm {
         if memory > 0 {
             lua.set_memory_limit(memory)?;
         }
-        let native = natives(&lua)?;
         let inner = lua.create_table()?;
+        let native = natives(&lua, &inner)?;
         native.raw_set("inner", inner.clone())?;
         let (globals, env, redis, run): (Table, Table, Table, Function) = lua
             .load(include_str!("prelude.lua"))
@@ -120,11 +131,11 @@ impl Vm {
     ///
     /// # Errors
     /// The compiler's message.
-    pub fn compile(&self, source: &[u8]) -> Result<Function, String> {
+    pub fn compile(&self, source: &[u8]) -> Result<Chunk, Vec<u8>> {
         let chunk = self.lua.load(source).set_name(self.flavour.chunk()).set_mode(ChunkMode::Text);
-        chunk.set_environment(self.env.clone()).into_function().map_err(|e| match e {
-            Error::SyntaxError { message, .. } => message,
-            other => other.to_string(),
+        chunk.set_environment(self.env.clone()).into_function().map(Chunk).map_err(|e| match e {
+            Error::SyntaxError { message, .. } => message.into_bytes(),
+            other => other.to_string().into_bytes(),
         })
     }
 
@@ -134,7 +145,7 @@ impl Vm {
     /// How it failed. Nothing of the reply is to be kept then.
     pub fn run<'k>(
         &self,
-        function: &Function,
+        chunk: &Chunk,
         keys: impl Iterator<Item = &'k [u8]>,
         argv: impl Iterator<Item = &'k [u8]>,
         host: &mut dyn Host,
@@ -148,9 +159,9 @@ impl Vm {
                 Flavour::Eval => {
                     vm.globals.raw_set("KEYS", keys)?;
                     vm.globals.raw_set("ARGV", argv)?;
-                    vm.run.call::<(bool, Value)>(function)
+                    vm.run.call::<(bool, Value)>(&chunk.0)
                 }
-                Flavour::Function => vm.run.call::<(bool, Value)>((function, keys, argv)),
+                Flavour::Function => vm.run.call::<(bool, Value)>((&chunk.0, keys, argv)),
             }
         });
         match result {
@@ -167,15 +178,9 @@ impl Vm {
     ///
     /// # Errors
     /// How it failed.
-    pub fn load(&self, source: &[u8], host: &mut dyn Host) -> Result<(), Failure> {
-        let function = self.compile(source).map_err(|message| Failure {
-            line: message.into_bytes(),
-            place: None,
-            counted: false,
-            killed: false,
-        })?;
+    pub fn load(&self, chunk: &Chunk, host: &mut dyn Host) -> Result<(), Failure> {
         let resp3 = Cell::new(false);
-        match self.within(host, &resp3, |vm| vm.run.call::<(bool, Value)>(function)) {
+        match self.within(host, &resp3, |vm| vm.run.call::<(bool, Value)>(&chunk.0)) {
             Ok((true, _)) => Ok(()),
             Ok((false, Value::Table(t))) => Err(Failure::from_table(&t).unwrap_or_else(|e| Failure::from_error(&e))),
             Ok((false, _)) => Err(Failure::from_error(&Error::runtime("unknown error"))),
@@ -387,7 +392,7 @@ fn other(
         }
         b"acl_check_cmd" => {
             if n == 0 {
-                return fail("ERR Please specify at least one argument for this redis.acl_check_cmd() call");
+                return fail("ERR Please specify at least one argument for this redis lib call");
             }
             if arguments(rest(), args).is_err() {
                 return fail("ERR redis.acl_check_cmd() require all arguments to be strings or integers");
@@ -478,12 +483,23 @@ fn named(t: &Table, bytes: impl Fn(&Value) -> Option<Vec<u8>>) -> Result<Registr
 }
 
 /// The functions that the prelude builds on.
-fn natives(lua: &Lua) -> mlua::Result<Table> {
+fn natives(lua: &Lua, inner: &Table) -> mlua::Result<Table> {
     let t = lua.create_table()?;
     t.raw_set("marker", Value::LightUserData(LightUserData(std::ptr::null_mut())))?;
     t.raw_set("seen", lua.create_function(errors::seen)?)?;
     t.raw_set("described", lua.create_function(errors::described)?)?;
     t.raw_set("handler", lua.create_function(errors::handler)?)?;
+    let inner = inner.clone();
+    let forward = lua.create_function(move |lua, (marker, name): (Value, Value)| {
+        let inner = inner.clone();
+        lua.create_function(move |_, mut values: MultiValue| {
+            values.push_front(name.clone());
+            values.push_front(marker.clone());
+            let host: Function = inner.raw_get("host")?;
+            host.call::<Value>(values)
+        })
+    })?;
+    t.raw_set("forward", forward)?;
     t.raw_set("sha1hex", lua.create_function(sha1hex)?)?;
     t.raw_set("frexp", lua.create_function(frexp)?)?;
     t.raw_set("ldexp", lua.create_function(|_, (m, e): (f64, i32)| Ok(ldexp(m, e)))?)?;

@@ -30,6 +30,9 @@ use viator_engine::table::Table;
 use viator_keyspace::{Footprint, SHARDS};
 use worker::{Message, Worker};
 
+/// Stack of a worker, bytes: a script may have deeply nested tables turned into JSON.
+const STACK: usize = 16 << 20;
+
 /// Runs a server until it is shut down. `input` is what came on standard input: a daemon's process gets it again.
 pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     if loaded.config.daemonize
@@ -164,7 +167,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         .filter_map(|(i, (poll, inbox))| {
             let w = Worker::new(i, poll, server.clone(), memory.clone(), inbox, inboxes.clone(), listeners.clone());
             let name = format!("io_thd_{i}");
-            thread::Builder::new().name(name).spawn(move || w.run()).map_err(|e| tracing::warn!("{e}")).ok()
+            thread::Builder::new().name(name).stack_size(STACK).spawn(move || w.run()).map_err(|e| tracing::warn!("{e}")).ok()
         })
         .collect();
     cron_thread(server.clone(), memory.clone());

@@ -34,8 +34,7 @@ impl Token {
             Token::Colon => "T_COLON",
             Token::End => "T_END",
             Token::String(_) => "T_STRING",
-            Token::Number(_) => "T_NUMBER",
-            Token::Integer(_) => "T_INTEGER",
+            Token::Number(_) | Token::Integer(_) => "T_NUMBER",
             Token::Boolean(_) => "T_BOOLEAN",
             Token::Null => "T_NULL",
             Token::Invalid(why) => why,
@@ -70,10 +69,6 @@ pub(crate) fn parse(lua: &Lua, c: &Config, text: &[u8]) -> mlua::Result<Value> {
 }
 
 impl Parser<'_> {
-    fn peek(&self) -> u8 {
-        self.text.get(self.at).copied().unwrap_or(0)
-    }
-
     fn unexpected(&self, expected: &str, found: &Token) -> mlua::Error {
         errors::plain(
             self.lua,
@@ -152,7 +147,9 @@ impl Parser<'_> {
         self.at += 1;
         let mut out = Vec::new();
         loop {
-            let Some(&b) = self.text.get(self.at) else { return Token::Invalid("unexpected end of string") };
+            let Some(&b) = self.text.get(self.at) else {
+                return self.invalid("unexpected end of string");
+            };
             match b {
                 b'"' => {
                     self.at += 1;

@@ -19,7 +19,7 @@ pub(crate) fn append(lua: &Lua, c: &Config, v: &Value, depth: i64, out: &mut Vec
         Value::Table(t) => {
             let depth = depth + 1;
             if depth > c.encode_max_depth.min(HARD_DEPTH) {
-                return Err(errors::plain(lua, format!("Cannot serialise, excessive depth ({depth})")));
+                return Err(errors::plain(lua, format!("Cannot serialise, excessive nesting ({depth})")));
             }
             let length = array_length(lua, c, t)?;
             let marked = || t.metatable().is_some_and(|m| m == c.array_metatable);
