@@ -134,7 +134,8 @@ impl Vm {
     pub fn compile(&self, source: &[u8]) -> Result<Chunk, Vec<u8>> {
         let chunk = self.lua.load(source).set_name(self.flavour.chunk()).set_mode(ChunkMode::Text);
         chunk.set_environment(self.env.clone()).into_function().map(Chunk).map_err(|e| match e {
-            Error::SyntaxError { message, .. } => message.into_bytes(),
+            // 5.1 quotes every token
+            Error::SyntaxError { message, .. } => message.replace("<eof>", "'<eof>'").into_bytes(),
             other => other.to_string().into_bytes(),
         })
     }

@@ -48,7 +48,7 @@ pub static EVAL: Command = Command {
         "EVAL 'return redis.call(\"GET\", KEYS[1])' 1 key",
         "EVAL 'return redis.call(\"NOTHING\")' 0",
         "EVAL 'return {1, 2.7, \"three\", true, false, 5}' 0",
-        "EVAL 'syntax error' 0",
+        "EVAL 'return +' 0",
         "EVAL 'return 1' x",
         "EVAL 'return 1' -1",
         "EVAL 'return 1' 1",

@@ -187,7 +187,7 @@ pub static LOAD: Command = Command {
     complexity: "O(N) with N being the length in bytes of the script body.",
     args: &[ArgSpec::string("script")],
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
-    examples: &["SCRIPT LOAD 'return 1'", "SCRIPT LOAD 'a b'", "SCRIPT LOAD ''"],
+    examples: &["SCRIPT LOAD 'return 1'", "SCRIPT LOAD 'return +'", "SCRIPT LOAD ''"],
     scope: Scope::None,
     handler: Handler::Admin(load),
     ..BASE
