@@ -424,8 +424,12 @@ fn dataset(client: &mut Client, db: u8, missing: &[String]) -> Vec<(Vec<u8>, Vec
             }
             _ => Value::Null,
         };
-        // The order of a hash table's elements is its own.
-        let ordered = !matches!(encoding.as_bytes(), Some(b"hashtable" | b"skiplist"));
+        // The order of a hash table's elements is its own, and that of a listpack which was made from one.
+        let ordered = match encoding.as_bytes() {
+            Some(b"hashtable" | b"skiplist") => false,
+            Some(b"listpack") => kind != "set",
+            _ => true,
+        };
         if ordered && !missing.iter().any(|m| m == "DUMP") {
             fact("dump", &["DUMP", "KEY"], Mode::Dump, client);
         }

@@ -154,9 +154,11 @@ scripts! {
     connection
     generic
     list
+    list_blocking
     protocol
     pubsub
     server
+    set
     string
     tracking
     transactions

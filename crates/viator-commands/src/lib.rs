@@ -3,6 +3,7 @@
 use viator_engine::command::Command;
 
 mod bitmap;
+mod collection;
 mod connection;
 pub mod declare;
 mod help;
@@ -11,6 +12,7 @@ mod list;
 mod pubsub;
 mod scripting;
 mod server;
+mod set;
 mod string;
 mod transactions;
 
@@ -23,6 +25,7 @@ pub static FAMILIES: &[&[&Command]] = &[
     pubsub::COMMANDS,
     scripting::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
 ];

@@ -10,9 +10,9 @@ use crate::evict::{self, Evicted};
 use crate::keys::{ReadKeys, WriteKeys};
 use crate::local::Local;
 use crate::server::{Held, Server, gate as server_gate};
-use crate::session::{Blocked, ReplyMode, Session, gate};
+use crate::session::{Blocked, ReplyMode, Session, StandIn, gate};
 use crate::table::{Entry, Lookup};
-use crate::{auth, notify, tracking, transaction};
+use crate::{auth, blocking, notify, propagation, tracking, transaction};
 use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::{Footprint, Guards};
 use viator_resp::reply::{Reply, shown};
@@ -77,11 +77,39 @@ pub fn execute(
     }
     local.client = session.id();
     let end = call(local, server, session, entry, args, keys, out, start);
+    if local.log_end != 0 {
+        session.log_end = std::mem::take(&mut local.log_end);
+    }
     if session.gate & gate::TRACKING != 0 {
         tracking::after(local, server, session, entry);
     }
     finish_reply(session, out, mark);
     (after(session), end)
+}
+
+/// Executes a command of the propagation log, as it is loaded: what keeps a client's command from running does not matter.
+///
+/// # Errors
+/// There is no such command.
+pub fn replay(
+    local: &mut Local,
+    server: &Server,
+    session: &mut Session,
+    args: Args<'_>,
+    out: &mut Reply,
+) -> Result<(), Error> {
+    let entry = lookup(server, session, args)?;
+    if session.gate & gate::MULTI != 0 && !entry.is(Traits::NOW_IN_MULTI) {
+        session.queue(OwnedArgs::copy(args));
+        return Ok(());
+    }
+    // nothing may block
+    session.in_exec = true;
+    let start = local.clock.read();
+    local.now = local.clock.now_ms();
+    call(local, server, session, entry, args, None, out, start);
+    session.unblock(server);
+    Ok(())
 }
 
 #[inline]
@@ -232,9 +260,12 @@ fn check(
     args: Args<'_>,
     out: &mut Reply,
 ) -> Check {
+    if session.gate & gate::TRACKING != 0 {
+        tracking::limit(local, server);
+    }
     let refused = refusal(local, server, session, entry, args);
     if session.gate & gate::TRACKING != 0 && session.gate & gate::REPLY == 0 && session.shared.has_mail() {
-        // what was evicted is told before the command's reply
+        // what had to go is told before the command's reply
         out.raw(&session.shared.take_mail());
     }
     if let Some(error) = refused {
@@ -297,11 +328,31 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
             return Some(Error::Oom);
         }
     }
+    if g & server_gate::AOF_FAILING != 0
+        && (entry.flags.has(Flags::WRITE)
+            || entry.is(Traits::REFUSED_WITH_WRITES)
+            || (entry.is(Traits::EXEC) && transaction::queued_flags(session, server, Flags::WRITE)))
+    {
+        let reason = server.aof.write_error.lock().clone();
+        return Some(Error::text(format!("MISCONF Errors writing to the AOF file: {reason}")));
+    }
     if g & gate::SUBSCRIBED != 0 && !session.resp3 && !entry.is(Traits::WHILE_SUBSCRIBED) {
         return Some(Error::text(format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
             entry.cmd_name(args)
         )));
+    }
+    if g & server_gate::DISK_ERROR != 0
+        && (entry.flags.has(Flags::WRITE)
+            || entry.is(Traits::REFUSED_WITH_WRITES)
+            || (entry.is(Traits::EXEC) && transaction::queued_flags(session, server, Flags::WRITE)))
+    {
+        return Some(Error::Static(
+            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands \
+             that may modify the data set are disabled, because this instance is configured to report errors during \
+             writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
+             details about the RDB error.",
+        ));
     }
     if g & server_gate::LOADING != 0 && !entry.flags.has(Flags::LOADING) {
         return Some(Error::Static("LOADING Redis is loading the dataset in memory"));
@@ -356,22 +407,37 @@ pub(crate) fn call(
             let no_touch = session.no_touch;
             let keys = ReadKeys::new(&mut guards, server, local, session.db, no_touch, located);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
-            notify::publish_events(server, local);
+            settle(local, server);
             remember(server, session, entry, args, &mut guards);
+            if !local.ready.is_empty() {
+                blocking::serve_held(local, server, &mut guards);
+            }
             outcome
         }
         Handler::Write(f) => {
             let mut guards = server.keyspace.lock(footprint_of(entry, args, located));
             let no_touch = session.no_touch;
-            let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, session.db, no_touch, located));
+            let db = session.db;
+            let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, db, no_touch, located));
             let outcome = f(&mut WriteCtx { args, keys, out, session, entry, server });
-            commit(local, server);
+            commit(local, server, db, args);
+            if !local.ready.is_empty() {
+                blocking::serve_held(local, server, &mut guards);
+            }
             outcome
         }
         Handler::Admin(f) => f(&mut AdminCtx { args, local, out, session, entry, server, held: None }),
         Handler::Container => Err(Error::Arity(entry.name.clone())),
     };
-    account(local, server, session, entry, args, out, mark, outcome, start)
+    let end = account(local, server, session, entry, args, out, mark, outcome, start);
+    if local.ready.is_empty() { end } else { serve(local, server) }
+}
+
+/// Serves those whose keys became ready and who could not be served under the command's locks.
+#[cold]
+fn serve(local: &mut Local, server: &Server) -> u64 {
+    blocking::serve(local, server);
+    local.clock.read()
 }
 
 /// As [`call`], under locks that a transaction holds.
@@ -392,14 +458,15 @@ pub(crate) fn call_held<'s>(
         Handler::Read(f) => {
             let keys = ReadKeys::new(guards, server, local, session.db, no_touch, &[]);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
-            notify::publish_events(server, local);
+            settle(local, server);
             remember(server, session, entry, args, guards);
             outcome
         }
         Handler::Write(f) => {
-            let keys = WriteKeys::new(ReadKeys::new(guards, server, local, session.db, no_touch, &[]));
+            let db = session.db;
+            let keys = WriteKeys::new(ReadKeys::new(guards, server, local, db, no_touch, &[]));
             let outcome = f(&mut WriteCtx { args, keys, out, session, entry, server });
-            commit(local, server);
+            commit(local, server, db, args);
             outcome
         }
         Handler::Admin(f) => f(&mut AdminCtx { args, local, out, session, entry, server, held: Some(guards) }),
@@ -442,8 +509,9 @@ fn remember(server: &Server, session: &Session, entry: &Entry, args: Args<'_>, g
 
 /// The end of a writing command, still under its locks.
 #[inline]
-pub(crate) fn commit(local: &mut Local, server: &Server) {
-    if local.dirty > 0 {
+pub(crate) fn commit(local: &mut Local, server: &Server, db: usize, args: Args<'_>) {
+    let dirty = local.dirty > 0;
+    if dirty {
         local.stats.counters.dirty.add(local.dirty);
         local.dirty = 0;
     }
@@ -451,7 +519,14 @@ pub(crate) fn commit(local: &mut Local, server: &Server) {
         local.flushed = false;
         tracking::flushed(server);
     }
-    local.rewrite.clear();
+    propagation::command_done(local, server, db, args, dirty);
+    notify::publish_events(server, local);
+}
+
+/// The end of something that asked for no change, still under its locks: what expired on the way is propagated and told.
+#[inline]
+pub(crate) fn settle(local: &mut Local, server: &Server) {
+    propagation::flush(local, server);
     notify::publish_events(server, local);
 }
 
@@ -483,29 +558,35 @@ fn account(
         }
     }
     let end = local.clock.read();
-    let ns = end.saturating_sub(start);
-    let counters = &local.stats.counters;
-    counters.commands.add(1);
-    // one writer: a plain addition
-    let mine = &session.shared.commands;
-    mine.store(mine.load(Relaxed) + 1, Relaxed);
-    counters.command_ns.add(ns);
-    if let Some(s) = local.stats.commands.get(entry.id) {
-        s.calls.add(1);
-        s.ns.add(ns);
-        if failed {
-            s.failed.add(1);
+    // one that waits is counted when its wait ends, one that is tried again is shown by MONITOR only the first time
+    if session.stand_in != StandIn::Waits && !matches!(session.blocked, Some(Blocked::Keys(_))) {
+        let ns = end.saturating_sub(start);
+        let counters = &local.stats.counters;
+        counters.commands.add(1);
+        // one writer: a plain addition
+        let mine = &session.shared.commands;
+        mine.store(mine.load(Relaxed) + 1, Relaxed);
+        counters.command_ns.add(ns);
+        if let Some(s) = local.stats.commands.get(entry.id) {
+            s.calls.add(1);
+            s.ns.add(ns);
+            if failed {
+                s.failed.add(1);
+            }
+            if local.cfg.latency_tracking {
+                s.record(ns);
+            }
         }
-        if local.cfg.latency_tracking {
-            s.record(ns);
+        let slower = local.cfg.slowlog_log_slower_than;
+        if slower >= 0 && (ns / 1000) as i64 >= slower && !entry.flags.has(Flags::SKIP_SLOWLOG) {
+            log_slow(local, server, session, args, (ns / 1000) as i64);
         }
+        local.note_latency(server, if entry.flags.has(Flags::FAST) { "fast-command" } else { "command" }, ns);
     }
-    let slower = local.cfg.slowlog_log_slower_than;
-    if slower >= 0 && (ns / 1000) as i64 >= slower && !entry.flags.has(Flags::SKIP_SLOWLOG) {
-        log_slow(local, server, session, args, (ns / 1000) as i64);
-    }
-    local.note_latency(server, if entry.flags.has(Flags::FAST) { "fast-command" } else { "command" }, ns);
-    if server.gate.load(Relaxed) & server_gate::MONITOR != 0 && !entry.flags.any(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
+    if server.gate.load(Relaxed) & server_gate::MONITOR != 0
+        && session.stand_in == StandIn::No
+        && !entry.flags.any(Flags::SKIP_MONITOR.or(Flags::ADMIN))
+    {
         crate::monitor::feed(local, server, session, args);
     }
     local.redact.clear();

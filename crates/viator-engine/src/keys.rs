@@ -10,14 +10,20 @@ use crate::config::{Config, NotifyFlags};
 use crate::error::Error;
 use crate::evict;
 use crate::local::{Event, Local};
+use crate::propagation;
 use crate::server::{Garbage, Held, Server, ShardExt, Watcher};
-use crate::tracking;
+use crate::{blocking, tracking};
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::{DbShard, EntryRef, Expiry, Handle, Loc, NewValue, Object, Shard, Type, ValueRef};
 use viator_persist::Writer;
+
+/// Values that take more effort to free are freed in the background where that is asked for, as Redis does it.
+const LAZY_EFFORT: usize = 64;
+/// Those that take more effort, some 100 µs, are freed in the background always.
+const STALLING_EFFORT: usize = 1000;
 
 /// Reading access; see the module.
 pub struct ReadKeys<'a, 's> {
@@ -71,6 +77,12 @@ impl<'a, 's> ReadKeys<'a, 's> {
         self.local.now
     }
 
+    /// Whether what is to expire at `when` has expired already. While the log is replayed nothing has: what was logged
+    /// happened before it expired.
+    pub fn is_past(&self, when: i64) -> bool {
+        when <= self.local.now && !self.local.replaying
+    }
+
     /// The configuration.
     pub fn cfg(&self) -> &Config {
         &self.local.cfg
@@ -111,6 +123,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
         let handle = part.find(loc, key)?;
         if let Some(when) = part.expire_of(handle)
             && when <= self.local.now
+            && !self.local.replaying
         {
             self.expire_now(db, loc, handle, key);
             return None;
@@ -137,6 +150,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
         let lazy = self.local.cfg.lazyfree_lazy_expire;
         self.take(db, loc, handle, lazy);
         touched(self.server, self.local, self.guards.shard(loc.shard()), db, key, None);
+        propagation::removed(self.local, self.server, db, key, lazy);
         self.local.stats.counters.expired.add(1);
         self.event(NotifyFlags::EXPIRED, "expired", db, key);
     }
@@ -145,6 +159,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
     pub fn evict(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8], lazy: bool) {
         self.take(db, loc, handle, lazy);
         touched(self.server, self.local, self.guards.shard(loc.shard()), db, key, None);
+        propagation::removed(self.local, self.server, db, key, lazy);
         self.local.stats.counters.evicted.add(1);
     }
 
@@ -177,9 +192,10 @@ impl<'a, 's> ReadKeys<'a, 's> {
         }
     }
 
-    /// Frees a value: in the background if that takes long and `lazy` allows it.
+    /// Frees a value: in the background if that takes long and `lazy` allows it, and whenever it would take so long that
+    /// others, who wait for the shard, felt it.
     fn discard(&self, object: Box<Object>, lazy: bool) {
-        if lazy && object.free_effort() > 64 {
+        if object.free_effort() > if lazy { LAZY_EFFORT } else { STALLING_EFFORT } {
             self.server.host.free_later(Garbage::Object(object));
         } else {
             drop(object);
@@ -300,11 +316,14 @@ impl<'a, 's> ReadKeys<'a, 's> {
     }
 }
 
-/// Tells those who watch a key, or have it cached, that it changed. `by`: the client that changed it, if a command did.
+/// Tells those who watch a key, wait for it, or have it cached, that it changed. `by`: the client that changed it, if a command did.
 #[inline]
 fn touched(server: &Server, local: &mut Local, shard: &mut Shard<ShardExt>, db: usize, key: &[u8], by: Option<u64>) {
     if !shard.ext.watchers.is_empty() {
         mark_watchers(shard, db, key);
+    }
+    if !shard.ext.waiters.is_empty() {
+        blocking::note(local, shard, db, key);
     }
     if !shard.ext.readers.is_empty() || server.tracking.is_followed() {
         tracking::changed(local, server, shard, key, by);
@@ -365,8 +384,9 @@ impl<'a, 's> WriteKeys<'a, 's> {
     /// Has this command propagated as another one. `with` runs only if somebody listens to the log.
     #[inline]
     pub fn propagate_as(&mut self, with: impl FnOnce() -> OwnedArgs) {
-        if self.local.cfg.appendonly {
-            self.local.rewrite.push(with());
+        if self.server.propagation.listening() {
+            let db = self.db;
+            propagation::replace(self.local, db, with().args());
         }
     }
 
@@ -637,11 +657,14 @@ impl<'a, 's> WriteKeys<'a, 's> {
         for (_, shard) in self.0.guards.iter_mut() {
             mark_database(server, shard, db, None, now);
             tracking::forget_all(server, shard);
+            blocking::note_database(self.0.local, shard, db);
             if let Some(part) = shard.take_db(db) {
                 n += part.len();
                 server.keyspace.add_free_bytes(-(part.free_bytes() as i64));
-                if lazy {
-                    server.host.free_later(Garbage::Db(part));
+                let lazy = lazy || part.len() > STALLING_EFFORT;
+                match part.leave_to_snapshot() {
+                    Err(part) if lazy => server.host.free_later(Garbage::Db(part)),
+                    _ => {}
                 }
             }
         }
@@ -655,6 +678,8 @@ impl<'a, 's> WriteKeys<'a, 's> {
             mark_database(server, shard, a, Some(b), now);
             mark_database(server, shard, b, Some(a), now);
             shard.swap_dbs(a, b);
+            blocking::note_database(self.0.local, shard, a);
+            blocking::note_database(self.0.local, shard, b);
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The command specification and everything around a command's execution.
 
+pub mod aof;
 pub mod args;
 pub mod auth;
 pub mod batch;
+pub mod blocking;
 pub mod client;
 pub mod client_evict;
 pub mod client_list;
@@ -20,11 +22,14 @@ pub mod local;
 pub mod monitor;
 pub mod notify;
 pub mod pause;
+pub mod persistence;
+pub mod propagation;
 pub mod pubsub;
 pub mod scripting;
 pub mod server;
 pub mod session;
 pub mod slowlog;
+pub mod snapshot;
 pub mod stats;
 pub mod table;
 pub mod tracking;

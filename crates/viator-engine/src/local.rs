@@ -76,8 +76,14 @@ pub struct Local {
     pub stats: Arc<ThreadStats>,
     /// Events of the running command.
     pub events: Vec<Event>,
-    /// Commands to propagate instead of, or beside, the running one.
-    pub rewrite: Vec<OwnedArgs>,
+    /// What is to go into the propagation log.
+    pub unit: crate::propagation::Unit,
+    /// The append-only file is being loaded: nothing expires meanwhile.
+    pub replaying: bool,
+    /// The propagation log's end after what this thread appended last.
+    pub log_end: u64,
+    /// Changed keys that somebody waits for; see [`crate::blocking`].
+    pub ready: std::collections::VecDeque<crate::blocking::Ready>,
     /// Changes of the running command.
     pub dirty: u64,
     /// The client whose command runs, or the last one did; 0: none.
@@ -100,8 +106,6 @@ pub struct Local {
     pub batch: crate::batch::Batch,
     /// Lua states and what is compiled in them.
     pub scripting: Option<Box<crate::scripting::LocalScripting>>,
-    /// Where effects go: 1 the append-only file, 2 the replicas (`redis.set_repl`).
-    pub propagate_to: u8,
     rng: u64,
 }
 
@@ -116,7 +120,10 @@ impl Local {
             cfg_version: server.config.version(),
             stats,
             events: Vec::new(),
-            rewrite: Vec::new(),
+            unit: crate::propagation::Unit::default(),
+            log_end: 0,
+            replaying: false,
+            ready: std::collections::VecDeque::new(),
             dirty: 0,
             client: 0,
             flushed: false,
@@ -128,7 +135,6 @@ impl Local {
             compressor: None,
             batch: crate::batch::Batch::default(),
             scripting: None,
-            propagate_to: 3,
             rng: server.random_seed(),
         };
         l.begin_batch(server);

@@ -4,11 +4,13 @@
 //! whether a watched key changed, and runs the queue under them. A watched key's watchers stand in its shard; every
 //! change of the key marks them, under the same lock.
 
+use crate::blocking;
 use crate::client::flag;
 use crate::command::Flags;
 use crate::ctx::{AdminCtx, ReadCtx};
 use crate::dispatch;
 use crate::error::Error;
+use crate::propagation;
 use crate::server::{Server, ShardExt, Watcher};
 use crate::session::{Session, Watched};
 use crate::table::{Entry, Lookup};
@@ -138,6 +140,7 @@ pub fn exec(ctx: &mut AdminCtx<'_, '_>) -> Result<(), Error> {
     }
     ctx.out.array(entries.len());
     ctx.session.in_exec = true;
+    propagation::begin(ctx.local);
     let mut at = ctx.local.clock.read();
     // a client that kills itself gets no replies from then on
     let mut last_words = None;
@@ -147,10 +150,14 @@ pub fn exec(ctx: &mut AdminCtx<'_, '_>) -> Result<(), Error> {
             last_words.get_or_insert_with(|| ctx.out.mark());
         }
     }
+    propagation::end(ctx.local, server);
     if let Some(mark) = last_words {
         ctx.out.truncate(mark);
     }
     ctx.session.in_exec = false;
     ctx.session.end_multi();
+    if !ctx.local.ready.is_empty() {
+        blocking::serve_held(ctx.local, server, &mut guards);
+    }
     Ok(())
 }

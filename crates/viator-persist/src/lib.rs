@@ -1,10 +1,11 @@
-//! The RDB format: values as DUMP gives and RESTORE takes them, and files of them. No file is opened here: files are read
-//! from a [`Source`] and written to a buffer.
+//! What is kept on disk. [`aof`]: the append-only file's parts. All else is the RDB format: values as DUMP gives and RESTORE
+//! takes them, and files of them, which are read from a [`Source`] and written to a buffer.
 //!
 //! A length has 6, 14, 32 or 64 bits, told by the first byte's upper two; where these are `11`, the rest says how a string
 //! is encoded: as an 8, 16 or 32 bit integer, or compressed by LZF. Everything else is made of lengths, strings and fixed
 //! little-endian numbers; what a value is made of is told by its type byte.
 
+pub mod aof;
 mod decode;
 mod encode;
 mod fault;

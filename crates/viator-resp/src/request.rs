@@ -179,6 +179,11 @@ impl Parser {
         self.missing > 0
     }
 
+    /// Of the bytes of a command that has begun, those that were taken already.
+    pub fn taken(&self) -> usize {
+        if self.missing > 0 { self.pos } else { 0 }
+    }
+
     /// Bytes of the announced bulk that have not arrived of `have` bytes since the command's beginning.
     pub fn wanted(&self, have: usize) -> usize {
         if self.bulk >= 0 { (self.pos + self.bulk as usize + 2).saturating_sub(have) } else { 0 }

@@ -1,16 +1,17 @@
 //! An event loop: one thread, its connections, its mailbox. The first worker also accepts.
 
+use crate::aof::Aof;
 use crate::conn::{Conn, State};
 use crate::memory::Memory;
 use crate::net::{Listener, Stream};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use parking_lot::Mutex;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
+use viator_engine::blocking;
 use viator_engine::client::ClientShared;
 use viator_engine::client_evict::evict_clients;
 use viator_engine::local::Local;
@@ -43,6 +44,8 @@ pub enum Message {
     Look(u64),
     /// Blocked clients are to be looked at again.
     Recheck,
+    /// More of the log is on the disk.
+    Settled,
     /// The end.
     Stop,
 }
@@ -192,12 +195,15 @@ pub struct Worker {
     inbox: Arc<Inbox>,
     peers: Vec<Arc<Inbox>>,
     listeners: Arc<Listeners>,
+    aof: Arc<Aof>,
     conns: Slab,
     by_id: HashMap<u64, usize>,
     /// Connections that may have more to read although no event will say so.
     again: Vec<usize>,
+    /// Connections whose replies wait for the append-only file.
+    held: Vec<usize>,
     /// When clients' waits end (Unix milliseconds), earliest first, and whose.
-    waits: BinaryHeap<Reverse<(i64, u64)>>,
+    waits: BTreeSet<(i64, u64)>,
 }
 
 impl Worker {
@@ -218,6 +224,7 @@ impl Worker {
     }
 
     /// A worker.
+    #[expect(clippy::too_many_arguments, reason = "each is another part of the process")]
     pub fn new(
         index: usize,
         poll: Poll,
@@ -226,6 +233,7 @@ impl Worker {
         inbox: Arc<Inbox>,
         peers: Vec<Arc<Inbox>>,
         listeners: Arc<Listeners>,
+        aof: Arc<Aof>,
     ) -> Worker {
         Worker {
             index,
@@ -235,10 +243,12 @@ impl Worker {
             inbox,
             peers,
             listeners,
+            aof,
             conns: Slab::default(),
             by_id: HashMap::default(),
             again: Vec::new(),
-            waits: BinaryHeap::new(),
+            held: Vec::new(),
+            waits: BTreeSet::new(),
         }
     }
 
@@ -260,7 +270,7 @@ impl Worker {
                 Duration::from_millis(20)
             } else {
                 let now = local.clock.now_ms();
-                let next = self.waits.peek().map_or(500, |Reverse((until, _))| (until - now).clamp(0, 500));
+                let next = self.waits.first().map_or(500, |(until, _)| (until - now).clamp(0, 500));
                 Duration::from_millis(next as u64)
             };
             match self.poll.poll(&mut events, Some(timeout)) {
@@ -300,6 +310,9 @@ impl Worker {
                 self.read(t, &mut local, &server, &mut buf, &mut out);
             }
             self.end_waits(&mut local, &server, &mut out);
+            // what was evicted or had expired, without a command that served those who wait for it
+            blocking::serve_rest(&mut local, &server);
+            self.settle(&server);
             self.tick(&mut local, &server, &mut last_tick, &mut out);
             self.memory.publish(&counted);
             let counters = &local.stats.counters;
@@ -329,7 +342,9 @@ impl Worker {
                     }
                 }
                 Message::Recheck => self.recheck(local, server, out),
+                Message::Settled => self.end_synced(local, server, out),
                 Message::Stop => {
+                    self.settle(server);
                     let tokens: Vec<usize> = self.conns.iter_mut().map(|(t, _)| t).collect();
                     for t in tokens {
                         self.close(t, server);
@@ -341,8 +356,10 @@ impl Worker {
         false
     }
 
-    /// Retries clients that CLIENT PAUSE held back.
+    /// Retries clients that CLIENT PAUSE held back, and serves those that wait for keys.
     fn recheck(&mut self, local: &mut Local, server: &Server, out: &mut Reply) {
+        local.begin_batch(server);
+        blocking::resume(local, server);
         let mut waiting: Vec<(u64, usize)> = self
             .conns
             .iter_mut()
@@ -365,18 +382,64 @@ impl Worker {
     fn after_wait(&mut self, token: usize) {
         let Some(conn) = self.conns.get_mut(token) else { return };
         arm(conn, &mut self.waits);
+        if conn.held() {
+            self.held.push(token);
+        }
         if conn.session.blocked.is_none() && conn.readable {
             self.again.push(token);
+        }
+    }
+
+    /// Sends the replies that waited for the append-only file, as far as that has got: at the end of a turn all that was
+    /// logged is written.
+    fn settle(&mut self, server: &Server) {
+        if self.held.is_empty() {
+            return;
+        }
+        self.aof.flush(server);
+        let always = server.aof.always.load(Relaxed);
+        let settled = server.aof.settled();
+        for token in std::mem::take(&mut self.held) {
+            let Some(conn) = self.conns.get_mut(token) else { continue };
+            // without `always` a write that could not be made holds nobody up
+            if always && !conn.may_send(settled) {
+                self.held.push(token);
+            } else if !conn.release() {
+                self.close(token, server);
+            }
+        }
+    }
+
+    /// Ends WAITAOF where what it waits for is on the disk.
+    fn end_synced(&mut self, local: &mut Local, server: &Server, out: &mut Reply) {
+        if server.aof.waiters.load(Relaxed) == 0 {
+            return;
+        }
+        let waiting: Vec<usize> = self
+            .conns
+            .iter_mut()
+            .filter(|(_, c)| matches!(&c.session.blocked, Some(Blocked::Waiting(w)) if w.synced.is_some()))
+            .map(|(t, _)| t)
+            .collect();
+        for token in waiting {
+            let Some(conn) = self.conns.get_mut(token) else { continue };
+            out.clear();
+            out.set_resp3(conn.session.resp3);
+            if conn.end_wait(local, server, out) == State::Closed {
+                self.close(token, server);
+            } else {
+                self.after_wait(token);
+            }
         }
     }
 
     /// Ends the waits whose time is over.
     fn end_waits(&mut self, local: &mut Local, server: &Server, out: &mut Reply) {
         let now = local.clock.now_ms();
-        while let Some(Reverse((until, id))) = self.waits.peek().copied()
+        while let Some((until, id)) = self.waits.first().copied()
             && until <= now
         {
-            self.waits.pop();
+            self.waits.pop_first();
             let Some(&token) = self.by_id.get(&id) else { continue };
             let Some(conn) = self.conns.get_mut(token) else { continue };
             conn.armed = None;
@@ -482,8 +545,12 @@ impl Worker {
                     local.stats.counters.reads.add(1);
                     local.stats.counters.net_in.add(n as u64);
                     let bytes = buf.get(..n).unwrap_or_default();
+                    let was_held = conn.held();
                     if conn.feed(local, server, bytes, out) == State::Closed {
                         return self.close(token, server);
+                    }
+                    if conn.held() && !was_held {
+                        self.held.push(token);
                     }
                     arm(conn, &mut self.waits);
                     if n < buf.len() && !conn.ended {
@@ -516,6 +583,9 @@ impl Worker {
         let Some(mut conn) = self.conns.remove(token) else { return };
         drop(self.poll.registry().deregister(&mut conn.stream)); // closing ends it anyway
         self.by_id.remove(&conn.session.id());
+        if let Some(until) = conn.armed {
+            self.waits.remove(&(until, conn.session.id()));
+        }
         self.inbox.connections.fetch_sub(1, Relaxed);
         tracing::debug!("Client closed connection id={} addr={}", conn.session.id(), conn.session.shared.addr);
         conn.session.close(server);
@@ -563,13 +633,18 @@ impl Worker {
     }
 }
 
-/// Notes the end of a client's wait, once.
-fn arm(conn: &mut Conn, waits: &mut BinaryHeap<Reverse<(i64, u64)>>) {
-    if let Some(until) = conn.session.deadline()
-        && conn.armed != Some(until)
-    {
-        conn.armed = Some(until);
-        waits.push(Reverse((until, conn.session.id())));
+/// Notes when a client's wait ends, or that it does not wait any more.
+fn arm(conn: &mut Conn, waits: &mut BTreeSet<(i64, u64)>) {
+    let until = conn.session.deadline();
+    if conn.armed != until {
+        let id = conn.session.id();
+        if let Some(before) = conn.armed {
+            waits.remove(&(before, id));
+        }
+        if let Some(until) = until {
+            waits.insert((until, id));
+        }
+        conn.armed = until;
     }
 }
 

@@ -173,7 +173,7 @@ fn restore(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         _ => Some(ttl.saturating_add(ctx.keys.now())),
     };
     ctx.out.ok();
-    if expire.is_some_and(|when| when <= ctx.keys.now()) {
+    if expire.is_some_and(|when| ctx.keys.is_past(when)) {
         // it comes too late: there is nothing but the end of what was there
         if before.is_some() {
             let lazy = ctx.keys.cfg().lazyfree_lazy_server_del;

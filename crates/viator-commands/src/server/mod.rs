@@ -1,5 +1,6 @@
 //! The server itself.
 
+mod aof;
 mod art;
 mod command;
 mod command_docs;
@@ -13,6 +14,7 @@ mod latency;
 mod latency_report;
 mod memory;
 mod monitor;
+mod save;
 mod shutdown;
 mod slowlog;
 
@@ -20,6 +22,7 @@ use viator_engine::command::Command;
 
 /// The family.
 pub static COMMANDS: &[&Command] = &[
+    &aof::BGREWRITEAOF,
     &command::COMMAND,
     &config::CONFIG,
     &database::DBSIZE,
@@ -35,6 +38,8 @@ pub static COMMANDS: &[&Command] = &[
     &latency::LATENCY,
     &memory::MEMORY,
     &monitor::MONITOR,
+    &save::BGSAVE,
+    &save::SAVE,
     &shutdown::SHUTDOWN,
     &slowlog::SLOWLOG,
 ];

@@ -69,6 +69,14 @@ pub fn format_f64(value: f64, out: &mut Vec<u8>) {
     if value.abs() <= EXACT_INTEGERS && value == value.trunc() {
         return out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
     }
+    format_digits(value, out);
+}
+
+/// As [`format_f64`], but whole numbers are written like all others: `1e+16` (DEBUG DIGEST).
+pub fn format_digits(value: f64, out: &mut Vec<u8>) {
+    if !value.is_finite() || value == 0.0 {
+        return format_f64(value, out);
+    }
     if value < 0.0 {
         out.push(b'-');
     }

@@ -7,6 +7,7 @@ use crate::command::Flags;
 use crate::dispatch;
 use crate::error::Error;
 use crate::local::Local;
+use crate::propagation::listener;
 use crate::server::{Held, Server, gate as server_gate};
 use crate::session::{ReplyMode, Session, gate};
 use std::sync::Arc;
@@ -93,7 +94,9 @@ impl Host for Caller<'_, '_> {
     }
 
     fn set_repl(&mut self, flags: i64) {
-        self.local.propagate_to = flags as u8 & 3;
+        // 1 the append-only file, 2 the replicas
+        let withheld = if flags & 1 == 0 { listener::AOF } else { 0 };
+        self.local.unit.withhold(withheld);
     }
 
     fn may_run(&mut self, args: &OwnedArgs) -> Option<bool> {
@@ -115,7 +118,7 @@ pub(super) struct Saved {
     in_exec: bool,
     reply_mode: ReplyMode,
     reply_gate: bool,
-    propagate_to: u8,
+    withheld: u32,
 }
 
 impl Saved {
@@ -126,12 +129,11 @@ impl Saved {
             in_exec: session.in_exec,
             reply_mode: session.reply_mode,
             reply_gate: session.gate & gate::REPLY != 0,
-            propagate_to: local.propagate_to,
+            withheld: local.unit.withhold(0),
         };
         session.resp3 = false;
         session.in_exec = true;
         session.in_script = true;
-        local.propagate_to = 3;
         saved
     }
 
@@ -142,7 +144,7 @@ impl Saved {
         session.in_script = false;
         session.reply_mode = self.reply_mode;
         session.set_gate(gate::REPLY, self.reply_gate);
-        local.propagate_to = self.propagate_to;
+        local.unit.withhold(self.withheld);
     }
 }
 

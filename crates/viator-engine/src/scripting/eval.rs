@@ -8,6 +8,7 @@ use crate::args::{self, Args};
 use crate::command::Outcome;
 use crate::ctx::AdminCtx;
 use crate::error::Error;
+use crate::propagation;
 use crate::server::Server;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -179,9 +180,11 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
         read_only: job.read_only || no_writes,
         oom,
     };
+    propagation::begin(caller.local);
     let mark = ctx.out.mark();
     let result =
         vm.run(job.chunk, args.iter().take(job.keys), args.iter().skip(job.keys), &mut caller, ctx.out);
+    propagation::end(ctx.local, server);
     let was_slow = scripts.watch.end();
     saved.restore(ctx.local, ctx.session);
     if was_slow {
