@@ -162,6 +162,7 @@ scripts! {
     string
     tracking
     transactions
+    zset
 }
 
 #[test]
