@@ -85,11 +85,7 @@ impl<'l> Format<'l> {
             return Ok(0);
         }
         let align = width.min(self.align);
-        if align > 1 {
-            Ok((align - (total & (align - 1))) & (align - 1))
-        } else {
-            Ok(0)
-        }
+        if align > 1 { Ok((align - (total & (align - 1))) & (align - 1)) } else { Ok(0) }
     }
 
     /// An option that is no value.
@@ -169,7 +165,8 @@ fn pack(lua: &Lua, values: MultiValue) -> mlua::Result<Value> {
             b'f' | b'd' | b'n' => {
                 let n = as_number(lua, &values, arg, "pack")?;
                 arg += 1;
-                let mut bytes = if option == b'f' { (n as f32).to_le_bytes().to_vec() } else { n.to_le_bytes().to_vec() };
+                let mut bytes =
+                    if option == b'f' { (n as f32).to_le_bytes().to_vec() } else { n.to_le_bytes().to_vec() };
                 if !f.little {
                     bytes.reverse();
                 }
@@ -268,7 +265,9 @@ fn unpack(lua: &Lua, values: MultiValue) -> mlua::Result<MultiValue> {
     Ok(results
         .into_iter()
         .map(|v| match v {
-            Value::Number(n) => crate::number::whole(n).filter(|i| i.abs() < 1 << 53).map_or(Value::Number(n), Value::Integer),
+            Value::Number(n) => {
+                crate::number::whole(n).filter(|i| i.abs() < 1 << 53).map_or(Value::Number(n), Value::Integer)
+            }
             v => v,
         })
         .collect())

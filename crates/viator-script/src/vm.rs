@@ -4,9 +4,7 @@ use crate::convert::{to_lua, to_reply};
 use crate::errors::{self, Failure, Killed};
 use crate::{bit, cjson, cmsgpack, number, packing};
 use mlua::chunk::ChunkMode;
-use mlua::{
-    Error, Function, HookTriggers, LightUserData, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState,
-};
+use mlua::{Error, Function, HookTriggers, LightUserData, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
 use sha1::{Digest, Sha1};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -384,9 +382,7 @@ fn other(
                 _ => -1,
             };
             if flags & !3 != 0 {
-                return fail(
-                    "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.",
-                );
+                return fail("ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
             }
             host.set_repl(flags);
             Ok(Value::Nil)
@@ -452,7 +448,8 @@ fn named(t: &Table, bytes: impl Fn(&Value) -> Option<Vec<u8>>) -> Result<Registr
         };
         match k.as_bytes().as_ref() {
             b"function_name" => {
-                name = Some(bytes(&v).ok_or("function_name argument given to redis.register_function must be a string")?);
+                name =
+                    Some(bytes(&v).ok_or("function_name argument given to redis.register_function must be a string")?);
             }
             b"description" => {
                 description =
@@ -465,7 +462,7 @@ fn named(t: &Table, bytes: impl Fn(&Value) -> Option<Vec<u8>>) -> Result<Registr
             b"flags" => {
                 let Value::Table(list) = v else {
                     return Err(
-                        "flags argument to redis.register_function must be a table representing function flags".into()
+                        "flags argument to redis.register_function must be a table representing function flags".into(),
                     );
                 };
                 for i in 1..=list.raw_len() {

@@ -183,7 +183,12 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
                 aof.clone(),
             );
             let name = format!("io_thd_{i}");
-            thread::Builder::new().name(name).stack_size(STACK).spawn(move || w.run()).map_err(|e| tracing::warn!("{e}")).ok()
+            thread::Builder::new()
+                .name(name)
+                .stack_size(STACK)
+                .spawn(move || w.run())
+                .map_err(|e| tracing::warn!("{e}"))
+                .ok()
         })
         .collect();
     tracing::info!("Server initialized");

@@ -154,7 +154,13 @@ pub static FLUSH: Command = Command {
     complexity: "O(N) where N is the number of functions deleted",
     args: &[FLUSH_TYPE],
     tips: EVERYWHERE,
-    examples: &["FUNCTION FLUSH", "FUNCTION FLUSH ASYNC", "FUNCTION FLUSH SYNC", "FUNCTION FLUSH later", "FUNCTION LIST"],
+    examples: &[
+        "FUNCTION FLUSH",
+        "FUNCTION FLUSH ASYNC",
+        "FUNCTION FLUSH SYNC",
+        "FUNCTION FLUSH later",
+        "FUNCTION LIST",
+    ],
     scope: Scope::All,
     handler: Handler::Admin(flush),
     ..BASE

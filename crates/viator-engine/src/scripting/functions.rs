@@ -142,9 +142,11 @@ impl Host for Loader {
 
     fn register(&mut self, r: Registration) -> Result<(), String> {
         if !is_name(&r.name) {
-            return Err("Function names can only contain letters, numbers, or underscores(_) and must be at least one \
+            return Err(
+                "Function names can only contain letters, numbers, or underscores(_) and must be at least one \
                         character long"
-                .into());
+                    .into(),
+            );
         }
         if self.functions.iter().any(|(f, _)| f.name.eq_ignore_ascii_case(&r.name)) {
             return Err("Function already exists in the library".into());
@@ -204,9 +206,9 @@ fn instantiate(scripts: &mut LocalScripting, code: &[u8]) -> Result<Vec<(Functio
     let (_, start) = header(code)?;
     let watch = scripts.watch.clone();
     let vm = scripts.vm(Flavour::Function)?;
-    let chunk = vm.compile(code.get(start..).unwrap_or_default()).map_err(|e| {
-        Error::text(format!("ERR Error compiling function: {}", viator_resp::reply::shown_all(&e)))
-    })?;
+    let chunk = vm
+        .compile(code.get(start..).unwrap_or_default())
+        .map_err(|e| Error::text(format!("ERR Error compiling function: {}", viator_resp::reply::shown_all(&e))))?;
     let mut loader = Loader::default();
     watch.set_deadline(Some(Instant::now() + LOAD_TIME));
     let result = vm.load(&chunk, &mut loader);
