@@ -10,6 +10,7 @@ mod help;
 mod keys;
 mod list;
 mod pubsub;
+mod scripting;
 mod server;
 mod set;
 mod string;
@@ -23,6 +24,7 @@ pub static FAMILIES: &[&[&Command]] = &[
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,
+    scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
     string::COMMANDS,

@@ -25,6 +25,7 @@ pub mod pause;
 pub mod persistence;
 pub mod propagation;
 pub mod pubsub;
+pub mod scripting;
 pub mod server;
 pub mod session;
 pub mod slowlog;

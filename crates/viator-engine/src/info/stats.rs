@@ -107,7 +107,7 @@ pub(super) fn stats(source: &Source<'_>, out: &mut Lines) {
     out.line("expire_cycle_cpu_milliseconds", t.expire_cycle_us.get() / 1000);
     out.line("evicted_keys", s.sum(|c| &c.evicted));
     out.line("evicted_clients", t.evicted_clients.get());
-    out.zeros(&["evicted_scripts"]);
+    out.line("evicted_scripts", s.scripting.evicted());
     out.line("total_eviction_exceeded_time", t.eviction_exceeded_us.get() / 1000);
     out.zeros(&["current_eviction_exceeded_time"]);
     out.line("keyspace_hits", s.sum(|c| &c.hits));
