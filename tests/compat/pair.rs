@@ -407,7 +407,10 @@ fn dataset(client: &mut Client, db: u8, missing: &[String]) -> Vec<(Vec<u8>, Vec
             "string" => fact("value", &["GET", "KEY"], Mode::Exact, client),
             "list" => fact("value", &["LRANGE", "KEY", "0", "-1"], Mode::Exact, client),
             "set" => fact("value", &["SMEMBERS", "KEY"], Mode::Unordered, client),
-            "hash" => fact("value", &["HGETALL", "KEY"], Mode::Pairs, client),
+            "hash" => {
+                fact("fields", &["HLEN", "KEY"], Mode::Exact, client);
+                fact("value", &["HGETALL", "KEY"], Mode::Pairs, client)
+            }
             "zset" => fact("value", &["ZRANGE", "KEY", "0", "-1", "WITHSCORES"], Mode::Exact, client),
             "stream" => {
                 fact("value", &["XRANGE", "KEY", "-", "+"], Mode::Exact, client);

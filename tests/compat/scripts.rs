@@ -149,7 +149,7 @@ macro_rules! scripts {
     };
 }
 
-scripts! { bitmap connection generic protocol pubsub server string transactions }
+scripts! { bitmap connection generic hash protocol pubsub server string transactions }
 
 #[test]
 fn lines() {

@@ -5,9 +5,11 @@ use viator_engine::command::Command;
 mod bitmap;
 mod connection;
 pub mod declare;
+mod hash;
 mod help;
 mod keys;
 mod pubsub;
+mod scan_options;
 mod server;
 mod string;
 mod transactions;
@@ -16,6 +18,7 @@ mod transactions;
 pub static FAMILIES: &[&[&Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    hash::COMMANDS,
     keys::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,

@@ -130,7 +130,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
     /// Removes an expired key. In Redis's terms: deleted, "expired" notified, propagated as a deletion. While CLIENT PAUSE
     /// holds back writes, readers leave the dataset as it is.
     pub fn expire_now(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8]) {
-        if self.reads && self.server.pause.holds_writes(self.local.now) {
+        if self.leaves_expired() {
             return;
         }
         let lazy = self.local.cfg.lazyfree_lazy_expire;
@@ -138,6 +138,11 @@ impl<'a, 's> ReadKeys<'a, 's> {
         touched(self.guards.shard(loc.shard()), db, key);
         self.local.stats.counters.expired.add(1);
         self.event(NotifyFlags::EXPIRED, "expired", db, key);
+    }
+
+    /// Whether what has expired stays for now: while CLIENT PAUSE holds back writes, readers leave the dataset as it is.
+    pub(crate) fn leaves_expired(&self) -> bool {
+        self.reads && self.server.pause.holds_writes(self.local.now)
     }
 
     /// Removes a key to free memory. The caller notifies.
@@ -149,7 +154,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
 
     /// The part of a database that holds this location, which holds a key.
     #[inline]
-    fn part(&mut self, db: usize, loc: Loc) -> &mut DbShard {
+    pub(crate) fn part(&mut self, db: usize, loc: Loc) -> &mut DbShard {
         self.guards.shard(loc.shard()).db_or_new(db)
     }
 
@@ -158,8 +163,16 @@ impl<'a, 's> ReadKeys<'a, 's> {
         Some(self.guards.shard_ref(loc.shard()).db(self.db)?.get(handle))
     }
 
+    /// The object of an entry that was found, in any database.
+    pub(crate) fn object_in(&self, db: usize, loc: Loc, handle: Handle) -> Option<&Object> {
+        match self.guards.shard_ref(loc.shard()).db(db)?.get(handle).value {
+            ValueRef::Object(o) => Some(o),
+            _ => None,
+        }
+    }
+
     /// Removes an entry and frees its value, in the background if it is large and `lazy`.
-    fn take(&mut self, db: usize, loc: Loc, handle: Handle, lazy: bool) {
+    pub(crate) fn take(&mut self, db: usize, loc: Loc, handle: Handle, lazy: bool) {
         let part = self.guards.shard(loc.shard()).db_or_new(db);
         let before = part.free_bytes();
         let object = part.remove(loc, handle);

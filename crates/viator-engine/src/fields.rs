@@ -1,0 +1,66 @@
+//! Fields of hashes that expire: removal when somebody comes upon them. The active cycle is in [`crate::expire`].
+
+use crate::config::NotifyFlags;
+use crate::keys::ReadKeys;
+use viator_data::hash::Hash;
+use viator_keyspace::{Content, Handle, Loc};
+
+impl ReadKeys<'_, '_> {
+    /// Removes those of the fields that have expired, as [`ReadKeys::expire_now`] removes keys.
+    pub fn expire_fields(&mut self, key: &[u8], names: &[&[u8]]) {
+        if names.is_empty() || self.leaves_expired() {
+            return;
+        }
+        let (db, now) = (self.db, self.now().max(0).unsigned_abs());
+        let Some((loc, handle)) = self.find_in(db, key) else { return };
+        let Some(hash) = self.hash_mut(db, loc, handle) else { return };
+        let mut gone = 0;
+        for name in names {
+            if hash.get(name).is_some_and(|f| !f.is_live(now)) && hash.remove(name) {
+                gone += 1;
+            }
+        }
+        self.fields_gone(db, loc, handle, key, gone);
+    }
+
+    /// Removes every expired field of a key of the selected database, if it holds a hash.
+    pub fn expire_all_fields(&mut self, key: &[u8]) {
+        let db = self.db;
+        if let Some((loc, handle)) = self.find_in(db, key) {
+            self.expire_fields_at(db, loc, handle, key, usize::MAX);
+        }
+    }
+
+    /// Removes expired fields of a hash, at most `limit`, the earliest first. Returns how many.
+    pub(crate) fn expire_fields_at(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8], limit: usize) -> usize {
+        let now = self.now().max(0).unsigned_abs();
+        let due =
+            self.object_in(db, loc, handle).and_then(Hash::of).and_then(Hash::min_expire).is_some_and(|at| at < now);
+        if !due || self.leaves_expired() {
+            return 0;
+        }
+        let Some(hash) = self.hash_mut(db, loc, handle) else { return 0 };
+        let gone = hash.take_expired(now, limit, |_| {});
+        self.fields_gone(db, loc, handle, key, gone);
+        gone
+    }
+
+    fn hash_mut(&mut self, db: usize, loc: Loc, handle: Handle) -> Option<&mut Hash> {
+        self.part(db, loc).object_mut(handle).and_then(Hash::of_mut)
+    }
+
+    /// Tells that fields have expired; a hash without any goes.
+    fn fields_gone(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8], gone: usize) {
+        if gone == 0 {
+            return;
+        }
+        self.local.stats.counters.expired_fields.add(gone as u64);
+        self.event(NotifyFlags::HASH, "hexpired", db, key);
+        if self.object_in(db, loc, handle).is_some_and(|o| o.is_empty()) {
+            let lazy = self.cfg().lazyfree_lazy_expire;
+            self.take(db, loc, handle, lazy);
+            self.event(NotifyFlags::GENERIC, "del", db, key);
+        }
+        crate::keys::touched(self.shard(loc.shard()), db, key);
+    }
+}
