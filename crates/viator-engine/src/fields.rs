@@ -8,6 +8,18 @@ use viator_keyspace::{Content, Handle, Loc};
 impl ReadKeys<'_, '_> {
     /// Removes those of the fields that have expired, as [`ReadKeys::expire_now`] removes keys.
     pub fn expire_fields(&mut self, key: &[u8], names: &[&[u8]]) {
+        self.expire_fields_only(key, names);
+        let db = self.db;
+        if !names.is_empty()
+            && let Some((loc, handle)) = self.find_in(db, key)
+        {
+            self.remove_hash_if_empty(db, loc, handle, key);
+        }
+    }
+
+    /// As [`ReadKeys::expire_fields`], but the hash stays even if it has become empty: the caller adds fields, or removes
+    /// it.
+    pub fn expire_fields_only(&mut self, key: &[u8], names: &[&[u8]]) {
         if names.is_empty() || self.leaves_expired() {
             return;
         }
@@ -20,7 +32,7 @@ impl ReadKeys<'_, '_> {
                 gone += 1;
             }
         }
-        self.fields_gone(db, loc, handle, key, gone);
+        self.fields_gone(db, loc, key, gone);
     }
 
     /// Removes every expired field of a key of the selected database, if it holds a hash.
@@ -41,7 +53,8 @@ impl ReadKeys<'_, '_> {
         }
         let Some(hash) = self.hash_mut(db, loc, handle) else { return 0 };
         let gone = hash.take_expired(now, limit, |_| {});
-        self.fields_gone(db, loc, handle, key, gone);
+        self.fields_gone(db, loc, key, gone);
+        self.remove_hash_if_empty(db, loc, handle, key);
         gone
     }
 
@@ -49,18 +62,21 @@ impl ReadKeys<'_, '_> {
         self.part(db, loc).object_mut(handle).and_then(Hash::of_mut)
     }
 
-    /// Tells that fields have expired; a hash without any goes.
-    fn fields_gone(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8], gone: usize) {
-        if gone == 0 {
-            return;
+    /// Tells that fields have expired.
+    fn fields_gone(&mut self, db: usize, loc: Loc, key: &[u8], gone: usize) {
+        if gone > 0 {
+            self.local.stats.counters.expired_fields.add(gone as u64);
+            self.event(NotifyFlags::HASH, "hexpired", db, key);
+            crate::keys::touched(self.shard(loc.shard()), db, key);
         }
-        self.local.stats.counters.expired_fields.add(gone as u64);
-        self.event(NotifyFlags::HASH, "hexpired", db, key);
+    }
+
+    /// A hash that has lost its last field goes.
+    fn remove_hash_if_empty(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8]) {
         if self.object_in(db, loc, handle).is_some_and(|o| o.is_empty()) {
             let lazy = self.cfg().lazyfree_lazy_expire;
             self.take(db, loc, handle, lazy);
             self.event(NotifyFlags::GENERIC, "del", db, key);
         }
-        crate::keys::touched(self.shard(loc.shard()), db, key);
     }
 }

@@ -1,5 +1,8 @@
 //! Hashes.
 
+mod expire;
+mod expiry;
+mod getset;
 mod incr;
 mod random;
 mod read;
@@ -8,7 +11,7 @@ mod write;
 
 use viator_data::hash::Hash;
 use viator_data::packed::Entry;
-use viator_engine::args::Args;
+use viator_engine::args::{Args, OwnedArgs};
 use viator_engine::command::Command;
 use viator_engine::error::Error;
 use viator_engine::keys::{ReadKeys, WriteKeys};
@@ -16,6 +19,18 @@ use viator_resp::reply::Reply;
 
 /// The family.
 pub static COMMANDS: &[&Command] = &[
+    &expire::HEXPIRE,
+    &expire::HPEXPIRE,
+    &expire::HEXPIREAT,
+    &expire::HPEXPIREAT,
+    &expire::HTTL,
+    &expire::HPTTL,
+    &expire::HEXPIRETIME,
+    &expire::HPEXPIRETIME,
+    &expire::HPERSIST,
+    &getset::HGETDEL,
+    &getset::HGETEX,
+    &getset::HSETEX,
     &incr::HINCRBY,
     &incr::HINCRBYFLOAT,
     &random::HRANDFIELD,
@@ -78,4 +93,11 @@ fn expire_if_due(keys: &mut WriteKeys<'_, '_>, key: &[u8], names: &[&[u8]]) -> R
     let due: Vec<&[u8]> = names.iter().copied().filter(|n| hash.get(n).is_some_and(|f| !f.is_live(now))).collect();
     keys.expire_fields(key, &due);
     Ok(())
+}
+
+/// Has the removal of fields propagated, whatever the command was: each for itself.
+fn propagate_hdel(keys: &mut WriteKeys<'_, '_>, key: &[u8], names: &[&[u8]]) {
+    for name in names {
+        keys.propagate_as(|| OwnedArgs::from_slices([b"HDEL", key, name]));
+    }
 }

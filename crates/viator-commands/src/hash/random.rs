@@ -72,15 +72,15 @@ fn hrandfield(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
         return Err(Error::Static("ERR value is out of range"));
     }
     let n = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    if count < 0 && n > MOST {
-        return Err(Error::Static("ERR value is out of range"));
-    }
     ctx.keys.expire_all_fields(key);
     let mut seed = ctx.keys.random();
     let Some(hash) = ctx.keys.read::<Hash>(key)?.filter(|_| n > 0) else {
         ctx.out.array(0);
         return Ok(());
     };
+    if count < 0 && n > MOST {
+        return Err(Error::Static("ERR value is out of range"));
+    }
     let mut random = || {
         seed = mix(seed);
         seed
