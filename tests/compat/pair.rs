@@ -141,6 +141,9 @@ struct Conn {
     waiting: Vec<Vec<Vec<u8>>>,
 }
 
+/// Sets to their defaults the directives that families vary.
+const VARIED: &[&str] = &["CONFIG", "SET", "list-max-listpack-size", "-2", "list-compress-depth", "0"];
+
 /// Connections to two servers.
 pub struct Pair {
     ours: Address,
@@ -173,14 +176,20 @@ impl Pair {
         // A sequence may kill connections, these too.
         let open = |address: &Address| Client::connect(address).unwrap();
         self.control = (open(&self.ours), open(&self.theirs));
-        ok(&mut self.control.0, &["FLUSHALL"]);
-        ok(&mut self.control.1, &["FLUSHALL"]);
+        for control in [&mut self.control.0, &mut self.control.1] {
+            ok(control, &["FLUSHALL"]);
+            ok(control, VARIED);
+        }
     }
 
     /// Whether Viator is known not to have the command yet.
     pub fn is_missing(&self, args: &[Vec<u8>]) -> bool {
         let word = |i: usize| args.get(i).map(|w| String::from_utf8_lossy(w).to_ascii_uppercase()).unwrap_or_default();
         let (one, two) = (word(0), format!("{} {}", word(0), word(1)));
+        // a question about a command's keys needs the command
+        if matches!(two.as_str(), "COMMAND GETKEYS" | "COMMAND GETKEYSANDFLAGS") {
+            return self.is_missing(args.get(2..).unwrap_or_default());
+        }
         self.missing.iter().any(|m| *m == one || *m == two)
     }
 
@@ -418,8 +427,12 @@ fn dataset(client: &mut Client, db: u8, missing: &[String]) -> Vec<(Vec<u8>, Vec
             }
             _ => Value::Null,
         };
-        // The order of a hash table's elements is its own.
-        let ordered = !matches!(encoding.as_bytes(), Some(b"hashtable" | b"skiplist"));
+        // The order of a hash table's elements is its own, and that of a listpack which was made from one.
+        let ordered = match encoding.as_bytes() {
+            Some(b"hashtable" | b"skiplist") => false,
+            Some(b"listpack") => kind != "set",
+            _ => true,
+        };
         if ordered && !missing.iter().any(|m| m == "DUMP") {
             fact("dump", &["DUMP", "KEY"], Mode::Dump, client);
         }

@@ -149,7 +149,20 @@ macro_rules! scripts {
     };
 }
 
-scripts! { bitmap connection generic hash protocol pubsub server string transactions }
+scripts! {
+    bitmap
+    connection
+    generic
+    hash
+    list
+    protocol
+    pubsub
+    server
+    set
+    string
+    tracking
+    transactions
+}
 
 #[test]
 fn lines() {

@@ -3,14 +3,16 @@
 use viator_engine::command::Command;
 
 mod bitmap;
+mod collection;
 mod connection;
 pub mod declare;
 mod hash;
 mod help;
 mod keys;
+mod list;
 mod pubsub;
-mod scan_options;
 mod server;
+mod set;
 mod string;
 mod transactions;
 
@@ -20,8 +22,10 @@ pub static FAMILIES: &[&[&Command]] = &[
     connection::COMMANDS,
     hash::COMMANDS,
     keys::COMMANDS,
+    list::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
 ];

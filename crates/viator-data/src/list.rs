@@ -190,8 +190,8 @@ impl List {
         }
     }
 
-    /// Becomes a quicklist if elements of so many bytes in all are too much for a listpack.
-    fn grow(&mut self, count: usize, bytes: usize, limits: &Limits) {
+    /// Makes room for elements of so many bytes in all: becomes a quicklist if they are too much for a listpack.
+    pub fn make_room(&mut self, count: usize, bytes: usize, limits: &Limits) {
         if let Repr::Packed(p) = &self.repr
             && limits.exceeded(p.byte_len().saturating_add(bytes), p.len().saturating_add(count))
         {
@@ -278,7 +278,7 @@ impl List {
 
     /// Pushes values one after the other at an end. All of them count when the encoding is chosen, as in Redis.
     pub fn push<V: AsRef<[u8]>>(&mut self, end: End, values: &[V], limits: &Limits) {
-        self.grow(values.len(), values.iter().map(|v| v.as_ref().len()).sum(), limits);
+        self.make_room(values.len(), values.iter().map(|v| v.as_ref().len()).sum(), limits);
         for value in values {
             let value = value.as_ref();
             match &mut self.repr {
@@ -388,7 +388,7 @@ impl List {
         if index >= self.len() {
             return false;
         }
-        self.grow(1, value.len(), limits);
+        self.make_room(1, value.len(), limits);
         match &mut self.repr {
             Repr::Packed(p) => {
                 if let Some(pos) = i64::try_from(index).ok().and_then(|i| p.seek(i)) {
@@ -405,7 +405,7 @@ impl List {
 
     /// Inserts a value before the element of this index; at the end if there is none.
     pub fn insert(&mut self, index: usize, value: &[u8], limits: &Limits) {
-        self.grow(1, value.len(), limits);
+        self.make_room(1, value.len(), limits);
         match &mut self.repr {
             Repr::Packed(p) => insert_at(p, index, value),
             Repr::Quick(q) => q.insert(index, value, limits),

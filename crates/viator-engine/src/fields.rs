@@ -2,6 +2,7 @@
 
 use crate::config::NotifyFlags;
 use crate::keys::ReadKeys;
+use crate::propagation;
 use viator_data::hash::Hash;
 use viator_keyspace::{Content, Handle, Loc};
 
@@ -26,13 +27,9 @@ impl ReadKeys<'_, '_> {
         let (db, now) = (self.db, self.now().max(0).unsigned_abs());
         let Some((loc, handle)) = self.find_in(db, key) else { return };
         let Some(hash) = self.hash_mut(db, loc, handle) else { return };
-        let mut gone = 0;
-        for name in names {
-            if hash.get(name).is_some_and(|f| !f.is_live(now)) && hash.remove(name) {
-                gone += 1;
-            }
-        }
-        self.fields_gone(db, loc, key, gone);
+        let expired = |name: &&[u8]| hash.get(name).is_some_and(|f| !f.is_live(now)) && hash.remove(name);
+        let gone: Vec<&[u8]> = names.iter().copied().filter(expired).collect();
+        self.fields_gone(db, loc, key, gone.len(), &gone);
     }
 
     /// Removes every expired field of a key of the selected database, if it holds a hash.
@@ -51,9 +48,15 @@ impl ReadKeys<'_, '_> {
         if !due || self.leaves_expired() {
             return 0;
         }
+        let listening = self.server.propagation.listening();
         let Some(hash) = self.hash_mut(db, loc, handle) else { return 0 };
-        let gone = hash.take_expired(now, limit, |_| {});
-        self.fields_gone(db, loc, key, gone);
+        let mut names = Vec::new();
+        let gone = hash.take_expired(now, limit, |name| {
+            if listening {
+                names.push(name.to_vec());
+            }
+        });
+        self.fields_gone(db, loc, key, gone, &names);
         self.remove_hash_if_empty(db, loc, handle, key);
         gone
     }
@@ -62,13 +65,17 @@ impl ReadKeys<'_, '_> {
         self.part(db, loc).object_mut(handle).and_then(Hash::of_mut)
     }
 
-    /// Tells that fields have expired.
-    fn fields_gone(&mut self, db: usize, loc: Loc, key: &[u8], gone: usize) {
-        if gone > 0 {
-            self.local.stats.counters.expired_fields.add(gone as u64);
-            self.event(NotifyFlags::HASH, "hexpired", db, key);
-            crate::keys::touched(self.shard(loc.shard()), db, key);
+    /// Tells that fields have expired: how many, and to the log which.
+    fn fields_gone(&mut self, db: usize, loc: Loc, key: &[u8], gone: usize, names: &[impl AsRef<[u8]>]) {
+        if gone == 0 {
+            return;
         }
+        for name in names {
+            propagation::removed_field(self.local, self.server, db, key, name.as_ref());
+        }
+        self.local.stats.counters.expired_fields.add(gone as u64);
+        self.event(NotifyFlags::HASH, "hexpired", db, key);
+        self.touched_by_expiry(db, loc, key);
     }
 
     /// A hash that has lost its last field goes.

@@ -3,7 +3,7 @@
 //! The parser works on whatever has arrived so far and remembers where it stopped, so that a command that comes one byte
 //! at a time costs no more than one that comes whole. Nothing is copied: arguments are ranges of the input.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// Longest inline request, and longest header line of a multibulk one, bytes.
 pub const MAX_INLINE: usize = 64 * 1024;
@@ -166,6 +166,11 @@ impl Parser {
         self.missing > 0
     }
 
+    /// Of the bytes of a command that has begun, those that were taken already.
+    pub fn taken(&self) -> usize {
+        if self.missing > 0 { self.pos } else { 0 }
+    }
+
     /// Bytes of the announced bulk that have not arrived of `have` bytes since the command's beginning.
     pub fn wanted(&self, have: usize) -> usize {
         if self.bulk >= 0 { (self.pos + self.bulk as usize + 2).saturating_sub(have) } else { 0 }
@@ -212,11 +217,17 @@ impl Parser {
                 Some(_) => return self.parse_inline(buf),
             }
             self.is_inline = false;
-            let Some((line, next)) = header(buf, 1, "too big mbulk count string")? else {
-                return Ok(Parsed::Incomplete);
-            };
-            let Some(n) = parse_int(line).filter(|&n| n <= i64::from(i32::MAX)) else {
-                return err("Protocol error: invalid multibulk length");
+            let (n, next) = match short_int(buf, 1) {
+                Some(found) => found,
+                None => {
+                    let Some((line, next)) = header(buf, 1, "too big mbulk count string")? else {
+                        return Ok(Parsed::Incomplete);
+                    };
+                    let Some(n) = parse_int(line).filter(|&n| n <= i64::from(i32::MAX)) else {
+                        return err("Protocol error: invalid multibulk length");
+                    };
+                    (n, next)
+                }
             };
             if n > 10 && !limits.authenticated {
                 return err("Protocol error: unauthenticated multibulk length");
@@ -241,11 +252,17 @@ impl Parser {
                         if c.is_ascii() { (c as char).to_string() } else { String::from_utf8_lossy(&[c]).into() };
                     return err(&format!("Protocol error: expected '$', got '{shown}'"));
                 }
-                let Some((line, next)) = header(buf, self.pos + 1, "too big bulk count string")? else {
-                    return Ok(Parsed::Incomplete);
-                };
-                let Some(n) = parse_int(line).filter(|&n| n >= 0 && n as u64 <= limits.max_bulk) else {
-                    return err("Protocol error: invalid bulk length");
+                let (n, next) = match short_int(buf, self.pos + 1) {
+                    Some((n, next)) if n as u64 <= limits.max_bulk => (n, next),
+                    _ => {
+                        let Some((line, next)) = header(buf, self.pos + 1, "too big bulk count string")? else {
+                            return Ok(Parsed::Incomplete);
+                        };
+                        let Some(n) = parse_int(line).filter(|&n| n >= 0 && n as u64 <= limits.max_bulk) else {
+                            return err("Protocol error: invalid bulk length");
+                        };
+                        (n, next)
+                    }
                 };
                 if n > 16384 && !limits.authenticated {
                     return err("Protocol error: unauthenticated bulk length");
@@ -269,7 +286,8 @@ impl Parser {
     }
 
     fn parse_inline(&mut self, buf: &[u8]) -> Result<Parsed, ProtocolError> {
-        let Some(end) = memchr(b'\n', buf) else {
+        // as in Redis, a line ends before a NUL or not at all
+        let Some(end) = memchr2(b'\n', 0, buf).filter(|&end| buf.get(end) == Some(&b'\n')) else {
             if buf.len() > MAX_INLINE {
                 return err("Protocol error: too big inline request");
             }
@@ -292,6 +310,35 @@ impl Parser {
         }
         if self.ranges.is_empty() { Ok(Parsed::Nothing(end + 1)) } else { Ok(Parsed::Command(end + 1)) }
     }
+}
+
+/// What nearly every header line is: a number of one to three digits, and the line's whole end. Gives the number and where
+/// the next line begins; `None` for anything else, which [`header`] and [`parse_int`] then judge.
+#[inline(always)]
+fn short_int(buf: &[u8], from: usize) -> Option<(i64, usize)> {
+    let [a, b, c, d, e] = *buf.get(from..)?.first_chunk::<5>()?;
+    let digit = |byte: u8| byte.wrapping_sub(b'0');
+    let first = digit(a);
+    if first > 9 {
+        return None;
+    }
+    if b == b'\r' {
+        return Some((i64::from(first), from + 3));
+    }
+    let second = digit(b);
+    if first == 0 || second > 9 {
+        return None;
+    }
+    let two = i64::from(first) * 10 + i64::from(second);
+    if c == b'\r' {
+        return Some((two, from + 4));
+    }
+    let third = digit(c);
+    if third > 9 || d != b'\r' {
+        return None;
+    }
+    let _ = e; // the byte after the carriage return is there
+    Some((two * 10 + i64::from(third), from + 5))
 }
 
 /// The header line that begins at `from`, and where the next one begins. `None`: not there yet.

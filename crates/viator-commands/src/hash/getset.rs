@@ -8,7 +8,8 @@ use viator_engine::ctx::WriteCtx;
 use viator_engine::typed::hash_limits;
 
 use super::expiry::{self, Options, When, only_fields};
-use super::{expire_if_due, now, propagate_hdel, reply_entry};
+use super::{expire_if_due, now, propagate_hdel};
+use crate::collection::reply_entry;
 use crate::declare::{KEY, RW_ACCESS_DELETE, RW_ACCESS_UPDATE, RW_UPDATE, one_key};
 
 /// HGETDEL.

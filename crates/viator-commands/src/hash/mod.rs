@@ -15,7 +15,6 @@ use viator_engine::args::{Args, OwnedArgs};
 use viator_engine::command::Command;
 use viator_engine::error::Error;
 use viator_engine::keys::{ReadKeys, WriteKeys};
-use viator_resp::reply::Reply;
 
 /// The family.
 pub static COMMANDS: &[&Command] = &[
@@ -52,13 +51,6 @@ pub static COMMANDS: &[&Command] = &[
 /// Unix milliseconds, as fields' expiration times count them.
 fn now(keys: &ReadKeys<'_, '_>) -> u64 {
     keys.now().max(0).unsigned_abs()
-}
-
-fn reply_entry(out: &mut Reply, entry: Entry<'_>) {
-    match entry {
-        Entry::Int(n) => out.bulk_int(n),
-        Entry::Str(s) => out.bulk(s),
-    }
 }
 
 /// Names and values that alternate.

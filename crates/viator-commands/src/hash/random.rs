@@ -4,17 +4,14 @@ use std::collections::HashSet;
 
 use viator_data::hash::{Field, Hash};
 use viator_data::hashing::{below, mix};
-use viator_engine::args::{int, is};
+use viator_engine::args::{self, is};
 use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
 use viator_engine::ctx::ReadCtx;
 use viator_engine::error::Error;
 use viator_resp::reply::Reply;
 
-use super::reply_entry;
+use crate::collection::{random_count, reply_entry};
 use crate::declare::{KEY, RO_ACCESS, one_key};
-
-/// Fields that a negative count may ask for: one reply has to fit into memory.
-const MOST: usize = 1 << 27;
 
 /// HRANDFIELD.
 pub static HRANDFIELD: Command = Command {
@@ -58,34 +55,27 @@ fn hrandfield(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
         }
         return Ok(());
     };
-    let count = int(count)?;
-    if count == i64::MIN {
-        let text = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
-        return Err(Error::Static(text));
-    }
+    let symmetric = args::symmetric(count)?;
     let values = match (ctx.args.get(3), ctx.args.len()) {
         (None, _) => false,
         (Some(word), 4) if is(word, "WITHVALUES") => true,
         _ => return Err(Error::Syntax),
     };
-    if values && count.unsigned_abs() > i64::MAX.unsigned_abs() / 2 {
+    if values && symmetric.unsigned_abs() > i64::MAX.unsigned_abs() / 2 {
         return Err(Error::Static("ERR value is out of range"));
     }
-    let n = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     ctx.keys.expire_all_fields(key);
     let mut seed = ctx.keys.random();
-    let Some(hash) = ctx.keys.read::<Hash>(key)?.filter(|_| n > 0) else {
+    let Some(hash) = ctx.keys.read::<Hash>(key)?.filter(|_| symmetric != 0) else {
         ctx.out.array(0);
         return Ok(());
     };
-    if count < 0 && n > MOST {
-        return Err(Error::Static("ERR value is out of range"));
-    }
+    let (n, repeated) = random_count(count)?;
     let mut random = || {
         seed = mix(seed);
         seed
     };
-    if count > 0 {
+    if !repeated {
         let fields = distinct(hash, n, random);
         header(ctx.out, fields.len(), values);
         fields.into_iter().for_each(|f| reply(ctx.out, f, values));

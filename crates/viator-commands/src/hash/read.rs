@@ -5,7 +5,8 @@ use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outco
 use viator_engine::ctx::ReadCtx;
 use viator_resp::reply::Reply;
 
-use super::{now, reply_entry, with_value};
+use super::{now, with_value};
+use crate::collection::reply_entry;
 use crate::declare::{KEY, RO, RO_ACCESS, one_key};
 
 /// HGET.

@@ -4,9 +4,9 @@ use viator_data::hash::Hash;
 use viator_engine::command::{Acl, ArgKind, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
 use viator_engine::ctx::ReadCtx;
 
-use super::{now, reply_entry};
+use super::now;
+use crate::collection::{self, ScanOptions, reply_entry};
 use crate::declare::{KEY, RO_ACCESS, one_key};
-use crate::scan_options::{self, ScanOptions};
 
 /// HSCAN.
 pub static HSCAN: Command = Command {
@@ -44,27 +44,27 @@ pub static HSCAN: Command = Command {
 };
 
 fn hscan(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
-    let cursor = scan_options::cursor(ctx.args.at(2))?;
+    let cursor = collection::cursor(ctx.args.at(2))?;
     let now = now(&ctx.keys);
     let Some(hash) = ctx.keys.read::<Hash>(ctx.args.at(1))? else {
-        scan_options::reply_nothing(ctx.out);
+        collection::reply_scan_nothing(ctx.out);
         return Ok(());
     };
     let options = ScanOptions::parse(ctx.args.from(3), true)?;
-    let mut found = Vec::new();
-    let next = hash.scan(cursor, options.count, |f| {
-        if f.is_live(now) && options.matches(f.name) {
-            found.push(f);
-        }
+    collection::reply_scan(ctx.out, |out| {
+        let mut n = 0;
+        let next = hash.scan(cursor, options.count, |f| {
+            if !f.is_live(now) || !options.matches(f.name) {
+                return;
+            }
+            reply_entry(out, f.name);
+            n += 1;
+            if !options.novalues {
+                reply_entry(out, f.value);
+                n += 1;
+            }
+        });
+        (next, n)
     });
-    ctx.out.array(2);
-    ctx.out.bulk(next.to_string().as_bytes());
-    ctx.out.array(if options.no_values { found.len() } else { found.len() * 2 });
-    for f in found {
-        reply_entry(ctx.out, f.name);
-        if !options.no_values {
-            reply_entry(ctx.out, f.value);
-        }
-    }
     Ok(())
 }
