@@ -1,5 +1,7 @@
 //! Hashes, and the expiration times of their fields.
 
+use std::collections::BTreeSet;
+
 use crate::pair::{Act, Step};
 use crate::random::{Family, Gen, Words, scan};
 use crate::words;
@@ -20,7 +22,7 @@ fn step(g: &mut Gen) -> Step {
         _ => {}
     }
     let words = command(g);
-    if words.first().is_some_and(|w| w == b"CONFIG") {
+    if words.first().is_some_and(|w| w == b"CONFIG" || w == b"HSETEX") {
         return Step::new(&words);
     }
     let mut words = g.spoil(words);
@@ -138,7 +140,9 @@ fn command(g: &mut Gen) -> Words {
                 _ => Vec::new(),
             };
             let when = expiry(g, "KEEPTTL");
-            let items = pairs(g);
+            // the reference does not survive a field given twice, if the hash is a table
+            let names: BTreeSet<_> = fields(g).into_iter().collect();
+            let items = names.into_iter().flat_map(|name| [name, g.value()]).collect();
             let items = counted(g, items, 2);
             let options = if g.rng.chance(80) { [condition, when, items] } else { [when, items, condition] };
             with("HSETEX", options.concat())

@@ -199,6 +199,7 @@ fn set_expiry(ctx: &mut WriteCtx<'_, '_>, unit: Unit) -> Outcome {
     let time = at.unsigned_abs();
     let mut done = Vec::new();
     if let Some(hash) = ctx.keys.write::<Hash>(key)? {
+        hash.make_ex();
         for name in names {
             let code = match hash.get(name).map(|f| f.expire) {
                 None => -2,

@@ -105,14 +105,12 @@ pub(super) fn only_fields(args: Args<'_>) -> Result<Args<'_>, Error> {
 
 /// A condition and the fields of HEXPIRE and its relatives, in any order.
 pub(super) fn condition_and_fields(args: Args<'_>) -> Result<(Option<Condition>, Vec<&[u8]>), Error> {
-    let (mut condition, mut fields) = (None, None);
+    let (mut condition, mut several, mut fields) = (None, false, None);
     let mut at = 0;
     while let Some(word) = args.get(at) {
         at += 1;
         if let Some(c) = Condition::of(word) {
-            if condition.is_some_and(|before| before != c) {
-                return Err(Error::Static("ERR Multiple condition flags specified"));
-            }
+            several |= condition.is_some_and(|before| before != c);
             condition = Some(c);
         } else if is(word, "FIELDS") {
             if fields.is_some() {
@@ -132,7 +130,11 @@ pub(super) fn condition_and_fields(args: Args<'_>) -> Result<(Option<Condition>,
             return Err(unknown(word));
         }
     }
-    Ok((condition, fields.ok_or(Error::Static("ERR missing FIELDS argument"))?))
+    let fields = fields.ok_or(Error::Static("ERR missing FIELDS argument"))?;
+    if several {
+        return Err(Error::Static("ERR Multiple condition flags specified"));
+    }
+    Ok((condition, fields))
 }
 
 /// What HGETEX and HSETEX do to expiration times.
@@ -177,10 +179,8 @@ pub(super) fn options<'a>(args: Args<'a>, set: bool, now: i64, command: &str) ->
             if !o.fields.is_empty() {
                 return Err(TWICE);
             }
-            if args.len() < at + 2 {
-                return Err(COUNT);
-            }
-            let n = number(args.at(at)).ok_or(Error::Static("ERR invalid number of fields"))?;
+            let n = args.get(at).ok_or_else(|| Error::Arity(command.to_owned()))?;
+            let n = number(n).ok_or(Error::Static("ERR invalid number of fields"))?;
             let n = if set { n * 2 } else { n };
             at += 1;
             o.fields = args.from(at).iter().take(n).collect();
@@ -207,12 +207,12 @@ pub(super) fn options<'a>(args: Args<'a>, set: bool, now: i64, command: &str) ->
             return Err(unknown(word));
         }
     }
+    if o.fields.is_empty() {
+        return Err(Error::Static("ERR missing FIELDS argument"));
+    }
     let foreign = if set { o.when == When::Persist } else { o.when == When::Keep || o.exist.is_some() };
     if foreign {
         return Err(Error::Static("ERR unknown argument"));
-    }
-    if o.fields.is_empty() {
-        return Err(Error::Static("ERR missing FIELDS argument"));
     }
     Ok(o)
 }

@@ -119,6 +119,11 @@ fn hgetex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     expire_if_due(&mut ctx.keys, key, &fields)?;
     let now = ctx.keys.now();
     let mut hash = ctx.keys.write::<Hash>(key)?;
+    if let Some(h) = &mut hash
+        && when != When::Unsaid
+    {
+        h.make_ex();
+    }
     ctx.out.array(fields.len());
     let mut done = Vec::new();
     for &name in &fields {
@@ -221,8 +226,8 @@ pub static HSETEX: Command = Command {
 
 fn hsetex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let key = ctx.args.at(1);
-    let there = ctx.keys.write::<Hash>(key)?.is_some();
     let Options { when, exist, fields } = expiry::options(ctx.args.from(2), true, ctx.keys.now(), &ctx.entry.name)?;
+    let there = ctx.keys.write::<Hash>(key)?.is_some();
     if let Some(exist) = exist
         && !meets(ctx, &fields, exist)
     {
@@ -240,6 +245,9 @@ fn hsetex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         _ => Ttl::Clear,
     };
     let hash = ctx.keys.write_or_new::<Hash>(key, |_| Hash::new())?;
+    if matches!(when, When::At(_)) {
+        hash.make_ex();
+    }
     let lens = || fields.iter().map(|w| w.len());
     hash.expect(fields.len() / 2, lens().max().unwrap_or(0), lens().sum(), &limits);
     let pairs = fields.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.last()?)));

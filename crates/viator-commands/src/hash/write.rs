@@ -57,7 +57,6 @@ pub static HMSET: Command = Command {
     summary: "Sets the values of multiple fields.",
     complexity: "O(N) where N is the number of fields being set.",
     deprecated: Some(("4.0.0", "`HSET` with multiple field-value pairs")),
-    syscmd: true,
     args: &[KEY, ArgSpec::block("data", &[ArgSpec::string("field"), ArgSpec::string("value")]).multi()],
     examples: &["HMSET hash a 1 b 2", "HMGET hash a b", "HMSET hash a"],
     handler: Handler::Write(hmset),
