@@ -155,6 +155,7 @@ scripts! {
     generic
     hash
     list
+    list_blocking
     protocol
     pubsub
     server
@@ -162,6 +163,7 @@ scripts! {
     string
     tracking
     transactions
+    zset
 }
 
 #[test]

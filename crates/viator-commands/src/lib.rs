@@ -11,10 +11,12 @@ mod help;
 mod keys;
 mod list;
 mod pubsub;
+mod scripting;
 mod server;
 mod set;
 mod string;
 mod transactions;
+mod zset;
 
 /// Every family's top-level commands; the order is without meaning.
 pub static FAMILIES: &[&[&Command]] = &[
@@ -24,10 +26,12 @@ pub static FAMILIES: &[&[&Command]] = &[
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,
+    scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
+    zset::COMMANDS,
 ];
 
 /// Every top-level command; subcommands hang from their containers.

@@ -31,13 +31,23 @@ pub struct Unit {
     depth: u32,
     /// The running command was replaced by what was staged.
     replaced: bool,
+    /// Listeners ([`listener`]) that a script keeps its effects from.
+    withheld: u32,
 }
 
 impl Unit {
     /// Adds a command.
     pub fn stage(&mut self, db: usize, args: Args<'_>) {
+        if self.withheld & listener::AOF != 0 {
+            return;
+        }
         encode(&mut self.bytes, args.len(), args.iter());
         self.effects.push((db, self.bytes.len()));
+    }
+
+    /// Keeps what follows from these listeners (`redis.set_repl`). Returns from which it was kept before.
+    pub fn withhold(&mut self, listeners: u32) -> u32 {
+        std::mem::replace(&mut self.withheld, listeners)
     }
 
     fn stage_pair(&mut self, db: usize, name: &[u8], key: &[u8]) {

@@ -29,6 +29,17 @@ pub fn shown(arg: &[u8]) -> String {
     text
 }
 
+/// As [`shown`], of any length and up to the end: for lines that are not made of an argument.
+pub fn shown_all(line: &[u8]) -> String {
+    let mut text = String::with_capacity(line.len());
+    for part in line.split(|b| *b == 0) {
+        for chunk in part.chunks(128) {
+            text.push_str(&shown(chunk));
+        }
+    }
+    text
+}
+
 /// A value that is spliced into a reply before the byte at this position.
 pub type Shared = (usize, Arc<Vec<u8>>);
 
@@ -94,6 +105,22 @@ impl Reply {
     /// The bytes and the shared values with their positions.
     pub fn parts(&self) -> (&[u8], &[Shared]) {
         (&self.buf, &self.shared)
+    }
+
+    /// All bytes in one piece.
+    pub fn flatten(&self) -> std::borrow::Cow<'_, [u8]> {
+        if self.shared.is_empty() {
+            return self.buf.as_slice().into();
+        }
+        let mut all = Vec::with_capacity(self.len());
+        let mut from = 0;
+        for (at, value) in &self.shared {
+            all.extend_from_slice(self.buf.get(from..*at).unwrap_or_default());
+            all.extend_from_slice(value);
+            from = *at;
+        }
+        all.extend_from_slice(self.buf.get(from..).unwrap_or_default());
+        all.into()
     }
 
     /// Empties it, keeping a moderate amount of memory.
