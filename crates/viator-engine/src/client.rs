@@ -266,6 +266,12 @@ impl ClientShared {
         (self.wake)(self.id);
     }
 
+    /// Ends its wait as if the time were over: it is replied what it waits for.
+    pub fn wake(&self) {
+        self.unblock.store(1, Relaxed);
+        self.poke();
+    }
+
     /// Has it closed.
     pub fn close(&self) {
         self.kill.store(true, Relaxed);

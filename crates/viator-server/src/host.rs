@@ -25,6 +25,8 @@ pub struct Process {
     pub control: Mutex<Sender<Control>>,
     /// A shutdown is waiting.
     pub stopping: AtomicBool,
+    /// The kernel's score of the process.
+    pub oom_score: crate::apply::OomScore,
     /// The log.
     pub log: Arc<crate::log::Log>,
     /// The server, once there is one.
@@ -47,11 +49,12 @@ impl Host for Process {
     }
 
     fn free_later(&self, garbage: Garbage) {
-        self.pending.fetch_add(1, Relaxed);
+        let objects = garbage.objects();
+        self.pending.fetch_add(objects, Relaxed);
         if let Err(unsent) = self.garbage.lock().send(garbage) {
             // the thread is gone, the process ends: free it here
             drop(unsent);
-            self.pending.fetch_sub(1, Relaxed);
+            self.pending.fetch_sub(objects, Relaxed);
         }
     }
 
@@ -89,8 +92,8 @@ impl Host for Process {
         self.aof.request_rewrite()
     }
 
-    fn reload_aof(&self) -> Result<(), String> {
-        self.aof.reload_now()
+    fn reload_aof(&self, on: bool) -> Result<(), String> {
+        self.aof.reload_now(on)
     }
 
     fn process_info(&self) -> ProcessInfo {

@@ -31,6 +31,9 @@ use viator_engine::table::Table;
 use viator_keyspace::{Footprint, SHARDS};
 use worker::{Message, Worker};
 
+/// Stack of a worker, bytes: a script may have deeply nested tables turned into JSON.
+const STACK: usize = 16 << 20;
+
 /// Runs a server until it is shut down. `input` is what came on standard input: a daemon's process gets it again.
 pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     if loaded.config.daemonize
@@ -133,10 +136,14 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         inboxes: inboxes.clone(),
         control: Mutex::new(control_tx.clone()),
         stopping: AtomicBool::new(false),
+        oom_score: apply::OomScore::default(),
         log,
         server: OnceLock::new(),
         aof: aof.clone(),
     });
+    if let Err(e) = process.oom_score.adjust(&cfg) {
+        tracing::warn!("Unable to write oom_score_adj: {e}");
+    }
     let parts = Parts {
         config: cfg,
         table,
@@ -176,7 +183,12 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
                 aof.clone(),
             );
             let name = format!("io_thd_{i}");
-            thread::Builder::new().name(name).spawn(move || w.run()).map_err(|e| tracing::warn!("{e}")).ok()
+            thread::Builder::new()
+                .name(name)
+                .stack_size(STACK)
+                .spawn(move || w.run())
+                .map_err(|e| tracing::warn!("{e}"))
+                .ok()
         })
         .collect();
     tracing::info!("Server initialized");
@@ -320,13 +332,15 @@ fn free_thread(rx: Receiver<Garbage>, pending: Arc<AtomicU64>, memory: Arc<memor
     let spawned = thread::Builder::new().name("bio_lazy_free".into()).spawn(move || {
         let counted = memory.this_thread();
         for g in rx {
+            let objects = g.objects();
             match g {
                 Garbage::Object(o) => drop(o),
                 Garbage::Db(d) => drop(d),
+                Garbage::Wake(client) => client.wake(),
             }
             memory.publish(&counted);
-            pending.fetch_sub(1, Relaxed);
-            server.totals.lazyfreed.add_shared(1);
+            pending.fetch_sub(objects, Relaxed);
+            server.totals.lazyfreed.add_shared(objects);
         }
     });
     if let Err(e) = spawned {

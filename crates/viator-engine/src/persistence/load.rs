@@ -20,6 +20,17 @@ pub enum Duplicates {
     Replace,
 }
 
+/// How RDB content is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Keys that are there already.
+    pub duplicates: Duplicates,
+    /// Keys that have expired are loaded as well: what follows the content tells of their end (AOF).
+    pub keep_expired: bool,
+    /// Unix milliseconds.
+    pub now_ms: i64,
+}
+
 /// What was loaded.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Loaded {
@@ -49,7 +60,8 @@ pub fn load_file(
     p.loading_read.store(0, Relaxed);
     let checked = server.config.load().rdbchecksum && !server.debug.skip_checksum_validation.load(Relaxed);
     let mut reader = Reader::new(Streamed::new(file, checked));
-    let loaded = load_stream(server, held, &mut reader, duplicates, now_ms, checked)?;
+    let options = Options { duplicates, keep_expired: false, now_ms };
+    let loaded = load_stream(server, held, &mut reader, options)?;
     p.keys_loaded.store(loaded.keys, Relaxed);
     p.keys_expired.store(loaded.expired, Relaxed);
     if loaded.empty > 0 {
@@ -73,10 +85,9 @@ pub fn load_stream<R: Read>(
     server: &Server,
     mut held: Option<&mut Held<'_>>,
     reader: &mut Reader<Streamed<R>>,
-    duplicates: Duplicates,
-    now_ms: i64,
-    checked: bool,
+    options: Options,
 ) -> Result<Loaded, Fault> {
+    let Options { duplicates, keep_expired, now_ms } = options;
     let version = reader.header()?;
     let cfg = server.config.load();
     let limits = rdb_limits(&cfg, cfg.sanitize_dump_payload == SanitizeDumpPayload::Yes);
@@ -102,7 +113,7 @@ pub fn load_stream<R: Read>(
                 match reader.content(kind, &limits) {
                     Err(Fault::Empty) => loaded.empty += 1,
                     Err(e) => return Err(e),
-                    Ok(_) if next.expire.is_some_and(|at| at < now_ms) => loaded.expired += 1,
+                    Ok(_) if !keep_expired && next.expire.is_some_and(|at| at < now_ms) => loaded.expired += 1,
                     Ok(value) => {
                         let loc = server.keyspace.locate(&key);
                         let new = match &mut held {
@@ -142,11 +153,11 @@ pub fn load_stream<R: Read>(
     if version >= 5 {
         let got = reader.source().checksum();
         let expected = reader.millis()?;
-        if checked && expected != 0 && expected != got {
+        if reader.source().is_checked() && expected != 0 && expected != got {
             tracing::warn!("Wrong RDB checksum expected: ({expected:x}) but got ({got:x}). Aborting now.");
             return Err(Fault::Checksum { expected, got });
         }
-        if expected == 0 && checked {
+        if expected == 0 && reader.source().is_checked() {
             tracing::info!("RDB file was saved with checksum disabled: no check performed.");
         }
     }

@@ -3,7 +3,7 @@
 mod load;
 mod save;
 
-pub use load::{Duplicates, Loaded, load_file, load_stream};
+pub use load::{Duplicates, Loaded, Options, load_file, load_stream};
 pub use save::{FileSink, bgsave, cron, save, save_held};
 
 use crate::server::{Server, gate};
