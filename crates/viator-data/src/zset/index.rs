@@ -70,7 +70,16 @@ impl Index {
         Index { heads, slots: Paged::new(), bytes: 0 }
     }
 
-    #[cfg(test)]
+    /// A copy that shares the entries; nothing can be looked up in it.
+    pub(super) fn share(&mut self) -> Index {
+        Index { heads: Paged::new(), slots: self.slots.share(), bytes: self.bytes }
+    }
+
+    /// All members and scores, in no particular order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], f64)> {
+        self.slots.iter().map(|s| (s.member.bytes(), s.score))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
