@@ -153,6 +153,7 @@ scripts! {
     bitmap
     connection
     generic
+    hash
     list
     list_blocking
     protocol
@@ -162,6 +163,7 @@ scripts! {
     string
     tracking
     transactions
+    zset
 }
 
 #[test]

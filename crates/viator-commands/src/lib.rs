@@ -6,26 +6,32 @@ mod bitmap;
 mod collection;
 mod connection;
 pub mod declare;
+mod hash;
 mod help;
 mod keys;
 mod list;
 mod pubsub;
+mod scripting;
 mod server;
 mod set;
 mod string;
 mod transactions;
+mod zset;
 
 /// Every family's top-level commands; the order is without meaning.
 pub static FAMILIES: &[&[&Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    hash::COMMANDS,
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,
+    scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
+    zset::COMMANDS,
 ];
 
 /// Every top-level command; subcommands hang from their containers.

@@ -14,4 +14,4 @@ macro_rules! families {
     };
 }
 
-families! { bitmap generic list set string transactions }
+families! { bitmap generic hash list set string transactions zset }
