@@ -84,7 +84,7 @@ impl Writer<'_> {
         if let Some(p) = zset.as_packed() {
             return self.string(p.as_bytes());
         }
-        if let Some((len, members)) = zset.unordered() {
+        if let Some((len, members)) = zset.shared_members() {
             self.length(len as u64);
             for (member, score) in members {
                 self.string(member);

@@ -75,11 +75,6 @@ impl Index {
         Index { heads: Paged::new(), slots: self.slots.share(), bytes: self.bytes }
     }
 
-    /// All members and scores, in no particular order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], f64)> {
-        self.slots.iter().map(|s| (s.member.bytes(), s.score))
-    }
-
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
