@@ -208,6 +208,14 @@ impl List {
         }
     }
 
+    /// A copy that shares memory with this one, until either is changed.
+    pub fn share(&mut self) -> List {
+        match &mut self.repr {
+            Repr::Quick(q) => List { repr: Repr::Quick(Box::new(Quick { spine: q.spine.share() })) },
+            Repr::Packed(_) => self.clone(),
+        }
+    }
+
     /// The encoding.
     pub fn encoding(&self) -> Encoding {
         match &self.repr {
