@@ -11,6 +11,9 @@ macro_rules! families {
             #[test]
             fn $name() { random::run(&$name::FAMILY); }
         )*
+
+        /// All of them.
+        pub const ALL: &[&random::Family] = &[$(&$name::FAMILY),*];
     };
 }
 
