@@ -153,6 +153,7 @@ scripts! {
     bitmap
     connection
     generic
+    geo
     list
     list_blocking
     protocol
@@ -163,6 +164,7 @@ scripts! {
     tracking
     transactions
     zset
+    zset_blocking
 }
 
 #[test]

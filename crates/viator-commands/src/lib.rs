@@ -6,6 +6,7 @@ mod bitmap;
 mod collection;
 mod connection;
 pub mod declare;
+mod geo;
 mod help;
 mod keys;
 mod list;
@@ -20,6 +21,7 @@ mod zset;
 pub static FAMILIES: &[&[&Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    geo::COMMANDS,
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,

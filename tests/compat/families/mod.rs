@@ -14,4 +14,4 @@ macro_rules! families {
     };
 }
 
-families! { bitmap generic list set string transactions zset }
+families! { bitmap generic geo list set string transactions zset }
