@@ -154,6 +154,7 @@ scripts! {
     connection
     generic
     geo
+    hash
     list
     list_blocking
     protocol

@@ -7,10 +7,12 @@ mod collection;
 mod connection;
 pub mod declare;
 mod geo;
+mod hash;
 mod help;
 mod keys;
 mod list;
 mod pubsub;
+mod scripting;
 mod server;
 mod set;
 mod string;
@@ -22,9 +24,11 @@ pub static FAMILIES: &[&[&Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
     geo::COMMANDS,
+    hash::COMMANDS,
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,
+    scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
     string::COMMANDS,
