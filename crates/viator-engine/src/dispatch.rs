@@ -328,9 +328,7 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
             return Some(Error::Oom);
         }
     }
-    if g & server_gate::AOF_FAILING != 0
-        && (writes(session, server, entry) || entry.is(Traits::REFUSED_WITH_WRITES))
-    {
+    if g & server_gate::AOF_FAILING != 0 && (writes(session, server, entry) || entry.is(Traits::REFUSED_WITH_WRITES)) {
         let reason = server.aof.write_error.lock().clone();
         return Some(Error::text(format!("MISCONF Errors writing to the AOF file: {reason}")));
     }
@@ -340,9 +338,7 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
             entry.cmd_name(args)
         )));
     }
-    if g & server_gate::DISK_ERROR != 0
-        && (writes(session, server, entry) || entry.is(Traits::REFUSED_WITH_WRITES))
-    {
+    if g & server_gate::DISK_ERROR != 0 && (writes(session, server, entry) || entry.is(Traits::REFUSED_WITH_WRITES)) {
         return Some(Error::Static(
             "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands \
              that may modify the data set are disabled, because this instance is configured to report errors during \
