@@ -154,6 +154,7 @@ scripts! {
     connection
     generic
     hash
+    hyperloglog
     list
     list_blocking
     protocol

@@ -8,6 +8,7 @@ mod connection;
 pub mod declare;
 mod hash;
 mod help;
+mod hyperloglog;
 mod keys;
 mod list;
 mod pubsub;
@@ -23,6 +24,7 @@ pub static FAMILIES: &[&[&Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
     hash::COMMANDS,
+    hyperloglog::COMMANDS,
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,

@@ -14,4 +14,4 @@ macro_rules! families {
     };
 }
 
-families! { bitmap generic hash list set string transactions zset }
+families! { bitmap generic hash hyperloglog list set string transactions zset }
