@@ -10,6 +10,7 @@ mod keys;
 mod list;
 mod pubsub;
 mod server;
+mod stream;
 mod string;
 mod transactions;
 
@@ -21,6 +22,7 @@ pub static FAMILIES: &[&[&Command]] = &[
     list::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
 ];

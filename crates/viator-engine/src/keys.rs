@@ -351,10 +351,16 @@ impl<'a, 's> WriteKeys<'a, 's> {
         self.0.event(class, name, db, key);
     }
 
+    /// Whether somebody listens to the log of changes.
+    #[inline]
+    pub fn is_propagating(&self) -> bool {
+        self.local.cfg.appendonly
+    }
+
     /// Has this command propagated as another one. `with` runs only if somebody listens to the log.
     #[inline]
     pub fn propagate_as(&mut self, with: impl FnOnce() -> OwnedArgs) {
-        if self.local.cfg.appendonly {
+        if self.is_propagating() {
             self.local.rewrite.push(with());
         }
     }
