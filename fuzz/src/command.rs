@@ -15,7 +15,7 @@ use viator_engine::server::{Parts, Server};
 use viator_engine::session::{ReplyMode, Session};
 use viator_engine::table::{Entry, Table};
 use viator_resp::reply::Reply;
-use viator_resp::value::{Decoder, encode_command};
+use viator_resp::value::{Decoder, Limits, encode_command};
 
 /// Most commands of an input.
 const COMMANDS: usize = 40;
@@ -175,7 +175,9 @@ fn replies(out: &Reply) -> Result<usize, String> {
         at = *position;
     }
     wire.extend_from_slice(&bytes[at..]);
-    let (mut decoder, mut used, mut count) = (Decoder::default(), 0, 0);
+    // MONITOR gives whole commands as one line, every byte of them perhaps as an escape of four
+    let limits = Limits { line: 4 << 20, ..Limits::default() };
+    let (mut decoder, mut used, mut count) = (Decoder::new(limits), 0, 0);
     while used < wire.len() {
         match decoder.decode(&wire[used..]) {
             Ok((n, Some(_))) => {

@@ -186,6 +186,10 @@ impl Pair {
     pub fn is_missing(&self, args: &[Vec<u8>]) -> bool {
         let word = |i: usize| args.get(i).map(|w| String::from_utf8_lossy(w).to_ascii_uppercase()).unwrap_or_default();
         let (one, two) = (word(0), format!("{} {}", word(0), word(1)));
+        // a question about a command's keys needs the command
+        if matches!(two.as_str(), "COMMAND GETKEYS" | "COMMAND GETKEYSANDFLAGS") {
+            return self.is_missing(args.get(2..).unwrap_or_default());
+        }
         self.missing.iter().any(|m| *m == one || *m == two)
     }
 
@@ -420,8 +424,12 @@ fn dataset(client: &mut Client, db: u8, missing: &[String]) -> Vec<(Vec<u8>, Vec
             }
             _ => Value::Null,
         };
-        // The order of a hash table's elements is its own.
-        let ordered = !matches!(encoding.as_bytes(), Some(b"hashtable" | b"skiplist"));
+        // The order of a hash table's elements is its own, and that of a listpack which was made from one.
+        let ordered = match encoding.as_bytes() {
+            Some(b"hashtable" | b"skiplist") => false,
+            Some(b"listpack") => kind != "set",
+            _ => true,
+        };
         if ordered && !missing.iter().any(|m| m == "DUMP") {
             fact("dump", &["DUMP", "KEY"], Mode::Dump, client);
         }

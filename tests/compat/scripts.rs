@@ -149,7 +149,19 @@ macro_rules! scripts {
     };
 }
 
-scripts! { bitmap connection generic list protocol pubsub server string transactions }
+scripts! {
+    bitmap
+    connection
+    generic
+    list
+    protocol
+    pubsub
+    server
+    set
+    string
+    tracking
+    transactions
+}
 
 #[test]
 fn lines() {

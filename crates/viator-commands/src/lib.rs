@@ -3,6 +3,7 @@
 use viator_engine::command::Command;
 
 mod bitmap;
+mod collection;
 mod connection;
 pub mod declare;
 mod help;
@@ -10,6 +11,7 @@ mod keys;
 mod list;
 mod pubsub;
 mod server;
+mod set;
 mod stream;
 mod string;
 mod transactions;
@@ -22,6 +24,7 @@ pub static FAMILIES: &[&[&Command]] = &[
     list::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
     stream::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,

@@ -4,7 +4,9 @@
 //! `set-max-listpack-entries` members of up to `set-max-listpack-value` bytes; everything else is a table. A set
 //! never goes back to a smaller encoding.
 
-use crate::hashing::below;
+use std::collections::HashSet;
+
+use crate::hashing::{Chance, below};
 use crate::intset::IntSet;
 use crate::num::parse_i64;
 use crate::packed::{self, Entry, IntBuf, Packed};
@@ -190,6 +192,14 @@ impl Set {
         }
     }
 
+    /// As [`Set::add`], of a member of another set.
+    pub fn add_entry(&mut self, member: Entry<'_>, limits: &Limits) -> bool {
+        match (&mut self.repr, member) {
+            (Repr::Int(set), Entry::Int(i)) if set.len() < limits.intset_entries => set.insert(i),
+            (_, member) => self.add(member.bytes(&mut IntBuf::new()), limits),
+        }
+    }
+
     /// Whether an intset and a member that is no integer make a listpack.
     fn intset_fits_packed(set: &IntSet, member: &[u8], limits: &Limits) -> bool {
         let digits = |i: Option<i64>| i.map_or(0, |i| Entry::Int(i).len());
@@ -295,6 +305,58 @@ impl Set {
         Some(member)
     }
 
+    /// Tells of each member whether it is among `n` that are chosen by chance, each such choice being equally likely.
+    fn choose<'a>(&'a self, n: usize, chance: &mut Chance, mut visit: impl FnMut(Entry<'a>, bool)) {
+        let (mut wanted, mut left) = (n, self.len());
+        for member in self.iter() {
+            let chosen = below(chance.next(), left) < wanted;
+            visit(member, chosen);
+            wanted -= usize::from(chosen);
+            left = left.saturating_sub(1);
+        }
+    }
+
+    /// Visits `n` different members chosen by chance, or all if there are no more.
+    pub fn sample<'a>(&'a self, n: usize, chance: &mut Chance, mut visit: impl FnMut(Entry<'a>)) {
+        if self.as_packed().is_some() || n > self.len() / 3 {
+            return self.choose(n, chance, |member, chosen| {
+                if chosen {
+                    visit(member);
+                }
+            });
+        }
+        let mut seen = HashSet::with_capacity(n);
+        while seen.len() < n {
+            let Some(member) = self.random(chance.next()) else { break };
+            if seen.insert(member) {
+                visit(member);
+            }
+        }
+    }
+
+    /// Removes `count` members chosen by chance, fewer than there are, and returns them. Where few remain, the set begins
+    /// anew in a small encoding, as SPOP has it.
+    pub fn pop_some(&mut self, count: usize, chance: &mut Chance, limits: &Limits) -> Vec<Vec<u8>> {
+        let remaining = self.len().saturating_sub(count);
+        if remaining.saturating_mul(5) > count {
+            return (0..count).map_while(|_| self.pop(chance.next())).collect();
+        }
+        let mut rest = Set::empty(match self.encoding() {
+            Encoding::Intset => Encoding::Intset,
+            Encoding::Listpack | Encoding::Hashtable => Encoding::Listpack,
+        });
+        let mut gone = Vec::with_capacity(count);
+        self.choose(remaining, chance, |member, chosen| {
+            if chosen {
+                rest.add_entry(member, limits);
+            } else {
+                gone.push(member.to_vec());
+            }
+        });
+        *self = rest;
+        gone
+    }
+
     /// Visits about `count` members from `cursor` on and returns the next cursor, 0 at the end. The small encodings
     /// are visited as a whole. Members that are in the set during a whole scan are visited at least once.
     pub fn scan<'a>(&'a self, cursor: u64, count: usize, mut visit: impl FnMut(Entry<'a>)) -> u64 {
@@ -349,6 +411,57 @@ pub fn difference<'a>(first: &'a Set, others: &[&Set], mut visit: impl FnMut(Ent
             visit(member);
         }
     }
+}
+
+/// What SINTERSTORE makes of these sets: an intersection in the encoding Redis gives it.
+pub fn stored_intersection(sets: &[&Set], limits: &Limits) -> Set {
+    let smallest = sets.iter().min_by_key(|s| s.len());
+    let mut result = Set::empty(match smallest.map(|s| s.encoding()) {
+        Some(Encoding::Intset) => Encoding::Intset,
+        _ => Encoding::Listpack,
+    });
+    intersection(sets, |member| {
+        result.add_entry(member, limits);
+        true
+    });
+    result.try_into_intset(limits);
+    result
+}
+
+/// What SUNIONSTORE makes of these sets: a union that begins as an intset.
+pub fn stored_union(sets: &[&Set], limits: &Limits) -> Set {
+    let mut result = Set::empty(Encoding::Intset);
+    for member in sets.iter().flat_map(|s| s.iter()) {
+        result.add_entry(member, limits);
+    }
+    result
+}
+
+/// What SDIFFSTORE makes of these sets. The encoding shows which of its two ways Redis takes: with many members in
+/// `first` it takes all of them, and removes those of the others.
+pub fn stored_difference(first: &Set, others: &[&Set], limits: &Limits) -> Set {
+    let mut result = Set::empty(Encoding::Intset);
+    if others.iter().any(|s| core::ptr::eq(*s, first)) {
+        return result;
+    }
+    let one = first.len().saturating_mul(others.len() + 1) / 2;
+    let two: usize = others.iter().map(|s| s.len()).sum::<usize>().saturating_add(first.len());
+    if one <= two {
+        difference(first, others, |member| {
+            result.add_entry(member, limits);
+        });
+        return result;
+    }
+    for member in first.iter() {
+        result.add_entry(member, limits);
+    }
+    for member in others.iter().flat_map(|s| s.iter()) {
+        if result.is_empty() {
+            break;
+        }
+        result.remove(member.bytes(&mut IntBuf::new()));
+    }
+    result
 }
 
 #[cfg(test)]

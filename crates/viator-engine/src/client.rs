@@ -83,6 +83,8 @@ pub struct ClientShared {
     pub kill: AtomicBool,
     /// Set by another client's write to a watched key.
     pub watch_dirty: AtomicBool,
+    /// Who gets its invalidation messages instead; 0: itself.
+    pub redirect: AtomicU64,
     /// CLIENT UNBLOCK: 0 none, 1 time-out, 2 error.
     pub unblock: AtomicU32,
     outbox: Mutex<Vec<u8>>,
@@ -124,6 +126,8 @@ pub mod flag {
     pub const TRACKING_BCAST: u32 = 1 << 14;
     /// Waits in a command that CLIENT UNBLOCK may end.
     pub const MAY_UNBLOCK: u32 = 1 << 15;
+    /// Is not told of keys that it changes itself.
+    pub const TRACKING_NOLOOP: u32 = 1 << 16;
 }
 
 impl ClientShared {
@@ -169,6 +173,7 @@ impl ClientShared {
             commands: AtomicU64::new(0),
             kill: AtomicBool::new(false),
             watch_dirty: AtomicBool::new(false),
+            redirect: AtomicU64::new(0),
             unblock: AtomicU32::new(0),
             outbox: Mutex::new(Vec::new()),
             has_mail: AtomicBool::new(false),

@@ -89,13 +89,14 @@ pub fn describe(c: &ClientShared, server: &Server, now: i64, argv: Option<usize>
     let multi_mem = c.multi_args.load(Relaxed);
     let argv_mem = argv.map_or_else(|| c.argv_mem.load(Relaxed), |n| n as u64);
     let omem = c.omem.load(Relaxed);
+    let redir = if bits & flag::TRACKING != 0 { c.redirect.load(Relaxed) as i64 } else { -1 };
     let mut line = format!("id={} addr={} laddr={} fd={} name=", c.id, c.addr, c.laddr, c.fd).into_bytes();
     line.extend_from_slice(&identity.name);
     line.extend_from_slice(
         format!(
             " age={} idle={idle} flags={} db={} sub={} psub={} ssub={} multi={multi} watch={watch} qbuf={} qbuf-free={} \
              argv-mem={argv_mem} multi-mem={multi_mem} rbs=0 rbp={} obl=0 oll={} omem={omem} tot-mem={} events={} \
-             cmd={command} user={} redir=-1 resp={} lib-name=",
+             cmd={command} user={} redir={redir} resp={} lib-name=",
             seconds(c.created),
             letters(bits),
             identity.db,

@@ -193,6 +193,7 @@ bits! {
         #[doc = "Only with `enable-debug-command`."] DEBUG = 2, "debug";
         #[doc = "Runs the queued commands: judged by their flags."] EXEC = 3, "exec";
         #[doc = "May have replicas told something although it is no write (PUBLISH, PFCOUNT, EVAL…): CLIENT PAUSE WRITE holds it back."] MAY_REPLICATE = 4, "may_replicate";
+        #[doc = "Refused while the disk cannot be written although it is no write, so that clients learn of it (PING)."] REFUSED_WITH_WRITES = 5, "refused_with_writes";
     }
 }
 

@@ -75,16 +75,17 @@ impl<'s> AdminCtx<'_, 's> {
         self.with_guards(shards, |guards, server, local| {
             let r = f(&mut ReadKeys::new(guards, server, local, db, true, &[]));
             // what expired on the way is told before the locks are released
-            crate::notify::publish_events(server, local);
+            crate::dispatch::settle(local, server);
             r
         })
     }
 
     /// As [`AdminCtx::with_keys`], for writing.
     pub fn with_keys_mut<R>(&mut self, db: usize, f: impl FnOnce(&mut WriteKeys<'_, 's>) -> R) -> R {
+        let args = self.args;
         self.with_guards(Footprint::ALL, |guards, server, local| {
             let r = f(&mut WriteKeys::new(ReadKeys::new(guards, server, local, db, true, &[])));
-            crate::dispatch::commit(local, server);
+            crate::dispatch::commit(local, server, db, args);
             r
         })
     }

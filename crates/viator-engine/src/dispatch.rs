@@ -12,7 +12,7 @@ use crate::local::Local;
 use crate::server::{Held, Server, gate as server_gate};
 use crate::session::{Blocked, ReplyMode, Session, gate};
 use crate::table::{Entry, Lookup};
-use crate::{auth, notify, transaction};
+use crate::{auth, notify, propagation, tracking, transaction};
 use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::{Footprint, Guards};
 use viator_resp::reply::{Reply, shown};
@@ -47,6 +47,10 @@ pub fn execute(
         Ok(e) => e,
         Err(error) => {
             let mark = out.mark();
+            if is_http(args.at(0)) {
+                refuse_http(local, server, session);
+                return (Flow::Close, local.clock.read());
+            }
             if let Error::Arity(name) = &error
                 && let Some(e) = server.table.by_full_name(name.as_bytes())
                 && let Some(s) = local.stats.commands.get(e.id)
@@ -71,9 +75,41 @@ pub fn execute(
             Check::Block => return (Flow::Block, local.clock.read()),
         }
     }
+    local.client = session.id();
     let end = call(local, server, session, entry, args, keys, out, start);
+    if local.log_end != 0 {
+        session.log_end = std::mem::take(&mut local.log_end);
+    }
+    if session.gate & gate::TRACKING != 0 {
+        tracking::after(local, server, session, entry);
+    }
     finish_reply(session, out, mark);
     (after(session), end)
+}
+
+/// Executes a command of the propagation log, as it is loaded: what keeps a client's command from running does not matter.
+///
+/// # Errors
+/// There is no such command.
+pub fn replay(
+    local: &mut Local,
+    server: &Server,
+    session: &mut Session,
+    args: Args<'_>,
+    out: &mut Reply,
+) -> Result<(), Error> {
+    let entry = lookup(server, session, args)?;
+    if session.gate & gate::MULTI != 0 && !entry.is(Traits::NOW_IN_MULTI) {
+        session.queue(OwnedArgs::copy(args));
+        return Ok(());
+    }
+    // nothing may block
+    session.in_exec = true;
+    let start = local.clock.read();
+    local.now = local.clock.now_ms();
+    call(local, server, session, entry, args, None, out, start);
+    session.unblock(server);
+    Ok(())
 }
 
 #[inline]
@@ -135,6 +171,27 @@ pub(crate) fn lookup<'s>(server: &'s Server, session: &mut Session, args: Args<'
         return Err(Error::Arity(entry.name.clone()));
     }
     Ok(entry)
+}
+
+/// Whether a command's name is how a line of an HTTP request begins.
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}
+
+/// Drops a client that speaks HTTP, without a word: a web page may have made somebody's browser speak to the server.
+#[cold]
+fn refuse_http(local: &Local, server: &Server, session: &mut Session) {
+    let now = local.clock.now_ms();
+    if now - server.http_warned_ms.swap(now, Relaxed) > 60_000 {
+        tracing::warn!(
+            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This \
+             is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. \
+             Connection from {} aborted.",
+            session.shared.addr
+        );
+    }
+    session.shared.kill.store(true, Relaxed);
+    session.close_after_reply = true;
 }
 
 fn unknown(args: Args<'_>) -> Error {
@@ -203,7 +260,15 @@ fn check(
     args: Args<'_>,
     out: &mut Reply,
 ) -> Check {
-    if let Some(error) = refusal(local, server, session, entry, args) {
+    if session.gate & gate::TRACKING != 0 {
+        tracking::limit(local, server);
+    }
+    let refused = refusal(local, server, session, entry, args);
+    if session.gate & gate::TRACKING != 0 && session.gate & gate::REPLY == 0 && session.shared.has_mail() {
+        // what had to go is told before the command's reply
+        out.raw(&session.shared.take_mail());
+    }
+    if let Some(error) = refused {
         if let Some(s) = local.stats.commands.get(entry.id) {
             s.rejected.add(1);
         }
@@ -262,6 +327,14 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
         if state == Evicted::Fail && (deny || (queued && entry.flags.has(Flags::DENYOOM))) {
             return Some(Error::Oom);
         }
+    }
+    if g & server_gate::AOF_FAILING != 0
+        && (entry.flags.has(Flags::WRITE)
+            || entry.is(Traits::REFUSED_WITH_WRITES)
+            || (entry.is(Traits::EXEC) && transaction::queued_flags(session, server, Flags::WRITE)))
+    {
+        let reason = server.aof.write_error.lock().clone();
+        return Some(Error::text(format!("MISCONF Errors writing to the AOF file: {reason}")));
     }
     if g & gate::SUBSCRIBED != 0 && !session.resp3 && !entry.is(Traits::WHILE_SUBSCRIBED) {
         return Some(Error::text(format!(
@@ -322,15 +395,17 @@ pub(crate) fn call(
             let no_touch = session.no_touch;
             let keys = ReadKeys::new(&mut guards, server, local, session.db, no_touch, located);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
-            notify::publish_events(server, local);
+            settle(local, server);
+            remember(server, session, entry, args, &mut guards);
             outcome
         }
         Handler::Write(f) => {
             let mut guards = server.keyspace.lock(footprint_of(entry, args, located));
             let no_touch = session.no_touch;
-            let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, session.db, no_touch, located));
+            let db = session.db;
+            let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, db, no_touch, located));
             let outcome = f(&mut WriteCtx { args, keys, out, session, entry, server });
-            commit(local, server);
+            commit(local, server, db, args);
             outcome
         }
         Handler::Admin(f) => f(&mut AdminCtx { args, local, out, session, entry, server, held: None }),
@@ -357,13 +432,15 @@ pub(crate) fn call_held<'s>(
         Handler::Read(f) => {
             let keys = ReadKeys::new(guards, server, local, session.db, no_touch, &[]);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
-            notify::publish_events(server, local);
+            settle(local, server);
+            remember(server, session, entry, args, guards);
             outcome
         }
         Handler::Write(f) => {
-            let keys = WriteKeys::new(ReadKeys::new(guards, server, local, session.db, no_touch, &[]));
+            let db = session.db;
+            let keys = WriteKeys::new(ReadKeys::new(guards, server, local, db, no_touch, &[]));
             let outcome = f(&mut WriteCtx { args, keys, out, session, entry, server });
-            commit(local, server);
+            commit(local, server, db, args);
             outcome
         }
         Handler::Admin(f) => f(&mut AdminCtx { args, local, out, session, entry, server, held: Some(guards) }),
@@ -396,14 +473,34 @@ pub(crate) fn footprint(server: &Server, entry: &Entry, args: Args<'_>) -> Footp
     footprint
 }
 
+/// Remembers what keys a client that tracks them has read.
+#[inline]
+fn remember(server: &Server, session: &Session, entry: &Entry, args: Args<'_>, guards: &mut Held<'_>) {
+    if session.gate & gate::TRACKING != 0 && entry.names_keys() && tracking::remembers(session, entry.flags) {
+        entry.each_key(args, |i| tracking::remember(server, session, guards, args.at(i)));
+    }
+}
+
 /// The end of a writing command, still under its locks.
 #[inline]
-pub(crate) fn commit(local: &mut Local, server: &Server) {
-    if local.dirty > 0 {
+pub(crate) fn commit(local: &mut Local, server: &Server, db: usize, args: Args<'_>) {
+    let dirty = local.dirty > 0;
+    if dirty {
         local.stats.counters.dirty.add(local.dirty);
         local.dirty = 0;
     }
-    local.rewrite.clear();
+    if local.flushed {
+        local.flushed = false;
+        tracking::flushed(server);
+    }
+    propagation::command_done(local, server, db, args, dirty);
+    notify::publish_events(server, local);
+}
+
+/// The end of something that asked for no change, still under its locks: what expired on the way is propagated and told.
+#[inline]
+pub(crate) fn settle(local: &mut Local, server: &Server) {
+    propagation::flush(local, server);
     notify::publish_events(server, local);
 }
 

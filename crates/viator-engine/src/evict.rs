@@ -211,7 +211,7 @@ fn remove(local: &mut Local, server: &Server, c: &Candidate) -> bool {
     let lazy = keys.cfg().lazyfree_lazy_eviction;
     keys.evict(c.db, loc, handle, &c.key, lazy);
     keys.event(NotifyFlags::EVICTED, "evicted", c.db, &c.key);
-    crate::notify::publish_events(server, local);
+    crate::dispatch::settle(local, server);
     true
 }
 

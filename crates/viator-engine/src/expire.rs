@@ -2,6 +2,7 @@
 
 use crate::keys::ReadKeys;
 use crate::local::Local;
+use crate::propagation;
 use crate::server::Server;
 use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::{Footprint, SHARDS};
@@ -51,6 +52,7 @@ fn clear_some(local: &mut Local, server: &Server, shard: usize) -> bool {
             // finding an expired key removes it
             if keys.find_in(db, &key).is_none() && keys.local.stats.counters.expired.get() > before {
                 keys.local.stats.counters.expired_active.add(1);
+                propagation::flush(local, server);
             } else {
                 // it lives again, or writes are held back now: the index must not forget it
                 keys.reindex(db, &key);
@@ -60,7 +62,7 @@ fn clear_some(local: &mut Local, server: &Server, shard: usize) -> bool {
             break;
         }
     }
-    crate::notify::publish_events(server, local);
+    crate::dispatch::settle(local, server);
     left == 0
 }
 

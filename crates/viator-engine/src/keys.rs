@@ -10,13 +10,20 @@ use crate::config::{Config, NotifyFlags};
 use crate::error::Error;
 use crate::evict;
 use crate::local::{Event, Local};
+use crate::propagation;
 use crate::server::{Garbage, Held, Server, ShardExt, Watcher};
+use crate::tracking;
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use viator_keyspace::rdb::Writer;
 use viator_keyspace::{DbShard, EntryRef, Expiry, Handle, Loc, NewValue, Object, Shard, Type, ValueRef};
+use viator_persist::Writer;
+
+/// Values that take more effort to free are freed in the background where that is asked for, as Redis does it.
+const LAZY_EFFORT: usize = 64;
+/// Those that take more effort, some 100 µs, are freed in the background always.
+const STALLING_EFFORT: usize = 1000;
 
 /// Reading access; see the module.
 pub struct ReadKeys<'a, 's> {
@@ -70,6 +77,12 @@ impl<'a, 's> ReadKeys<'a, 's> {
         self.local.now
     }
 
+    /// Whether what is to expire at `when` has expired already. While the log is replayed nothing has: what was logged
+    /// happened before it expired.
+    pub fn is_past(&self, when: i64) -> bool {
+        when <= self.local.now && !self.local.replaying
+    }
+
     /// The configuration.
     pub fn cfg(&self) -> &Config {
         &self.local.cfg
@@ -110,6 +123,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
         let handle = part.find(loc, key)?;
         if let Some(when) = part.expire_of(handle)
             && when <= self.local.now
+            && !self.local.replaying
         {
             self.expire_now(db, loc, handle, key);
             return None;
@@ -135,7 +149,8 @@ impl<'a, 's> ReadKeys<'a, 's> {
         }
         let lazy = self.local.cfg.lazyfree_lazy_expire;
         self.take(db, loc, handle, lazy);
-        touched(self.guards.shard(loc.shard()), db, key);
+        touched(self.server, self.local, self.guards.shard(loc.shard()), db, key, None);
+        propagation::removed(self.local, self.server, db, key, lazy);
         self.local.stats.counters.expired.add(1);
         self.event(NotifyFlags::EXPIRED, "expired", db, key);
     }
@@ -143,7 +158,8 @@ impl<'a, 's> ReadKeys<'a, 's> {
     /// Removes a key to free memory. The caller notifies.
     pub fn evict(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8], lazy: bool) {
         self.take(db, loc, handle, lazy);
-        touched(self.guards.shard(loc.shard()), db, key);
+        touched(self.server, self.local, self.guards.shard(loc.shard()), db, key, None);
+        propagation::removed(self.local, self.server, db, key, lazy);
         self.local.stats.counters.evicted.add(1);
     }
 
@@ -176,9 +192,10 @@ impl<'a, 's> ReadKeys<'a, 's> {
         }
     }
 
-    /// Frees a value: in the background if that takes long and `lazy` allows it.
+    /// Frees a value: in the background if that takes long and `lazy` allows it, and whenever it would take so long that
+    /// others, who wait for the shard, felt it.
     fn discard(&self, object: Box<Object>, lazy: bool) {
-        if lazy && object.free_effort() > 64 {
+        if object.free_effort() > if lazy { LAZY_EFFORT } else { STALLING_EFFORT } {
             self.server.host.free_later(Garbage::Object(object));
         } else {
             drop(object);
@@ -299,11 +316,14 @@ impl<'a, 's> ReadKeys<'a, 's> {
     }
 }
 
-/// Tells those who watch a key that it changed.
+/// Tells those who watch a key, or have it cached, that it changed. `by`: the client that changed it, if a command did.
 #[inline]
-pub fn touched(shard: &mut Shard<ShardExt>, db: usize, key: &[u8]) {
+fn touched(server: &Server, local: &mut Local, shard: &mut Shard<ShardExt>, db: usize, key: &[u8], by: Option<u64>) {
     if !shard.ext.watchers.is_empty() {
         mark_watchers(shard, db, key);
+    }
+    if !shard.ext.readers.is_empty() || server.tracking.is_followed() {
+        tracking::changed(local, server, shard, key, by);
     }
 }
 
@@ -331,11 +351,18 @@ impl<'a, 's> WriteKeys<'a, 's> {
         WriteKeys(ReadKeys { reads: false, ..keys })
     }
 
+    #[inline]
+    fn tell(&mut self, db: usize, loc: Loc, key: &[u8]) {
+        let ReadKeys { server, local, guards, .. } = &mut self.0;
+        let by = local.client;
+        touched(server, local, guards.shard(loc.shard()), db, key, Some(by));
+    }
+
     /// Tells that a key changed: to be called by everything that changes one. Wakes watchers.
     #[inline]
     pub fn touched(&mut self, key: &[u8]) {
         let (db, loc) = (self.db, self.locate(key));
-        touched(self.0.guards.shard(loc.shard()), db, key);
+        self.tell(db, loc, key);
     }
 
     /// Counts changes of the dataset.
@@ -354,14 +381,15 @@ impl<'a, 's> WriteKeys<'a, 's> {
     /// Whether somebody listens to the log of changes.
     #[inline]
     pub fn is_propagating(&self) -> bool {
-        self.local.cfg.appendonly
+        self.server.propagation.listening()
     }
 
     /// Has this command propagated as another one. `with` runs only if somebody listens to the log.
     #[inline]
     pub fn propagate_as(&mut self, with: impl FnOnce() -> OwnedArgs) {
         if self.is_propagating() {
-            self.local.rewrite.push(with());
+            let db = self.db;
+            propagation::replace(self.local, db, with().args());
         }
     }
 
@@ -443,7 +471,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
     /// no "overwritten" ones.
     pub fn update(&mut self, spot: Spot, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
         self.store(spot, key, value, expiry);
-        touched(self.0.guards.shard(spot.loc.shard()), spot.db, key);
+        self.tell(spot.db, spot.loc, key);
     }
 
     /// Stores a value without telling watchers.
@@ -483,7 +511,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
         if let Some(handle) = handle
             && self.part(db, loc).set_int(handle, value)
         {
-            touched(self.0.guards.shard(loc.shard()), db, key);
+            self.tell(db, loc, key);
         } else {
             self.update(spot, key, NewValue::Int(value), Expiry::Keep);
         }
@@ -540,7 +568,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
     pub fn delete_in(&mut self, db: usize, key: &[u8], lazy: bool) -> bool {
         let Some((loc, handle)) = self.find_in(db, key) else { return false };
         self.take(db, loc, handle, lazy);
-        touched(self.0.guards.shard(loc.shard()), db, key);
+        self.tell(db, loc, key);
         true
     }
 
@@ -597,7 +625,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
         let object = part.remove(loc, handle);
         let delta = part.free_bytes() as i64 - before as i64;
         self.account(delta);
-        touched(self.0.guards.shard(loc.shard()), db, key);
+        self.tell(db, loc, key);
         let value = match (inline, object) {
             (Some(v), _) => v,
             (None, Some(o)) => TakenValue::Object(o),
@@ -627,13 +655,15 @@ impl<'a, 's> WriteKeys<'a, 's> {
     /// Removes every key of a database (all shards must be held). Returns how many. `lazy`: freed in the background.
     pub fn flush(&mut self, db: usize, lazy: bool) -> usize {
         let (server, now) = (self.server, self.local.now);
+        self.local.flushed = true;
         let mut n = 0;
         for (_, shard) in self.0.guards.iter_mut() {
             mark_database(server, shard, db, None, now);
+            tracking::forget_all(server, shard);
             if let Some(part) = shard.take_db(db) {
                 n += part.len();
                 server.keyspace.add_free_bytes(-(part.free_bytes() as i64));
-                if lazy {
+                if lazy || part.len() > STALLING_EFFORT {
                     server.host.free_later(Garbage::Db(part));
                 }
             }

@@ -1,5 +1,6 @@
 //! The command specification and everything around a command's execution.
 
+pub mod aof;
 pub mod args;
 pub mod auth;
 pub mod batch;
@@ -20,12 +21,14 @@ pub mod local;
 pub mod monitor;
 pub mod notify;
 pub mod pause;
+pub mod propagation;
 pub mod pubsub;
 pub mod server;
 pub mod session;
 pub mod slowlog;
 pub mod stats;
 pub mod table;
+pub mod tracking;
 pub mod transaction;
 pub mod typed;
 

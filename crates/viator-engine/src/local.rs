@@ -76,10 +76,20 @@ pub struct Local {
     pub stats: Arc<ThreadStats>,
     /// Events of the running command.
     pub events: Vec<Event>,
-    /// Commands to propagate instead of, or beside, the running one.
-    pub rewrite: Vec<OwnedArgs>,
+    /// What is to go into the propagation log.
+    pub unit: crate::propagation::Unit,
+    /// The append-only file is being loaded: nothing expires meanwhile.
+    pub replaying: bool,
+    /// The propagation log's end after what this thread appended last.
+    pub log_end: u64,
     /// Changes of the running command.
     pub dirty: u64,
+    /// The client whose command runs, or the last one did; 0: none.
+    pub client: u64,
+    /// The running command emptied a database.
+    pub flushed: bool,
+    /// Changes that those who follow prefixes have not been told of.
+    pub changes: Vec<crate::tracking::Change>,
     /// Arguments of the running command that MONITOR and the slow log must not show: passwords.
     pub redact: Vec<usize>,
     /// LRU clock (seconds) or minute for LFU decay, recomputed per batch.
@@ -106,8 +116,13 @@ impl Local {
             cfg_version: server.config.version(),
             stats,
             events: Vec::new(),
-            rewrite: Vec::new(),
+            unit: crate::propagation::Unit::default(),
+            log_end: 0,
+            replaying: false,
             dirty: 0,
+            client: 0,
+            flushed: false,
+            changes: Vec::new(),
             redact: Vec::new(),
             lru_clock: 0,
             evict_pool: crate::evict::Pool::default(),

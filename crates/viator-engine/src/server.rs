@@ -1,9 +1,11 @@
 //! The server's shared state: what every worker, timer and background job sees.
 
+use crate::aof::AofStatus;
 use crate::client::{ClientShared, Clients};
 use crate::config::Config;
 use crate::latency::LatencyMonitor;
 use crate::pause::Pause;
+use crate::propagation::Propagation;
 use crate::pubsub::PubSub;
 use crate::slowlog::Slowlog;
 use crate::stats::{Counter, ThreadStats};
@@ -30,6 +32,8 @@ pub type Watchers = HashMap<(usize, Box<[u8]>), Vec<Watcher>, ahash::RandomState
 pub struct ShardExt {
     /// WATCH.
     pub watchers: Watchers,
+    /// CLIENT TRACKING.
+    pub readers: crate::tracking::Readers,
 }
 
 /// The locks that a command holds.
@@ -58,6 +62,20 @@ pub trait Host: Send + Sync {
     fn purge(&self);
     /// The allocator's own report (MEMORY MALLOC-STATS).
     fn malloc_stats(&self) -> String;
+    /// Begins to rewrite the append-only file, or notes that it is to be done as soon as possible. Returns the reply.
+    ///
+    /// # Errors
+    /// Redis's text.
+    fn rewrite_aof(&self) -> Result<&'static str, &'static str> {
+        Err("ERR Can't execute an AOF background rewriting. Please check the server logs for more information.")
+    }
+    /// Loads the append-only file in place of the dataset (DEBUG LOADAOF).
+    ///
+    /// # Errors
+    /// Redis's text.
+    fn reload_aof(&self) -> Result<(), String> {
+        Err("ERR Error trying to load the AOF files, check server logs.".into())
+    }
     /// Lets all workers look at their clients again (after CLIENT UNPAUSE, a new limit…).
     fn wake_all(&self);
 }
@@ -122,6 +140,8 @@ pub mod gate {
     pub const LOADING: u32 = 1 << 19;
     /// `maxmemory-clients` is set.
     pub const CLIENT_EVICTION: u32 = 1 << 20;
+    /// The append-only file cannot be written.
+    pub const AOF_FAILING: u32 = 1 << 21;
 }
 
 /// The configuration in force, replaced as a whole.
@@ -255,12 +275,18 @@ pub struct Server {
     pub gate: AtomicU32,
     /// CLIENT PAUSE.
     pub pause: Pause,
+    /// The append-only file.
+    pub aof: AofStatus,
+    /// The propagation log.
+    pub propagation: Propagation,
     /// SLOWLOG.
     pub slowlog: Mutex<Slowlog>,
     /// LATENCY.
     pub latency: Mutex<LatencyMonitor>,
     /// Pub/Sub.
     pub pubsub: PubSub,
+    /// CLIENT TRACKING.
+    pub tracking: crate::tracking::Tracking,
     /// Clients in MONITOR.
     pub monitors: Mutex<Vec<Arc<ClientShared>>>,
     /// Error replies by code.
@@ -301,6 +327,8 @@ pub struct Server {
     pub dirty_at_save: AtomicU64,
     /// Unix seconds of the last save.
     pub last_save: AtomicI64,
+    /// Unix milliseconds when somebody last spoke HTTP.
+    pub http_warned_ms: AtomicI64,
     /// The seed of this server's random numbers.
     seed: AtomicU64,
     threads: Mutex<Vec<Arc<ThreadStats>>>,
@@ -337,9 +365,12 @@ impl Server {
             host: p.host,
             gate: AtomicU32::new(0),
             pause: Pause::default(),
+            aof: AofStatus::default(),
+            propagation: Propagation::default(),
             slowlog: Mutex::default(),
             latency: Mutex::default(),
             pubsub: PubSub::default(),
+            tracking: Default::default(),
             monitors: Mutex::default(),
             error_stats: Mutex::default(),
             totals: Totals::default(),
@@ -360,6 +391,7 @@ impl Server {
             blocked_clients: AtomicU64::new(0),
             dirty_at_save: AtomicU64::new(0),
             last_save: AtomicI64::new(p.now_ms / 1000),
+            http_warned_ms: AtomicI64::new(0),
             seed: AtomicU64::new(p.seed),
             threads: Mutex::default(),
             config: ConfigCell::new(p.config),

@@ -1,10 +1,11 @@
 //! The state of a connection that only its worker touches.
 
+use crate::aof::State;
 use crate::args::OwnedArgs;
 use crate::client::{ClientShared, flag};
 use crate::config::Config;
 use crate::server::{Server, gate as server_gate};
-use crate::{auth, pubsub, transaction};
+use crate::{auth, pubsub, tracking, transaction};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use viator_resp::reply::Reply;
@@ -53,7 +54,7 @@ pub mod gate {
     pub const SUBSCRIBED: u32 = 1 << 2;
     /// CLIENT REPLY is not ON.
     pub const REPLY: u32 = 1 << 3;
-    /// CLIENT TRACKING is on.
+    /// CLIENT TRACKING is on, and remembers keys.
     pub const TRACKING: u32 = 1 << 4;
     /// The user's permissions must be checked.
     pub const ACL: u32 = 1 << 5;
@@ -83,7 +84,9 @@ pub struct Session {
     pub close_after_reply: bool,
     /// Peer address for NOAUTH-free protected mode and logs; `true` for loopback and unix sockets.
     pub local: bool,
-    /// Arguments and fields for later families (subscriptions, tracking) live with their modules by client id.
+    /// CLIENT TRACKING.
+    pub tracking: Option<Box<tracking::Mode>>,
+    /// What it subscribes to.
     pub subscriptions: crate::pubsub::Subscriptions,
     /// What a blocked client waits for.
     pub blocked: Option<Blocked>,
@@ -91,7 +94,12 @@ pub struct Session {
     pub last_command: usize,
     /// Commands of EXEC are running: nothing may block.
     pub in_exec: bool,
+    /// The propagation log's end after this client's last write.
+    pub log_end: u64,
 }
+
+/// WAITAOF where there is nothing to wait for.
+pub const WAITAOF_DISABLED: &str = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
 
 /// Why a client's input is not looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +119,8 @@ pub struct Waiting {
     pub until: Option<i64>,
     /// What is replied when the time is over.
     pub reply: Vec<u8>,
+    /// WAITAOF: the offset of the propagation log that must be on the disk.
+    pub synced: Option<u64>,
 }
 
 impl Session {
@@ -127,10 +137,12 @@ impl Session {
             no_touch: false,
             close_after_reply: false,
             local,
+            tracking: None,
             subscriptions: crate::pubsub::Subscriptions::default(),
             blocked: None,
             last_command: usize::MAX,
             in_exec: false,
+            log_end: 0,
         }
     }
 
@@ -144,6 +156,7 @@ impl Session {
         self.unblock(server);
         transaction::discard(self, server);
         pubsub::forget(server, self);
+        tracking::disable(server, self);
         self.leave_monitors(server);
         server.clients.remove(self.shared.id);
     }
@@ -152,6 +165,7 @@ impl Session {
     pub fn reset(&mut self, server: &Server, cfg: &Config) {
         transaction::discard(self, server);
         pubsub::forget(server, self);
+        tracking::disable(server, self);
         self.leave_monitors(server);
         self.select(0);
         self.resp3 = false;
@@ -179,6 +193,9 @@ impl Session {
     /// Stops looking at the client's input until what it waits for has come.
     pub fn block(&mut self, server: &Server, reason: Blocked) {
         let may_unblock = matches!(reason, Blocked::Waiting(_));
+        if matches!(&reason, Blocked::Waiting(w) if w.synced.is_some()) {
+            server.aof.waiters.fetch_add(1, Relaxed);
+        }
         self.blocked = Some(reason);
         self.shared.unblock.store(0, Relaxed);
         self.shared.set_flag(flag::BLOCKED, true);
@@ -198,8 +215,20 @@ impl Session {
     pub fn end_wait(&mut self, server: &Server, now: i64, out: &mut Reply) -> bool {
         let by = self.shared.unblock.load(Relaxed);
         let Some(Blocked::Waiting(w)) = &self.blocked else { return false };
-        if by == 0 && w.until.is_none_or(|t| now < t) {
+        let synced = w.synced.is_some_and(|offset| server.aof.synced.load(Relaxed) >= offset);
+        let off = w.synced.is_some() && server.aof.state() == State::Off;
+        if by == 0 && !synced && !off && w.until.is_none_or(|t| now < t) {
             return false;
+        }
+        if by != 2 && (synced || off) {
+            self.unblock(server);
+            if off && !synced {
+                out.error(WAITAOF_DISABLED);
+                server.count_error(WAITAOF_DISABLED);
+            } else {
+                out.raw(b"*2\r\n:1\r\n:0\r\n");
+            }
+            return true;
         }
         match self.unblock(server) {
             Some(Blocked::Waiting(w)) if by != 2 => out.raw(&w.reply),
@@ -217,6 +246,9 @@ impl Session {
         let reason = self.blocked.take()?;
         self.shared.set_flag(flag::BLOCKED | flag::MAY_UNBLOCK, false);
         server.blocked_clients.fetch_sub(1, Relaxed);
+        if matches!(&reason, Blocked::Waiting(w) if w.synced.is_some()) {
+            server.aof.waiters.fetch_sub(1, Relaxed);
+        }
         Some(reason)
     }
 

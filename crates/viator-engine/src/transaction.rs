@@ -9,6 +9,7 @@ use crate::command::Flags;
 use crate::ctx::{AdminCtx, ReadCtx};
 use crate::dispatch;
 use crate::error::Error;
+use crate::propagation;
 use crate::server::{Server, ShardExt, Watcher};
 use crate::session::{Session, Watched};
 use crate::table::{Entry, Lookup};
@@ -138,6 +139,7 @@ pub fn exec(ctx: &mut AdminCtx<'_, '_>) -> Result<(), Error> {
     }
     ctx.out.array(entries.len());
     ctx.session.in_exec = true;
+    propagation::begin(ctx.local);
     let mut at = ctx.local.clock.read();
     // a client that kills itself gets no replies from then on
     let mut last_words = None;
@@ -147,6 +149,7 @@ pub fn exec(ctx: &mut AdminCtx<'_, '_>) -> Result<(), Error> {
             last_words.get_or_insert_with(|| ctx.out.mark());
         }
     }
+    propagation::end(ctx.local, server);
     if let Some(mark) = last_words {
         ctx.out.truncate(mark);
     }

@@ -146,3 +146,14 @@ pub fn stream_limits(cfg: &Config) -> stream::Limits {
         node_entries: at_least_0(cfg.stream_node_max_entries),
     }
 }
+
+/// How values are built that come from a payload or a file.
+pub fn rdb_limits(cfg: &Config, distinct: bool) -> viator_persist::Limits {
+    viator_persist::Limits {
+        hash: hash_limits(cfg),
+        list: list_limits(cfg),
+        set: set_limits(cfg),
+        zset: zset_limits(cfg),
+        distinct,
+    }
+}

@@ -111,21 +111,30 @@ pub(crate) fn write(slot: &mut [u8], key: &[u8], value: Inline<'_>, expire: Opti
     }
 }
 
-#[inline]
+/// Where the header ends, and the lengths of key and value.
+#[inline(always)]
 fn lens(slot: &[u8]) -> (usize, usize, usize) {
-    if slot[0] & WIDE == 0 {
-        (8, u16::from_le_bytes([slot[4], slot[5]]) as usize, u16::from_le_bytes([slot[6], slot[7]]) as usize)
-    } else {
-        (
-            12,
-            u32::from_le_bytes([slot[4], slot[5], slot[6], slot[7]]) as usize,
-            u32::from_le_bytes([slot[8], slot[9], slot[10], slot[11]]) as usize,
-        )
+    match slot.first_chunk::<8>() {
+        Some(head) if head[0] & WIDE == 0 => {
+            // one load for all of a narrow header
+            let head = u64::from_le_bytes(*head);
+            (8, (head >> 32) as usize & 0xffff, (head >> 48) as usize)
+        }
+        _ => wide_lens(slot),
     }
 }
 
+#[cold]
+fn wide_lens(slot: &[u8]) -> (usize, usize, usize) {
+    (
+        12,
+        u32::from_le_bytes([slot[4], slot[5], slot[6], slot[7]]) as usize,
+        u32::from_le_bytes([slot[8], slot[9], slot[10], slot[11]]) as usize,
+    )
+}
+
 /// The key of the entry in this slot.
-#[inline]
+#[inline(always)]
 pub(crate) fn key(slot: &[u8]) -> &[u8] {
     let (mut at, klen, _) = lens(slot);
     if slot[0] & TTL != 0 {
@@ -135,13 +144,14 @@ pub(crate) fn key(slot: &[u8]) -> &[u8] {
 }
 
 /// Bytes that the entry in this slot needs.
+#[inline]
 pub(crate) fn len(slot: &[u8]) -> usize {
     let (at, klen, vlen) = lens(slot);
     at + if slot[0] & TTL != 0 { 8 } else { 0 } + klen + vlen
 }
 
 /// The entry's expiry.
-#[inline]
+#[inline(always)]
 pub(crate) fn expire(slot: &[u8]) -> Option<i64> {
     if slot[0] & TTL == 0 {
         return None;
@@ -158,6 +168,7 @@ pub(crate) fn set_expire(slot: &mut [u8], when: i64) {
 }
 
 /// The 24 bits of LRU clock or LFU counter.
+#[inline]
 pub(crate) fn lru(slot: &[u8]) -> u32 {
     u32::from_le_bytes([slot[1], slot[2], slot[3], 0])
 }
@@ -170,7 +181,7 @@ pub(crate) fn set_lru(slot: &mut [u8], lru: u32) {
 }
 
 /// Decodes the entry in this slot.
-#[inline]
+#[inline(always)]
 pub(crate) fn view(slot: &[u8]) -> View<'_> {
     let (mut at, klen, vlen) = lens(slot);
     let expire = expire(slot);
@@ -181,6 +192,7 @@ pub(crate) fn view(slot: &[u8]) -> View<'_> {
     View { key, value: value(slot[0], &rest[..vlen]), expire, lru: lru(slot) }
 }
 
+#[inline(always)]
 fn value(flags: u8, bytes: &[u8]) -> Inline<'_> {
     match flags & KIND {
         INT => {

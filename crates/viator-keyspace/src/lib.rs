@@ -10,7 +10,6 @@ mod buckets;
 mod db;
 mod entry;
 mod object;
-pub mod rdb;
 mod sizes;
 
 pub use arena::Handle;

@@ -3,7 +3,7 @@
 //! The parser works on whatever has arrived so far and remembers where it stopped, so that a command that comes one byte
 //! at a time costs no more than one that comes whole. Nothing is copied: arguments are ranges of the input.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// Longest inline request, and longest header line of a multibulk one, bytes.
 pub const MAX_INLINE: usize = 64 * 1024;
@@ -171,6 +171,11 @@ impl Parser {
         self.missing > 0
     }
 
+    /// Of the bytes of a command that has begun, those that were taken already.
+    pub fn taken(&self) -> usize {
+        if self.missing > 0 { self.pos } else { 0 }
+    }
+
     /// Bytes of the announced bulk that have not arrived of `have` bytes since the command's beginning.
     pub fn wanted(&self, have: usize) -> usize {
         if self.bulk >= 0 { (self.pos + self.bulk as usize + 2).saturating_sub(have) } else { 0 }
@@ -286,7 +291,8 @@ impl Parser {
     }
 
     fn parse_inline(&mut self, buf: &[u8]) -> Result<Parsed, ProtocolError> {
-        let Some(end) = memchr(b'\n', buf) else {
+        // as in Redis, a line ends before a NUL or not at all
+        let Some(end) = memchr2(b'\n', 0, buf).filter(|&end| buf.get(end) == Some(&b'\n')) else {
             if buf.len() > MAX_INLINE {
                 return err("Protocol error: too big inline request");
             }

@@ -98,6 +98,7 @@ pub fn apply(process: &Process, old: &Config, new: &Config, changed: &[&'static 
             )
         })?;
     }
+    process.aof.configure(old, new, changed).map_err(|e| ("appendonly".to_owned(), e))?;
     apply_log(process, new, changed)
 }
 

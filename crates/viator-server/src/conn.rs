@@ -15,6 +15,7 @@ use viator_engine::local::Local;
 use viator_engine::server::Server;
 use viator_engine::session::{Blocked, Session};
 use viator_engine::stats::ThreadStats;
+use viator_engine::tracking;
 use viator_resp::reply::Reply;
 use viator_resp::request::{Limits, Parsed, Parser, ProtocolError};
 
@@ -65,6 +66,8 @@ pub struct Conn {
     pub last_ms: i64,
     /// The end of its wait, if its worker knows of it.
     pub armed: Option<i64>,
+    /// Output waits until the append-only file has got so far.
+    held_until: Option<u64>,
 }
 
 /// What is to become of a connection.
@@ -95,6 +98,7 @@ impl Conn {
             over_soft_since: 0,
             last_ms: now_ms,
             armed: None,
+            held_until: None,
         }
     }
 
@@ -109,6 +113,9 @@ impl Conn {
         self.session.shared.net_in.fetch_add(bytes.len() as u64, Relaxed);
         if self.session.blocked.is_some() || !self.input.is_empty() {
             self.keep(bytes);
+            if self.check_input_limit(local, server) == State::Closed {
+                return State::Closed;
+            }
             let state = self.resume(local, server, out);
             return if state == State::Open { self.check_input_limit(local, server) } else { state };
         }
@@ -133,9 +140,14 @@ impl Conn {
         self.input.extend_from_slice(bytes);
     }
 
+    /// Bytes of input that are not arguments of a command yet.
+    fn unparsed(&self) -> usize {
+        self.input.len().saturating_sub(self.parser.taken())
+    }
+
     /// Closes a client whose waiting input and queued transaction together are longer than allowed.
     fn check_input_limit(&self, local: &Local, server: &Server) -> State {
-        let held = self.input.len() as u64 + self.session.shared.multi_args.load(Relaxed);
+        let held = self.unparsed() as u64 + self.session.shared.multi_args.load(Relaxed);
         if held <= local.cfg.client_query_buffer_limit {
             return State::Open;
         }
@@ -228,6 +240,7 @@ impl Conn {
             self.parser.restart();
         }
         local.batch = batch;
+        tracking::flush(local, server);
         self.parser.shrink();
         self.session.shared.last.store(local.clock.now_ms(), Relaxed);
         at
@@ -301,7 +314,7 @@ impl Conn {
                 self.broken = true;
             }
         } else if out.len() > 1 << 20 {
-            if !self.flush(out) || self.check_output_limit(local, server) == State::Closed {
+            if !self.flush(server, out) || self.check_output_limit(local, server) == State::Closed {
                 self.closing = true;
                 self.broken = true;
             }
@@ -327,13 +340,14 @@ impl Conn {
         if self.broken || self.session.shared.kill.load(Relaxed) {
             return State::Closed;
         }
-        if !self.flush(out) {
+        if !self.flush(server, out) {
             return State::Closed;
         }
         let shared = &self.session.shared;
-        shared.qbuf.store(self.input.len() as u64, Relaxed);
+        shared.qbuf.store(self.unparsed() as u64, Relaxed);
         shared.qbuf_free.store((self.input.capacity() - self.input.len()) as u64, Relaxed);
-        shared.argv_mem.store(if self.parser.in_command() { self.parser.memory() as u64 } else { 0 }, Relaxed);
+        let args = if self.parser.in_command() { self.parser.taken() + self.parser.memory() } else { 0 };
+        shared.argv_mem.store(args as u64, Relaxed);
         if self.closing && self.pending.is_empty() {
             return State::Closed;
         }
@@ -393,7 +407,16 @@ impl Conn {
     }
 
     /// Sends what is pending and `out`; what the socket does not take stays. `false`: the connection is broken.
-    fn flush(&mut self, out: &mut Reply) -> bool {
+    fn flush(&mut self, server: &Server, out: &mut Reply) -> bool {
+        if !(out.is_empty() && self.pending.is_empty())
+            && let Some(end) = server.aof.unsettled(&server.propagation)
+        {
+            self.enqueue(out, 0);
+            self.held_until = Some(end);
+            return true;
+        }
+        // what was held until now goes with what comes
+        self.held_until = None;
         if !self.pending.is_empty() {
             self.enqueue(out, 0);
             return self.write_pending();
@@ -464,7 +487,7 @@ impl Conn {
 
     /// Writes pending output. `false`: the connection is broken.
     pub fn write_pending(&mut self) -> bool {
-        while !self.pending.is_empty() {
+        while !self.pending.is_empty() && self.held_until.is_none() {
             let mut slices = Vec::with_capacity(self.pending.len().min(64));
             for (i, c) in self.pending.iter().take(64).enumerate() {
                 let b = c.bytes();
@@ -493,6 +516,22 @@ impl Conn {
         }
         self.session.shared.omem.store(self.pending_len as u64, Relaxed);
         true
+    }
+
+    /// Whether output waits for the append-only file.
+    pub fn held(&self) -> bool {
+        self.held_until.is_some()
+    }
+
+    /// Whether it does no more, now that the file has got so far.
+    pub fn may_send(&self, settled: u64) -> bool {
+        self.held_until.is_none_or(|end| end <= settled)
+    }
+
+    /// Sends what waited for the append-only file. `false`: the connection is over.
+    pub fn release(&mut self) -> bool {
+        self.held_until = None;
+        self.write_pending() && !self.done()
     }
 
     /// Whether the connection can end now: it was to be closed, and everything was sent.

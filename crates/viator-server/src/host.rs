@@ -27,6 +27,8 @@ pub struct Process {
     pub stopping: AtomicBool,
     /// The log.
     pub log: Arc<crate::log::Log>,
+    /// The append-only file.
+    pub aof: Arc<crate::aof::Aof>,
 }
 
 /// What the main thread is told.
@@ -68,6 +70,14 @@ impl Host for Process {
 
     fn apply_config(&self, old: &Config, new: &Config, changed: &[&'static str]) -> Result<(), (String, String)> {
         crate::apply::apply(self, old, new, changed)
+    }
+
+    fn rewrite_aof(&self) -> Result<&'static str, &'static str> {
+        self.aof.request_rewrite()
+    }
+
+    fn reload_aof(&self) -> Result<(), String> {
+        self.aof.reload_now()
     }
 
     fn process_info(&self) -> ProcessInfo {

@@ -1,5 +1,6 @@
 //! Listeners, connections, event loops, timers, shutdown.
 
+mod aof;
 mod apply;
 mod conn;
 mod host;
@@ -25,7 +26,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use viator_engine::REDIS_VERSION;
 use viator_engine::config::{Config, Loaded};
 use viator_engine::local::Local;
-use viator_engine::server::{Garbage, Parts, Server};
+use viator_engine::server::{Garbage, Parts, Server, gate};
 use viator_engine::table::Table;
 use viator_keyspace::{Footprint, SHARDS};
 use worker::{Message, Worker};
@@ -128,6 +129,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     let (garbage_tx, garbage_rx) = mpsc::channel();
     let (control_tx, control_rx) = mpsc::channel();
     let pending = Arc::new(AtomicU64::new(0));
+    let aof = aof::Aof::new(&cfg, inboxes.clone());
     let process = Arc::new(Process {
         memory: memory.clone(),
         garbage: Mutex::new(garbage_tx),
@@ -137,6 +139,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         control: Mutex::new(control_tx.clone()),
         stopping: AtomicBool::new(false),
         log,
+        aof: aof.clone(),
     });
     let parts = Parts {
         config: cfg,
@@ -150,6 +153,9 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     };
     let server = Arc::new(Server::new(parts));
     server.port.store(u32::from(port), Relaxed);
+    aof.attach(&server);
+    let appendonly = server.config.load().appendonly;
+    server.set_gate(gate::LOADING, appendonly);
 
     signals(control_tx);
     free_thread(garbage_rx, pending, memory.clone(), server.clone());
@@ -162,13 +168,29 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         .zip(inboxes.iter().cloned())
         .enumerate()
         .filter_map(|(i, (poll, inbox))| {
-            let w = Worker::new(i, poll, server.clone(), memory.clone(), inbox, inboxes.clone(), listeners.clone());
+            let w = Worker::new(
+                i,
+                poll,
+                server.clone(),
+                memory.clone(),
+                inbox,
+                inboxes.clone(),
+                listeners.clone(),
+                aof.clone(),
+            );
             let name = format!("io_thd_{i}");
             thread::Builder::new().name(name).spawn(move || w.run()).map_err(|e| tracing::warn!("{e}")).ok()
         })
         .collect();
-    cron_thread(server.clone(), memory.clone());
     tracing::info!("Server initialized");
+    if appendonly {
+        if let Err(e) = aof.load_at_start(&server, &mut Local::new(&server)) {
+            tracing::warn!("{e}");
+            std::process::exit(1);
+        }
+        server.set_gate(gate::LOADING, false);
+    }
+    cron_thread(server.clone(), memory.clone(), aof.clone());
     if port != 0 {
         tracing::info!("Ready to accept connections tcp");
     }
@@ -186,6 +208,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
             tracing::warn!("a worker ended badly");
         }
     }
+    aof.shut_down(&server);
     let cfg = server.config.load();
     if !cfg.unixsocket.is_empty() {
         tracing::info!("Removing the unix socket file.");
@@ -275,7 +298,7 @@ fn free_thread(rx: Receiver<Garbage>, pending: Arc<AtomicU64>, memory: Arc<memor
 }
 
 /// Timers: expiry, compaction, rates, peaks.
-fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>) {
+fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>, aof: Arc<aof::Aof>) {
     let spawned = thread::Builder::new().name("cron".into()).spawn(move || {
         let counted = memory.this_thread();
         let mut local = Local::new(&server);
@@ -288,7 +311,10 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>) {
                 viator_engine::expire::cycle(&mut local, &server, hz, &mut expire_at);
                 viator_engine::evict::continue_later(&mut local, &server, 250_000_000 / hz);
                 compact(&mut local, &server);
+                viator_engine::tracking::limit(&mut local, &server);
+                viator_engine::tracking::flush(&mut local, &server);
             }
+            aof.tick(&server, &local.cfg);
             let now = now_ms();
             if now - last >= 100 {
                 let mut rates = server.rates.lock();

@@ -54,7 +54,6 @@ pub fn daemonize(input: &[u8]) -> Option<ExitCode> {
 /// The text for the log.
 pub fn refuse_missing(cfg: &Config) -> Result<(), String> {
     let missing = [
-        (cfg.appendonly, "appendonly yes"),
         (cfg.cluster_enabled, "cluster-enabled yes"),
         (cfg.replicaof.is_some(), "replicaof"),
         (cfg.tls_port != 0, "tls-port"),

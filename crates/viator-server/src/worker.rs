@@ -1,5 +1,6 @@
 //! An event loop: one thread, its connections, its mailbox. The first worker also accepts.
 
+use crate::aof::Aof;
 use crate::conn::{Conn, State};
 use crate::memory::Memory;
 use crate::net::{Listener, Stream};
@@ -43,6 +44,8 @@ pub enum Message {
     Look(u64),
     /// Blocked clients are to be looked at again.
     Recheck,
+    /// More of the log is on the disk.
+    Settled,
     /// The end.
     Stop,
 }
@@ -192,10 +195,13 @@ pub struct Worker {
     inbox: Arc<Inbox>,
     peers: Vec<Arc<Inbox>>,
     listeners: Arc<Listeners>,
+    aof: Arc<Aof>,
     conns: Slab,
     by_id: HashMap<u64, usize>,
     /// Connections that may have more to read although no event will say so.
     again: Vec<usize>,
+    /// Connections whose replies wait for the append-only file.
+    held: Vec<usize>,
     /// When clients' waits end (Unix milliseconds), earliest first, and whose.
     waits: BinaryHeap<Reverse<(i64, u64)>>,
 }
@@ -218,6 +224,7 @@ impl Worker {
     }
 
     /// A worker.
+    #[expect(clippy::too_many_arguments, reason = "each is another part of the process")]
     pub fn new(
         index: usize,
         poll: Poll,
@@ -226,6 +233,7 @@ impl Worker {
         inbox: Arc<Inbox>,
         peers: Vec<Arc<Inbox>>,
         listeners: Arc<Listeners>,
+        aof: Arc<Aof>,
     ) -> Worker {
         Worker {
             index,
@@ -235,9 +243,11 @@ impl Worker {
             inbox,
             peers,
             listeners,
+            aof,
             conns: Slab::default(),
             by_id: HashMap::default(),
             again: Vec::new(),
+            held: Vec::new(),
             waits: BinaryHeap::new(),
         }
     }
@@ -300,6 +310,7 @@ impl Worker {
                 self.read(t, &mut local, &server, &mut buf, &mut out);
             }
             self.end_waits(&mut local, &server, &mut out);
+            self.settle(&server);
             self.tick(&mut local, &server, &mut last_tick, &mut out);
             self.memory.publish(&counted);
             let counters = &local.stats.counters;
@@ -329,7 +340,9 @@ impl Worker {
                     }
                 }
                 Message::Recheck => self.recheck(local, server, out),
+                Message::Settled => self.end_synced(local, server, out),
                 Message::Stop => {
+                    self.settle(server);
                     let tokens: Vec<usize> = self.conns.iter_mut().map(|(t, _)| t).collect();
                     for t in tokens {
                         self.close(t, server);
@@ -365,8 +378,54 @@ impl Worker {
     fn after_wait(&mut self, token: usize) {
         let Some(conn) = self.conns.get_mut(token) else { return };
         arm(conn, &mut self.waits);
+        if conn.held() {
+            self.held.push(token);
+        }
         if conn.session.blocked.is_none() && conn.readable {
             self.again.push(token);
+        }
+    }
+
+    /// Sends the replies that waited for the append-only file, as far as that has got: at the end of a turn all that was
+    /// logged is written.
+    fn settle(&mut self, server: &Server) {
+        if self.held.is_empty() {
+            return;
+        }
+        self.aof.flush(server);
+        let always = server.aof.always.load(Relaxed);
+        let settled = server.aof.settled();
+        for token in std::mem::take(&mut self.held) {
+            let Some(conn) = self.conns.get_mut(token) else { continue };
+            // without `always` a write that could not be made holds nobody up
+            if always && !conn.may_send(settled) {
+                self.held.push(token);
+            } else if !conn.release() {
+                self.close(token, server);
+            }
+        }
+    }
+
+    /// Ends WAITAOF where what it waits for is on the disk.
+    fn end_synced(&mut self, local: &mut Local, server: &Server, out: &mut Reply) {
+        if server.aof.waiters.load(Relaxed) == 0 {
+            return;
+        }
+        let waiting: Vec<usize> = self
+            .conns
+            .iter_mut()
+            .filter(|(_, c)| matches!(&c.session.blocked, Some(Blocked::Waiting(w)) if w.synced.is_some()))
+            .map(|(t, _)| t)
+            .collect();
+        for token in waiting {
+            let Some(conn) = self.conns.get_mut(token) else { continue };
+            out.clear();
+            out.set_resp3(conn.session.resp3);
+            if conn.end_wait(local, server, out) == State::Closed {
+                self.close(token, server);
+            } else {
+                self.after_wait(token);
+            }
         }
     }
 
@@ -482,8 +541,12 @@ impl Worker {
                     local.stats.counters.reads.add(1);
                     local.stats.counters.net_in.add(n as u64);
                     let bytes = buf.get(..n).unwrap_or_default();
+                    let was_held = conn.held();
                     if conn.feed(local, server, bytes, out) == State::Closed {
                         return self.close(token, server);
+                    }
+                    if conn.held() && !was_held {
+                        self.held.push(token);
                     }
                     arm(conn, &mut self.waits);
                     if n < buf.len() && !conn.ended {

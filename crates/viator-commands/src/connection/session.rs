@@ -271,7 +271,7 @@ pub static PING: Command = Command {
     args: &[ArgSpec::string("message").opt()],
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     examples: &["PING", r#"PING "hello world""#, "PING one two"],
-    traits: Traits::WHILE_SUBSCRIBED,
+    traits: Traits::WHILE_SUBSCRIBED.or(Traits::REFUSED_WITH_WRITES),
     handler: Handler::Admin(ping),
     ..Command::BASE
 };

@@ -1,5 +1,6 @@
 //! DUMP and RESTORE: the serialized form of a value.
 
+use std::sync::atomic::Ordering::Relaxed;
 use viator_engine::args::{self, OwnedArgs};
 use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
 use viator_engine::config::NotifyFlags;
@@ -7,8 +8,9 @@ use viator_engine::ctx::{ReadCtx, WriteCtx};
 use viator_engine::error::Error;
 use viator_engine::evict;
 use viator_engine::keys::kind;
+use viator_engine::typed::rdb_limits;
 use viator_keyspace::Expiry;
-use viator_keyspace::rdb::{Corrupt, Reader};
+use viator_persist::{Fault, Loaded, Reader};
 
 use super::rename::{remove_for_overwrite, tell_overwritten};
 use crate::declare::{KEY, OW_UPDATE, RO_ACCESS, one_key};
@@ -78,10 +80,8 @@ pub static RESTORE: Command = Command {
         r#"RESTORE key 100000 "\x00\xc0\x0c\x0c\x00\xf7\\\xcc\x91\xa6.\"\x9c" REPLACE"#,
         "GET key",
         "TTL key",
-        "RESTORE l 33177117420000 \
-        \"\\x12\\x01\\x02\\n\\n\\x00\\x00\\x00\\x01\\x00\\x81a\\x02\\xff\\x0c\\x00\\xc2\\xcf\\xd95n\\xf4G\\xdc\" \
-        ABSTTL",
-        "LRANGE l 0 -1",
+        r#"RESTORE l 33177117420000 "\x00\x05hello\x0c\x00\xa8\x04\xeb\xb6\x9f\x1e\xbeC" ABSTTL"#,
+        "GET l",
         "EXPIRETIME l",
         "RESTORE bad 0 payload",
         "RESTORE bad -1 payload",
@@ -138,6 +138,19 @@ impl Restore {
     }
 }
 
+/// The value of the payload.
+fn load(ctx: &WriteCtx<'_, '_>) -> Result<Loaded, Error> {
+    let checked = !ctx.server.debug.skip_checksum_validation.load(Relaxed);
+    let limits = rdb_limits(ctx.keys.cfg(), true);
+    Reader::of_payload(ctx.args.at(3), checked).and_then(|mut r| r.value(&limits)).map_err(|e| {
+        if matches!(e, Fault::Footer) {
+            return Error::Static("ERR DUMP payload version or checksum are wrong");
+        }
+        tracing::warn!("RESTORE: {e}");
+        Error::Static("ERR Bad data format")
+    })
+}
+
 fn restore(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let key = ctx.args.at(1);
     let options = Restore::parse(ctx)?;
@@ -149,10 +162,7 @@ fn restore(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     if ttl < 0 {
         return Err(Error::Static("ERR Invalid TTL value, must be >= 0"));
     }
-    let loaded = Reader::of_payload(ctx.args.at(3)).and_then(|mut r| r.value()).map_err(|e| match e {
-        Corrupt::Footer => Error::Static("ERR DUMP payload version or checksum are wrong"),
-        Corrupt::Data => Error::Static("ERR Bad data format"),
-    })?;
+    let loaded = load(ctx)?;
     let db = ctx.keys.db;
     if before.is_some() {
         remove_for_overwrite(&mut ctx.keys, db, key);
@@ -163,7 +173,7 @@ fn restore(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         _ => Some(ttl.saturating_add(ctx.keys.now())),
     };
     ctx.out.ok();
-    if expire.is_some_and(|when| when <= ctx.keys.now()) {
+    if expire.is_some_and(|when| ctx.keys.is_past(when)) {
         // it comes too late: there is nothing but the end of what was there
         if before.is_some() {
             let lazy = ctx.keys.cfg().lazyfree_lazy_server_del;
@@ -173,9 +183,8 @@ fn restore(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         }
         return Ok(());
     }
-    let value = loaded.value();
-    let after = value.kind();
-    ctx.keys.set(key, value, expire.map_or(Expiry::Clear, Expiry::At));
+    let after = loaded.kind();
+    loaded.store(|value| ctx.keys.set(key, value, expire.map_or(Expiry::Clear, Expiry::At)));
     if let Some(bits) = options.lru(ctx) {
         ctx.keys.set_lru(key, bits);
     }

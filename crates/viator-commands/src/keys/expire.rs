@@ -113,7 +113,7 @@ fn set_expiry(ctx: &mut WriteCtx<'_, '_>, base: i64, unit: i64) -> Outcome {
         ctx.out.int(0);
         return Ok(());
     }
-    if when <= ctx.keys.now() {
+    if ctx.keys.is_past(when) {
         let lazy = ctx.keys.cfg().lazyfree_lazy_expire;
         ctx.keys.delete(key, lazy);
         ctx.keys.propagate_as(|| OwnedArgs::from_slices([if lazy { &b"UNLINK"[..] } else { b"DEL" }, key]));

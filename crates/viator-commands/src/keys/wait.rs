@@ -1,10 +1,12 @@
 //! WAIT and WAITAOF: waiting for replicas and for the disk.
 
+use std::sync::atomic::Ordering::Relaxed;
+use viator_engine::aof::State;
 use viator_engine::args;
 use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outcome};
 use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;
-use viator_engine::session::{Blocked, Waiting};
+use viator_engine::session::{Blocked, WAITAOF_DISABLED, Waiting};
 
 /// WAIT.
 pub static WAIT: Command = Command {
@@ -32,7 +34,7 @@ fn wait(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         ctx.out.int(0);
         return Ok(());
     }
-    ctx.session.block(ctx.server, Blocked::Waiting(Waiting { until, reply: b":0\r\n".to_vec() }));
+    ctx.session.block(ctx.server, Blocked::Waiting(Waiting { until, reply: b":0\r\n".to_vec(), synced: None }));
     Ok(())
 }
 
@@ -78,19 +80,21 @@ fn waitaof(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     }
     let replicas = args::positive(ctx.args.at(2))?;
     let until = deadline(ctx, 3)?;
-    if local > 0 && !ctx.cfg().appendonly {
-        return Err(Error::Static("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."));
+    let aof = &ctx.server.aof;
+    if local > 0 && aof.state() == State::Off {
+        return Err(Error::Static(WAITAOF_DISABLED));
     }
-    if local > 0 {
-        return Err(Error::Static("ERR WAITAOF cannot wait for the append-only file: there is none yet"));
-    }
-    if replicas == 0 || !may_block(ctx) {
+    let offset = ctx.session.log_end;
+    let done = aof.state() != State::Off && aof.synced.load(Relaxed) >= offset;
+    if (replicas == 0 && (local == 0 || done)) || !may_block(ctx) {
         ctx.out.array(2);
-        ctx.out.int(0);
+        ctx.out.int(i64::from(done));
         ctx.out.int(0);
         return Ok(());
     }
-    let reply = b"*2\r\n:0\r\n:0\r\n".to_vec();
-    ctx.session.block(ctx.server, Blocked::Waiting(Waiting { until, reply }));
+    let reply = format!("*2\r\n:{}\r\n:0\r\n", u8::from(done)).into_bytes();
+    // no replica ever acknowledges anything: who asks for one waits for the time to be over
+    let synced = (local > 0 && replicas == 0).then_some(offset);
+    ctx.session.block(ctx.server, Blocked::Waiting(Waiting { until, reply, synced }));
     Ok(())
 }

@@ -147,7 +147,7 @@ pub(super) fn rewrite_file(ctx: &AdminCtx<'_, '_>, all: bool) -> io::Result<()> 
         let io_threads = std::thread::available_parallelism().map_or(1, |n| n.get() as i64);
         let defaults = Config { io_threads, ..Config::default() };
         let text = if all {
-            configuration::rewrite_all(original.as_deref(), ctx.cfg(), &[])
+            configuration::rewrite_all(original.as_deref(), ctx.cfg(), &defaults, &[])
         } else {
             configuration::rewrite(original.as_deref(), ctx.cfg(), &defaults, &[])
         };

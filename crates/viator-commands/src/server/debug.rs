@@ -12,8 +12,8 @@ use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;
 use viator_engine::evict;
 use viator_engine::server::Server;
-use viator_keyspace::rdb::Writer;
 use viator_keyspace::{EntryRef, Expiry, NewValue, ValueRef};
+use viator_persist::Writer;
 
 /// DEBUG.
 pub static DEBUG: Command = Command {
@@ -75,7 +75,19 @@ fn debug(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
             Err(e) => Err(Error::text(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {}", system_text(&e)))),
         },
         ("replybuffer", 4) => replybuffer(ctx),
-        ("reload" | "loadaof", 2..) => Err(Error::Static("ERR this server cannot save and load its dataset yet")),
+        ("loadaof", 2) => {
+            if ctx.in_exec() {
+                return Err(Error::Static("ERR DEBUG LOADAOF cannot run inside a transaction"));
+            }
+            ctx.server.host.reload_aof().map_err(Error::text)?;
+            ok(ctx)
+        }
+        ("aof-flush-sleep", 3) => {
+            let us = args::positive(ctx.args.at(2))?;
+            ctx.server.aof.flush_sleep.store(us as u64, Relaxed);
+            ok(ctx)
+        }
+        ("reload", 2..) => Err(Error::Static("ERR this server cannot save and load its dataset yet")),
         ("client-eviction", 2) if ctx.cfg().maxmemory_clients == 0 => {
             Err(Error::Static("ERR maxmemory-clients is disabled."))
         }

@@ -1,5 +1,6 @@
 //! The server itself.
 
+mod aof;
 mod art;
 mod command;
 mod command_docs;
@@ -20,6 +21,7 @@ use viator_engine::command::Command;
 
 /// The family.
 pub static COMMANDS: &[&Command] = &[
+    &aof::BGREWRITEAOF,
     &command::COMMAND,
     &config::CONFIG,
     &database::DBSIZE,

@@ -113,7 +113,7 @@ fn getex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         When::At(unit, arg) => {
             let now = ctx.keys.now();
             let at = unit.deadline(arg, now, "getex")?;
-            if at <= now {
+            if ctx.keys.is_past(at) {
                 let lazy = ctx.keys.cfg().lazyfree_lazy_expire;
                 ctx.keys.delete(key, lazy);
                 ctx.keys.notify(NotifyFlags::GENERIC, "del", key);

@@ -71,7 +71,7 @@ fn mset(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         return Err(Error::Arity(ctx.entry.name.clone()));
     }
     for (key, value) in pairs(args, args.len() / 2) {
-        store(ctx, key, value, Expiry::Clear);
+        store(ctx, key, value);
     }
     ctx.out.ok();
     Ok(())
@@ -83,8 +83,8 @@ fn pairs(args: Args<'_>, n: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 /// Stores one of several pairs.
-fn store(ctx: &mut WriteCtx<'_, '_>, key: &[u8], value: &[u8], expiry: Expiry) {
-    ctx.keys.set(key, NewValue::text(value), expiry);
+fn store(ctx: &mut WriteCtx<'_, '_>, key: &[u8], value: &[u8]) {
+    ctx.keys.set(key, NewValue::text(value), Expiry::Clear);
     ctx.keys.notify(NotifyFlags::STRING, "set", key);
     ctx.keys.dirty(1);
 }
@@ -116,7 +116,7 @@ fn msetnx(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let free = pairs(args, n).all(|(key, _)| !ctx.keys.exists(key));
     if free {
         for (key, value) in pairs(args, n) {
-            store(ctx, key, value, Expiry::Clear);
+            store(ctx, key, value);
         }
     }
     ctx.out.int(i64::from(free));
@@ -190,10 +190,12 @@ fn msetex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let fits = options.exists.is_none_or(|wanted| pairs(args, n).all(|(key, _)| ctx.keys.exists(key) == wanted));
     if fits {
         for (key, value) in pairs(args, n) {
+            ctx.keys.set(key, NewValue::text(value), expiry);
             if let Expiry::At(_) = expiry {
                 ctx.keys.notify(NotifyFlags::GENERIC, "expire", key);
             }
-            store(ctx, key, value, expiry);
+            ctx.keys.notify(NotifyFlags::STRING, "set", key);
+            ctx.keys.dirty(1);
         }
         if let Expiry::At(at) = expiry {
             let all = ctx.args;

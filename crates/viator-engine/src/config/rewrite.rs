@@ -23,8 +23,8 @@ pub fn rewrite(original: Option<&[u8]>, config: &Config, defaults: &Config, user
 }
 
 /// As [`rewrite`], with every directive, whatever its value (DEBUG CONFIG-REWRITE-FORCE-ALL).
-pub fn rewrite_all(original: Option<&[u8]>, config: &Config, users: &[Vec<u8>]) -> Vec<u8> {
-    write(original, config, config, users, true)
+pub fn rewrite_all(original: Option<&[u8]>, config: &Config, defaults: &Config, users: &[Vec<u8>]) -> Vec<u8> {
+    write(original, config, defaults, users, true)
 }
 
 fn write(original: Option<&[u8]>, config: &Config, defaults: &Config, users: &[Vec<u8>], all: bool) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! The sections Persistence, Stats and Replication.
 
 use super::{Lines, Source};
+use crate::aof::State;
 use crate::pubsub::Kind;
 use crate::server::gate;
 use crate::stats::{Counter, Counters};
@@ -27,14 +28,28 @@ pub(super) fn persistence(source: &Source<'_>, out: &mut Lines) {
         "rdb_last_load_keys_expired",
         "rdb_last_load_keys_loaded",
     ]);
-    out.line("aof_enabled", u8::from(source.cfg.appendonly));
-    out.zeros(&["aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
-    out.line("aof_last_rewrite_time_sec", -1);
-    out.line("aof_current_rewrite_time_sec", -1);
-    out.line("aof_last_bgrewrite_status", "ok");
-    out.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
-    out.line("aof_last_write_status", "ok");
+    let aof = &s.aof;
+    out.line("aof_enabled", u8::from(aof.state() != State::Off));
+    let (rewriting, failures) = (aof.rewriting.load(Relaxed), aof.rewrite_failures.load(Relaxed));
+    let status = |failed: bool| if failed { "err" } else { "ok" };
+    out.line("aof_rewrite_in_progress", u8::from(rewriting));
+    out.line("aof_rewrite_scheduled", u8::from(aof.rewrite_scheduled.load(Relaxed)));
+    out.line("aof_last_rewrite_time_sec", aof.last_rewrite_secs.load(Relaxed) - 1);
+    let since = (source.now_us / 1_000_000 - aof.rewrite_began.load(Relaxed)).max(0);
+    out.line("aof_current_rewrite_time_sec", if rewriting { since } else { -1 });
+    out.line("aof_last_bgrewrite_status", status(failures > 0));
+    out.line("aof_rewrites", aof.rewrites.get());
+    out.line("aof_rewrites_consecutive_failures", failures);
+    out.line("aof_last_write_status", status(aof.write_failed.load(Relaxed)));
     out.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+    if aof.state() != State::Off {
+        out.line("aof_current_size", aof.current_size.load(Relaxed));
+        out.line("aof_base_size", aof.base_size.load(Relaxed));
+        out.zeros(&["aof_pending_rewrite"]);
+        out.line("aof_buffer_length", s.propagation.pending());
+        out.line("aof_pending_bio_fsync", u8::from(aof.fsync_pending.load(Relaxed)));
+        out.line("aof_delayed_fsync", aof.delayed_fsync.get());
+    }
 }
 
 pub(super) fn stats(source: &Source<'_>, out: &mut Lines) {
@@ -90,10 +105,11 @@ pub(super) fn stats(source: &Source<'_>, out: &mut Lines) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
     ]);
+    let (keys, items, prefixes) = s.tracking.totals();
+    out.line("tracking_total_keys", keys);
+    out.line("tracking_total_items", items);
+    out.line("tracking_total_prefixes", prefixes);
     out.line("unexpected_error_replies", t.unexpected_errors.get());
     out.line("total_error_replies", s.sum(|c| &c.errors));
     out.zeros(&["dump_payload_sanitizations"]);
@@ -137,7 +153,7 @@ pub(super) fn replication(source: &Source<'_>, out: &mut Lines) {
     out.line("master_failover_state", "no-failover");
     out.line("master_replid", &*source.server.replid.lock());
     out.line("master_replid2", "0".repeat(40));
-    out.line("master_repl_offset", 0);
+    out.line("master_repl_offset", source.server.propagation.commands());
     out.line("second_repl_offset", -1);
     out.line("repl_backlog_active", 0);
     out.line("repl_backlog_size", source.cfg.repl_backlog_size);

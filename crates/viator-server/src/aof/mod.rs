@@ -1,0 +1,544 @@
+//! The append-only file: writing the propagation log, syncing it, rewriting it.
+//!
+//! Workers append to the log in memory while they hold shard locks, and write it out at the end of their turn, before the
+//! turn's replies are sent ([`Aof::flush`]); nobody waits for the disk under a lock of the data. With `appendfsync always`
+//! a thread of its own syncs what has been written, once for all who wait, and their replies are sent after it. Locks are
+//! taken in this order: shards, files, log; whoever holds the files does not ask for shards.
+
+mod load;
+mod rewrite;
+
+use crate::worker::{Inbox, Message};
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+use viator_engine::aof::State;
+use viator_engine::config::{AppendFsync, Config};
+use viator_engine::propagation::listener;
+use viator_engine::server::{Server, gate};
+use viator_persist::aof::{Kind, Manifest, Part};
+
+/// How long writes wait for a running fsync with `appendfsync everysec`.
+const MAX_DELAY: Duration = Duration::from_secs(2);
+/// How often an error that does not go away is logged.
+const ERROR_LOG_EVERY: Duration = Duration::from_secs(30);
+/// After so many failed rewrites in a row the next one waits.
+const FREE_FAILURES: u64 = 3;
+/// Longest such wait, minutes.
+const MAX_RETRY_MINUTES: u64 = 60;
+
+/// See the module.
+pub struct Aof {
+    server: Mutex<Weak<Server>>,
+    inboxes: Vec<Arc<Inbox>>,
+    files: Mutex<Files>,
+    sync: Mutex<SyncJobs>,
+    sync_wake: Condvar,
+    /// The rewrite that runs is to give up.
+    cancel: AtomicBool,
+    /// Rewrites begin and end one at a time.
+    rewrite: Mutex<Rewrites>,
+}
+
+/// The files, and what is on the way into them.
+#[derive(Default)]
+struct Files {
+    dir: PathBuf,
+    /// `appendfilename`.
+    base: String,
+    manifest: Manifest,
+    /// The increment that is written.
+    out: Option<Arc<File>>,
+    /// Files for the log's cuts to come.
+    next: VecDeque<Arc<File>>,
+    /// Taken from the log, not yet written: from `done` on.
+    buf: Vec<u8>,
+    done: usize,
+    cuts: VecDeque<usize>,
+    /// The log's offset at the end of `buf`.
+    end: u64,
+    /// Since when writes wait for an fsync.
+    postponed: Option<Instant>,
+    error_logged: Option<Instant>,
+}
+
+#[derive(Default)]
+struct SyncJobs {
+    /// Offset up to which the log is to be synced.
+    want: u64,
+    /// Complete files.
+    closing: Vec<Arc<File>>,
+    running: bool,
+    last: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Rewrites {
+    retry_at: Option<Instant>,
+    retry_minutes: u64,
+}
+
+impl Files {
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    fn manifest_name(&self) -> String {
+        format!("{}.manifest", self.base)
+    }
+
+    fn persist(&self, m: &Manifest) -> io::Result<()> {
+        m.write(&self.dir, &self.manifest_name())
+    }
+
+    /// Bytes of the parts that are read at start.
+    fn size(&self) -> u64 {
+        self.manifest.files().filter_map(|p| fs::metadata(self.path(&p.name)).ok()).map(|m| m.len()).sum()
+    }
+}
+
+fn open_append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+impl Aof {
+    /// One that writes nothing yet.
+    pub fn new(cfg: &Config, inboxes: Vec<Arc<Inbox>>) -> Arc<Aof> {
+        let files =
+            Files { dir: cfg.appenddirname.clone().into(), base: cfg.appendfilename.clone(), ..Files::default() };
+        Arc::new(Aof {
+            server: Mutex::default(),
+            inboxes,
+            files: Mutex::new(files),
+            sync: Mutex::default(),
+            sync_wake: Condvar::new(),
+            cancel: AtomicBool::new(false),
+            rewrite: Mutex::default(),
+        })
+    }
+
+    /// Meets its server, and starts the thread that syncs.
+    pub fn attach(self: &Arc<Self>, server: &Arc<Server>) {
+        *self.server.lock() = Arc::downgrade(server);
+        server.aof.always.store(server.config.load().appendfsync == AppendFsync::Always, Relaxed);
+        let aof = self.clone();
+        let spawned = thread::Builder::new().name("bio_aof".into()).spawn(move || aof.sync_thread());
+        if let Err(e) = spawned {
+            tracing::warn!("nothing syncs the append-only file: {e}");
+        }
+    }
+
+    fn server(&self) -> Option<Arc<Server>> {
+        self.server.lock().upgrade()
+    }
+
+    /// Writes out what has been logged, unless a running fsync would hold it up. Called at the end of a worker's turn.
+    pub fn flush(&self, server: &Server) {
+        if server.aof.state() == State::Off {
+            return;
+        }
+        self.write(server, &mut self.files.lock(), false);
+        if server.aof.always.load(Relaxed) {
+            self.request_sync(server.aof.written.load(Relaxed), server);
+        }
+    }
+
+    /// Takes what has been logged, and writes it. `force`: whatever it has to wait for.
+    fn write(&self, server: &Server, f: &mut Files, force: bool) {
+        let taken = server.propagation.take();
+        if !taken.bytes.is_empty() || !taken.cuts.is_empty() {
+            let at = f.buf.len();
+            f.cuts.extend(taken.cuts.iter().map(|c| c + at));
+            if f.buf.is_empty() {
+                f.buf = taken.bytes;
+            } else {
+                f.buf.extend_from_slice(&taken.bytes);
+            }
+            f.end = taken.end;
+        }
+        if f.done == f.buf.len() && f.cuts.is_empty() {
+            return;
+        }
+        let status = &server.aof;
+        if !status.always.load(Relaxed) && !force && self.must_wait(server, f) {
+            return;
+        }
+        f.postponed = None;
+        let sleep = status.flush_sleep.load(Relaxed);
+        if sleep > 0 {
+            thread::sleep(Duration::from_micros(sleep));
+        }
+        match write_out(f, status, &mut |old| self.close_later(old)) {
+            Ok(()) => {
+                status.written.store(f.end, Relaxed);
+                if status.write_failed.swap(false, Relaxed) {
+                    tracing::warn!("AOF write error looks solved. The server can write again.");
+                    server.set_gate(gate::AOF_FAILING, false);
+                    f.error_logged = None;
+                }
+            }
+            Err(e) => self.write_failed(server, f, &e),
+        }
+    }
+
+    /// Whether a write has to wait for a running fsync, which could block it: for two seconds at most.
+    fn must_wait(&self, server: &Server, f: &mut Files) -> bool {
+        if !self.sync.lock().running {
+            return false;
+        }
+        let since = *f.postponed.get_or_insert_with(Instant::now);
+        if since.elapsed() < MAX_DELAY {
+            return true;
+        }
+        server.aof.delayed_fsync.add_shared(1);
+        tracing::info!(
+            "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for fsync to \
+             complete, this may slow down Redis."
+        );
+        false
+    }
+
+    fn write_failed(&self, server: &Server, f: &mut Files, e: &io::Error) {
+        let text = plain(e);
+        if f.error_logged.is_none_or(|t| t.elapsed() > ERROR_LOG_EVERY) {
+            f.error_logged = Some(Instant::now());
+            tracing::warn!("Error writing to the AOF file: {text}");
+        }
+        if server.aof.always.load(Relaxed) {
+            tracing::warn!("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...");
+            std::process::exit(1);
+        }
+        self.refuse_writes(server, text);
+    }
+
+    fn refuse_writes(&self, server: &Server, text: String) {
+        *server.aof.write_error.lock() = text;
+        server.aof.write_failed.store(true, Relaxed);
+        server.set_gate(gate::AOF_FAILING, true);
+    }
+
+    /// A complete file is to be synced before anything after it.
+    fn close_later(&self, file: Arc<File>) {
+        self.sync.lock().closing.push(file);
+        self.sync_wake.notify_one();
+    }
+
+    fn request_sync(&self, want: u64, server: &Server) {
+        if want <= server.aof.synced.load(Relaxed) {
+            return;
+        }
+        let mut s = self.sync.lock();
+        if want > s.want {
+            s.want = want;
+            server.aof.fsync_pending.store(true, Relaxed);
+            if !s.running {
+                self.sync_wake.notify_one();
+            }
+        }
+    }
+
+    /// What is due every now and then: `everysec`, postponed writes, automatic rewrites.
+    pub fn tick(self: &Arc<Self>, server: &Arc<Server>, cfg: &Config) {
+        if server.aof.state() != State::Off {
+            self.flush(server);
+            if cfg.appendfsync == AppendFsync::EverySec && !self.holds_fsync(server, cfg) {
+                let due = self.sync.lock().last.is_none_or(|t| t.elapsed() >= Duration::from_secs(1));
+                if due {
+                    self.request_sync(server.aof.written.load(Relaxed), server);
+                }
+            }
+        }
+        self.maybe_rewrite(server, cfg);
+    }
+
+    /// `no-appendfsync-on-rewrite`.
+    fn holds_fsync(&self, server: &Server, cfg: &Config) -> bool {
+        cfg.no_appendfsync_on_rewrite && server.aof.rewriting.load(Relaxed)
+    }
+
+    fn sync_thread(self: Arc<Self>) {
+        loop {
+            let (closing, want) = {
+                let mut s = self.sync.lock();
+                loop {
+                    let Some(server) = self.server() else { return };
+                    if !s.closing.is_empty() || s.want > server.aof.synced.load(Relaxed) {
+                        break;
+                    }
+                    drop(server);
+                    self.sync_wake.wait_for(&mut s, Duration::from_secs(1));
+                }
+                s.running = true;
+                s.last = Some(Instant::now());
+                (std::mem::take(&mut s.closing), s.want)
+            };
+            let Some(server) = self.server() else { return };
+            self.sync_now(&server, closing, want);
+        }
+    }
+
+    fn sync_now(&self, server: &Server, closing: Vec<Arc<File>>, want: u64) {
+        let began = Instant::now();
+        let mut failed = None;
+        for f in closing {
+            failed = f.sync_data().err().or(failed);
+        }
+        let status = &server.aof;
+        if want > status.synced.load(Relaxed) {
+            let (out, written) = {
+                let f = self.files.lock();
+                (f.out.clone(), status.written.load(Relaxed))
+            };
+            match out.map(|f| f.sync_data()) {
+                Some(Err(e)) => failed = Some(e),
+                Some(Ok(())) if failed.is_none() => {
+                    status.synced.fetch_max(written, Relaxed);
+                }
+                Some(Ok(())) => {}
+                // it was closed, and synced then
+                None => {
+                    status.synced.fetch_max(want, Relaxed);
+                }
+            }
+        }
+        if let Some(e) = &failed {
+            let text = plain(e);
+            if status.always.load(Relaxed) {
+                tracing::warn!(
+                    "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {text}. Exiting..."
+                );
+                std::process::exit(1);
+            }
+            tracing::warn!("Fail to fsync the AOF file: {text}");
+            self.refuse_writes(server, text);
+            // tried again with the next tick
+            self.sync.lock().want = 0;
+        }
+        {
+            let mut s = self.sync.lock();
+            s.running = false;
+            status.fsync_pending.store(s.want > status.synced.load(Relaxed), Relaxed);
+        }
+        let threshold = server.config.load().latency_monitor_threshold;
+        let ms = began.elapsed().as_millis();
+        if threshold > 0 && ms as i64 >= threshold {
+            server.latency.lock().add("aof-fsync-always", crate::now_ms() / 1000, ms as u32);
+        }
+        if status.always.load(Relaxed) || status.waiters.load(Relaxed) > 0 {
+            self.wake();
+        }
+    }
+
+    /// Has the workers send the replies that may be sent now.
+    fn wake(&self) {
+        for i in &self.inboxes {
+            i.send(Message::Settled);
+        }
+    }
+
+    /// Follows `appendonly` and `appendfsync`.
+    ///
+    /// # Errors
+    /// The text for the client.
+    pub fn configure(self: &Arc<Self>, old: &Config, new: &Config, changed: &[&'static str]) -> Result<(), String> {
+        let Some(server) = self.server() else { return Ok(()) };
+        if changed.contains(&"appendfsync") {
+            server.aof.always.store(new.appendfsync == AppendFsync::Always, Relaxed);
+            // who waits for the old policy's promise gets it, or does not need it any more
+            self.request_sync(server.aof.written.load(Relaxed), &server);
+            self.wake();
+        }
+        if changed.contains(&"aof-disable-auto-gc") && !new.aof_disable_auto_gc {
+            self.delete_history(&mut self.files.lock());
+        }
+        if changed.contains(&"appendonly") && server.gate.load(Relaxed) & gate::LOADING == 0 {
+            match (old.appendonly, new.appendonly) {
+                (true, false) => self.stop(&server),
+                (false, true) => self.start(&server)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Switched on while the server runs: everything is written by a rewrite, and what comes meanwhile to a temporary file.
+    fn start(self: &Arc<Self>, server: &Arc<Server>) -> Result<(), String> {
+        let dir = self.files.lock().dir.clone();
+        fs::create_dir_all(&dir).map_err(|e| {
+            tracing::warn!("Can't open or create append-only dir {}: {}", dir.display(), plain(&e));
+            "Unable to turn on AOF. Check server logs.".to_owned()
+        })?;
+        server.aof.set_state(State::WaitRewrite);
+        self.begin_rewrite(server);
+        Ok(())
+    }
+
+    /// Switched off, or the server ends: all that was logged is written and synced.
+    pub fn stop(&self, server: &Server) {
+        if server.aof.state() == State::Off {
+            return;
+        }
+        if server.aof.rewriting.load(Relaxed) {
+            tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
+            self.cancel.store(true, Relaxed);
+        }
+        server.propagation.listen(listener::AOF, false);
+        {
+            let mut f = self.files.lock();
+            self.write(server, &mut f, true);
+            if let Some(out) = f.out.take()
+                && let Err(e) = out.sync_data()
+            {
+                tracing::warn!("Fail to fsync the AOF file: {}", plain(&e));
+            }
+            if server.aof.state() == State::On
+                && let Some(last) = f.manifest.incrs.last_mut()
+                && last.start_offset.is_some()
+            {
+                last.end_offset = Some(server.propagation.commands() as i64);
+                if let Err(e) = f.persist(&f.manifest) {
+                    tracing::warn!("the AOF manifest cannot be written: {}", plain(&e));
+                }
+            }
+            f.next.clear();
+            f.buf = Vec::new();
+            f.cuts.clear();
+            f.done = 0;
+            server.propagation.discard();
+        }
+        server.aof.synced.fetch_max(server.aof.written.load(Relaxed), Relaxed);
+        server.aof.set_state(State::Off);
+        server.aof.rewrite_scheduled.store(false, Relaxed);
+        server.aof.write_failed.store(false, Relaxed);
+        server.set_gate(gate::AOF_FAILING, false);
+        self.wake();
+    }
+
+    /// The server ends.
+    pub fn shut_down(&self, server: &Server) {
+        if server.aof.state() == State::Off {
+            return;
+        }
+        if server.aof.rewriting.load(Relaxed) {
+            tracing::warn!("There is a child rewriting the AOF. Killing it!");
+        }
+        tracing::info!("Calling fsync() on the AOF file.");
+        self.stop(server);
+    }
+
+    /// Deletes what rewrites have replaced, and tells the manifest.
+    fn delete_history(&self, f: &mut Files) {
+        if f.manifest.history.is_empty() {
+            return;
+        }
+        let history = std::mem::take(&mut f.manifest.history);
+        if let Err(e) = f.persist(&f.manifest) {
+            tracing::warn!("the AOF manifest cannot be written: {}", plain(&e));
+            f.manifest.history = history;
+            return;
+        }
+        let paths: Vec<(String, PathBuf)> = history.into_iter().map(|p| (p.name.clone(), f.path(&p.name))).collect();
+        let delete = move || {
+            for (name, path) in paths {
+                tracing::info!("Removing the history file {name} in the background");
+                drop(fs::remove_file(path)); // it may be gone already
+            }
+        };
+        if let Err(e) = thread::Builder::new().name("bio_close_file".into()).spawn(delete) {
+            tracing::warn!("history files stay: {e}");
+        }
+    }
+
+    /// Opens the increment to write to after the server's start; the manifest was read before.
+    fn open_at_start(&self, server: &Server, cfg: &Config) -> Result<(), String> {
+        let mut f = self.files.lock();
+        fs::create_dir_all(&f.dir)
+            .map_err(|e| format!("Can't open or create append-only dir {}: {}", f.dir.display(), plain(&e)))?;
+        if f.manifest.base.is_none() && f.manifest.incrs.is_empty() {
+            let base = f.base.clone();
+            let name = f.manifest.next_base(&base, false);
+            File::create(f.path(&name)).and_then(|file| file.sync_all()).map_err(|e| plain(&e))?;
+            tracing::info!("Creating AOF base file {name} on server start");
+        }
+        let base = f.base.clone();
+        let name = match f.manifest.incrs.last_mut() {
+            Some(last) => {
+                last.end_offset = None;
+                tracing::info!("Opening AOF incr file {} on server start", last.name);
+                last.name.clone()
+            }
+            None => {
+                let offset = server.propagation.commands() as i64;
+                let name = f.manifest.next_incr(&base, Some(offset)).name.clone();
+                tracing::info!("Creating AOF incr file {name} on server start");
+                name
+            }
+        };
+        let out = open_append(&f.path(&name))
+            .map_err(|e| format!("Can't open the append-only file {name}: {}", plain(&e)))?;
+        f.persist(&f.manifest).map_err(|e| format!("the AOF manifest cannot be written: {}", plain(&e)))?;
+        f.out = Some(Arc::new(out));
+        if !cfg.aof_disable_auto_gc {
+            self.delete_history(&mut f);
+        }
+        let size = f.size();
+        server.aof.current_size.store(size, Relaxed);
+        server.aof.base_size.store(size, Relaxed);
+        server.aof.set_state(State::On);
+        Ok(())
+    }
+}
+
+/// Writes what is there, up to the end of each file.
+fn write_out(
+    f: &mut Files,
+    status: &viator_engine::aof::AofStatus,
+    closed: &mut dyn FnMut(Arc<File>),
+) -> io::Result<()> {
+    loop {
+        let until = f.cuts.front().copied().unwrap_or(f.buf.len());
+        while f.done < until {
+            let Some(mut out) = f.out.as_deref() else { return Err(io::ErrorKind::NotFound.into()) };
+            match out.write(f.buf.get(f.done..until).unwrap_or_default()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    f.done += n;
+                    status.current_size.fetch_add(n as u64, Relaxed);
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        if f.cuts.pop_front().is_none() {
+            break;
+        }
+        if let Some(next) = f.next.pop_front()
+            && let Some(old) = f.out.replace(next)
+        {
+            closed(old);
+        }
+    }
+    f.buf.clear();
+    f.done = 0;
+    if f.buf.capacity() > 1 << 20 {
+        f.buf = Vec::new();
+    }
+    Ok(())
+}
+
+/// The text of an error, as C gives it.
+pub(crate) fn plain(e: &io::Error) -> String {
+    let text = e.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// Whether a part is the old single file under its own name.
+fn is_old_style(p: &Part, base: &str) -> bool {
+    p.kind == Kind::Base && p.name == base
+}
