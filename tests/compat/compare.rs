@@ -92,11 +92,15 @@ fn same_but_times(a: &Value, b: &Value) -> bool {
                 Some(before) => is_time(&x[before]) || (id && i + 1 < x.len()),
                 None => false,
             };
-            (0..x.len()).all(|i| if time(i) && x[i].as_int().is_some() { near(&x[i], &y[i]) } else { same_but_times(&x[i], &y[i]) })
+            (0..x.len()).all(|i| {
+                if time(i) && x[i].as_int().is_some() { near(&x[i], &y[i]) } else { same_but_times(&x[i], &y[i]) }
+            })
         }
         (Value::Map(x), Value::Map(y)) => {
             x.len() == y.len()
-                && x.iter().zip(y).all(|((k, v), (l, w))| k == l && if is_time(k) { near(v, w) } else { same_but_times(v, w) })
+                && x.iter()
+                    .zip(y)
+                    .all(|((k, v), (l, w))| k == l && if is_time(k) { near(v, w) } else { same_but_times(v, w) })
         }
         _ => a == b,
     }
@@ -172,7 +176,9 @@ fn modes_can_tell() {
     assert!(same(Mode::StreamTimes, &row(1, 2), &row(5, 2)) && !same(Mode::StreamTimes, &row(1, 2), &row(1, 3)));
     let named = |idle: i64, n: i64| list(&[b("idle"), i(idle), b("pending"), i(n)]);
     assert!(same(Mode::StreamTimes, &named(1, 2), &named(5, 2)));
-    assert!(!same(Mode::StreamTimes, &named(1, 2), &named(1, 3)) && !same(Mode::StreamTimes, &named(-1, 2), &named(5, 2)));
+    assert!(
+        !same(Mode::StreamTimes, &named(1, 2), &named(1, 3)) && !same(Mode::StreamTimes, &named(-1, 2), &named(5, 2))
+    );
     assert!(
         same(Mode::Dump, &b("x1234567890"), &b("xabcdefghij"))
             && !same(Mode::Dump, &b("x1234567890"), &b("y1234567890"))

@@ -158,6 +158,7 @@ scripts! {
     pubsub
     server
     set
+    stream
     string
     tracking
     transactions

@@ -53,7 +53,8 @@ pub struct Command {
     pub keys: &'static [KeySpec],
     /// For key specs with [`KeyFlags::VARIABLE_FLAGS`]: what the command does with the keys, given its arguments.
     pub key_flags: Option<fn(crate::args::Args<'_>) -> KeyFlags>,
-    /// Finds the keys where the specs alone could be misled (a group called STREAMS); `None` for a wrong grammar.
+    /// Finds the keys that are locked where the specs could be misled (by a group called STREAMS); `None` for a wrong
+    /// grammar.
     pub find_keys: Option<KeyFinder>,
     /// Shards locked; `Scope::Keys` for every command with key specs unless stated otherwise.
     pub scope: Scope,

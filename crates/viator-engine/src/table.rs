@@ -187,7 +187,8 @@ impl Entry {
                 }
             }
             None => {
-                for (i, _) in self.keys(args).unwrap_or_default() {
+                let keys = self.cmd.find_keys.map_or_else(|| self.keys(args), |find| find(args));
+                for (i, _) in keys.unwrap_or_default() {
                     each(i);
                 }
             }
@@ -197,9 +198,6 @@ impl Entry {
     /// The keys among the arguments with what the command does to them; `None` if the arguments do not fit the specs
     /// (a count beyond the arguments, no integer where one is due).
     pub fn keys(&self, args: Args<'_>) -> Option<Vec<(usize, KeyFlags)>> {
-        if let Some(find) = self.cmd.find_keys {
-            return find(args);
-        }
         let mut out = Vec::new();
         for spec in self.cmd.keys {
             if spec.flags.has(KeyFlags::NOT_KEY) {

@@ -83,8 +83,6 @@ fn options(args: Args<'_>) -> Result<(usize, bool), Error> {
 
 fn xautoclaim(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let (args, key, name, consumer) = (ctx.args, ctx.args.at(1), ctx.args.at(2), ctx.args.at(3));
-    // Redis looks at the type of the value first
-    ctx.keys.write::<Stream>(key)?;
     let min_idle = min_idle(args.at(4), "ERR Invalid min-idle-time argument for XAUTOCLAIM")?;
     let start = id::range_start(args.at(5))?;
     let (mut count, just_id) = options(args)?;

@@ -5,7 +5,7 @@ use viator_engine::args::{self, Args};
 use viator_engine::command::{Acl, ArgKind, ArgSpec, Command, Flags, Group, Handler, Outcome, Scope};
 use viator_engine::ctx::WriteCtx;
 use viator_engine::error::Error;
-use viator_resp::reply::shown;
+use viator_resp::reply::shown_whole;
 
 use super::group::{created_consumer, no_key_or_group};
 use super::propagate::{Place, Told};
@@ -95,7 +95,7 @@ impl Options {
             } else if args::is(option, "LASTID") && more {
                 last_id = id::exact(value())?;
             } else {
-                return Err(Error::text(format!("ERR Unrecognized XCLAIM option '{}'", shown(option))));
+                return Err(Error::text(format!("ERR Unrecognized XCLAIM option '{}'", shown_whole(option))));
             }
         }
         // times that make no sense are now

@@ -7,7 +7,7 @@ use viator_engine::config::NotifyFlags;
 use viator_engine::ctx::{AdminCtx, WriteCtx};
 use viator_engine::error::Error;
 use viator_engine::keys::WriteKeys;
-use viator_resp::reply::shown;
+use viator_resp::reply::shown_whole;
 
 use super::id;
 use crate::declare::{KEY, RW_DELETE, RW_INSERT, RW_UPDATE, one_key};
@@ -69,12 +69,12 @@ pub static XGROUP_CREATE: Command = Command {
 
 /// The error where a group is missing.
 pub(super) fn no_group(group: &[u8], key: &[u8]) -> Error {
-    Error::text(format!("NOGROUP No such consumer group '{}' for key name '{}'", shown(group), shown(key)))
+    Error::text(format!("NOGROUP No such consumer group '{}' for key name '{}'", shown_whole(group), shown_whole(key)))
 }
 
 /// The error where the key or the group is missing.
 pub(super) fn no_key_or_group(key: &[u8], group: &[u8]) -> Error {
-    Error::text(format!("NOGROUP No such key '{}' or consumer group '{}'", shown(key), shown(group)))
+    Error::text(format!("NOGROUP No such key '{}' or consumer group '{}'", shown_whole(key), shown_whole(group)))
 }
 
 const NO_KEY: Error = Error::Static(
@@ -110,6 +110,11 @@ impl Options {
         }
         Ok(o)
     }
+
+    /// The entries read, which cannot be more than were added.
+    fn read_of(&self, stream: &Stream) -> Option<u64> {
+        self.entries_read.map(|n| n.min(stream.log().entries_added()))
+    }
 }
 
 fn xgroup_create(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
@@ -127,7 +132,7 @@ fn xgroup_create(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         start => id::exact(start)?,
     };
     let stream = ctx.keys.write_or_new::<Stream>(key, |_| Stream::new())?;
-    if !stream.create_group(name, start, options.entries_read) {
+    if !stream.create_group(name, start, options.read_of(stream)) {
         return Err(Error::Static("BUSYGROUP Consumer Group name already exists"));
     }
     ctx.keys.notify(NotifyFlags::STREAM, "xgroup-create", key);
@@ -178,7 +183,7 @@ fn xgroup_setid(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let (args, key, name) = (ctx.args, ctx.args.at(2), ctx.args.at(3));
     let options = Options::parse(args, false)?;
     let s = stream(&mut ctx.keys, args)?;
-    let last: StreamId = s.log().last_id();
+    let (last, read): (StreamId, _) = (s.log().last_id(), options.read_of(s));
     let Some((_, group)) = s.group_mut(name) else { return Err(no_group(name, key)) };
     if args.len() > 7 {
         return Err(help::bad_subcommand(args));
@@ -187,7 +192,7 @@ fn xgroup_setid(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         b"$" => last,
         at => id::exact(at)?,
     };
-    group.set_position(at, options.entries_read);
+    group.set_position(at, read);
     ctx.keys.notify(NotifyFlags::STREAM, "xgroup-setid", key);
     ctx.keys.dirty(1);
     ctx.out.ok();

@@ -210,12 +210,10 @@ pub(super) fn last_entry(stream: &Stream) -> Option<StreamId> {
 
 /// The id after which XREAD is to read a stream.
 fn after(ctx: &mut ReadCtx<'_, '_>, key: &[u8], arg: &[u8]) -> Result<StreamId, Error> {
+    let stream = ctx.keys.read::<Stream>(key)?;
     match arg {
-        b"$" => Ok(ctx.keys.read::<Stream>(key)?.map_or(StreamId::MIN, |s| s.log().last_id())),
-        b"+" => {
-            let last = ctx.keys.read::<Stream>(key)?.map(|s| last_entry(s).and_then(StreamId::prev));
-            Ok(last.flatten().unwrap_or_default())
-        }
+        b"$" => Ok(stream.map_or(StreamId::MIN, |s| s.log().last_id())),
+        b"+" => Ok(stream.and_then(last_entry).and_then(StreamId::prev).unwrap_or_default()),
         b">" => Err(Error::Static(
             "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
         )),

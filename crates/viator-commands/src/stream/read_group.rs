@@ -4,7 +4,7 @@ use viator_data::stream::{Group as ConsumerGroup, Log, Stream, StreamId};
 use viator_engine::command::{Acl, ArgSpec, Begin, Command, Find, Flags, Group, Handler, KeySpec, Outcome, Scope};
 use viator_engine::ctx::WriteCtx;
 use viator_engine::error::Error;
-use viator_resp::reply::{Reply, shown};
+use viator_resp::reply::{Reply, shown_whole};
 
 use super::group::created_consumer;
 use super::propagate::{Place, Told};
@@ -189,14 +189,14 @@ fn xreadgroup(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         if ctx.keys.read::<Stream>(key)?.is_none_or(|s| s.group(name).is_none()) {
             return Err(Error::text(format!(
                 "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option",
-                shown(key),
-                shown(name)
+                shown_whole(key),
+                shown_whole(name)
             )));
         }
         starts.push(From::parse(id)?);
     }
     let now = ctx.keys.now().cast_unsigned();
-    let read = Reading { most: o.most(), no_ack: o.no_ack, claim: o.claim, now };
+    let mut read = Reading { most: o.most(), no_ack: o.no_ack, claim: o.claim, now };
     let mut streams = Streams::new(ctx.out);
     for (key, from) in o.keys.iter().zip(starts) {
         let mut told = Told::new(Place { key, group: name }, &ctx.keys);
@@ -211,6 +211,8 @@ fn xreadgroup(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         let mut given = 0;
         match from {
             From::History(after) => {
+                // as in Redis, nothing is claimed behind a stream whose history is read
+                read.claim = None;
                 streams.next(ctx.out, key);
                 history(ctx.out, log, group, consumer, after, &read);
             }
