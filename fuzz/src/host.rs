@@ -13,6 +13,9 @@ impl Host for Stub {
     fn free_later(&self, garbage: Garbage) {
         drop(garbage);
     }
+    fn spawn(&self, _: &'static str, _: viator_engine::server::Job) -> bool {
+        false
+    }
     fn pending_frees(&self) -> u64 {
         0
     }

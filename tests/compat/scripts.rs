@@ -154,6 +154,7 @@ scripts! {
     connection
     generic
     list
+    list_blocking
     protocol
     pubsub
     server
@@ -162,6 +163,7 @@ scripts! {
     string
     tracking
     transactions
+    zset
 }
 
 #[test]

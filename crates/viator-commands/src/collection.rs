@@ -15,6 +15,25 @@ pub(crate) fn reply_entry(out: &mut Reply, entry: Entry<'_>) {
     }
 }
 
+/// A score as replies have it.
+#[inline]
+pub(crate) fn score_text<R>(score: f64, write: impl FnOnce(&str) -> R) -> R {
+    // most scores are whole and small; -0 is not among them
+    const SMALL: f64 = 1e15;
+    if (-SMALL..SMALL).contains(&score) && score as i64 as f64 == score && !(score == 0.0 && score.is_sign_negative()) {
+        return write(itoa::Buffer::new().format(score as i64));
+    }
+    let mut text = Vec::with_capacity(24);
+    num::format_f64(score, &mut text);
+    write(std::str::from_utf8(&text).unwrap_or_default())
+}
+
+/// Writes a score: a double in RESP3, a bulk string in RESP2.
+#[inline]
+pub(crate) fn reply_score(out: &mut Reply, score: f64) {
+    score_text(score, |text| out.double(text));
+}
+
 /// The cursor of an iteration.
 ///
 /// # Errors

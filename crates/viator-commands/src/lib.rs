@@ -15,6 +15,7 @@ mod set;
 mod stream;
 mod string;
 mod transactions;
+mod zset;
 
 /// Every family's top-level commands; the order is without meaning.
 pub static FAMILIES: &[&[&Command]] = &[
@@ -28,6 +29,7 @@ pub static FAMILIES: &[&[&Command]] = &[
     stream::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
+    zset::COMMANDS,
 ];
 
 /// Every top-level command; subcommands hang from their containers.

@@ -16,11 +16,16 @@ pub fn init_seed(seed: [u64; 4]) -> bool {
     STATE.set(RandomState::with_seeds(a, b, c, d)).is_ok()
 }
 
+/// The keyed hash function, for tables of other kinds.
+#[inline]
+pub(crate) fn state() -> &'static RandomState {
+    STATE.get_or_init(|| RandomState::with_seeds(0x5bd1_e995, 0x1b87_3593, 0xcc9e_2d51, 0x9747_b28c))
+}
+
 /// The keyed hash of some bytes.
 #[inline]
 pub fn hash(bytes: &[u8]) -> u64 {
-    let state = STATE.get_or_init(|| RandomState::with_seeds(0x5bd1_e995, 0x1b87_3593, 0xcc9e_2d51, 0x9747_b28c));
-    let mut hasher = state.build_hasher();
+    let mut hasher = state().build_hasher();
     hasher.write(bytes);
     hasher.finish()
 }

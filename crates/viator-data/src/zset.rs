@@ -7,14 +7,17 @@
 //! Every query comes down to ranks: bounds of scores or members become a range of ranks in O(log n), and a range of
 //! ranks is walked in either direction.
 
+pub mod algebra;
 mod index;
 mod small;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-use crate::hashing::below;
-use crate::packed::{Entry, IntBuf, Packed};
+use std::collections::HashSet;
+
+use crate::hashing::{Chance, below};
+use crate::packed::{self, Entry, IntBuf, Packed};
 use index::Index;
 use tree::{Key, Tree};
 
@@ -188,6 +191,30 @@ impl ZSet {
     /// A sorted set from a listpack of members and scores; the caller knows it to be complete, distinct and in order.
     pub fn from_packed(pairs: Packed) -> Self {
         ZSet { repr: Repr::Packed(pairs) }
+    }
+
+    /// A sorted set of members that come in order, each once, in the encoding that ZUNIONSTORE gives its result.
+    pub fn from_ordered<'m>(members: impl ExactSizeIterator<Item = (Entry<'m>, f64)> + Clone, limits: &Limits) -> Self {
+        let (mut longest, mut bytes) = (0usize, 0usize);
+        if members.len() <= limits.listpack_entries {
+            for (m, _) in members.clone() {
+                longest = longest.max(m.len());
+                bytes = bytes.saturating_add(m.len());
+            }
+        }
+        let mut z = Self::for_members(members.len(), longest, limits);
+        if bytes > packed::MAX_BYTES {
+            z.make_big();
+        }
+        let mut buf = IntBuf::new();
+        for (member, score) in members {
+            let member = member.bytes(&mut buf);
+            match &mut z.repr {
+                Repr::Packed(p) => small::push(p, member, score),
+                Repr::Big(b) => b.add(member, score),
+            }
+        }
+        z
     }
 
     /// The listpack, in that encoding.
@@ -422,6 +449,37 @@ impl ZSet {
             }
         }
         count
+    }
+
+    /// Visits all members and scores, in whatever order is fastest.
+    pub(crate) fn unordered<'a>(&'a self, mut visit: impl FnMut(Entry<'a>, f64)) {
+        match &self.repr {
+            Repr::Packed(_) => self.iter().for_each(|(m, s)| visit(m, s)),
+            Repr::Big(b) => b.index.iter().for_each(|(m, s)| visit(Entry::Str(m), s)),
+        }
+    }
+
+    /// `n` different members chosen by chance, or all if there are no more.
+    pub fn sample(&self, n: usize, chance: &mut Chance) -> Vec<(Entry<'_>, f64)> {
+        if n > self.len() / 3 {
+            let (mut wanted, mut left) = (n, self.len());
+            let chosen = self.iter().filter(|_| {
+                let chosen = below(chance.next(), left) < wanted;
+                wanted -= usize::from(chosen);
+                left -= 1;
+                chosen
+            });
+            return chosen.collect();
+        }
+        let mut ranks = HashSet::with_capacity(n);
+        let mut members = Vec::with_capacity(n);
+        while members.len() < n {
+            let rank = below(chance.next(), self.len());
+            if ranks.insert(rank) {
+                members.extend(self.at(rank));
+            }
+        }
+        members
     }
 
     /// A member chosen by a random number, each with the same chance.

@@ -1,6 +1,7 @@
 //! What is known of a connected client outside the thread that serves it: the registry behind CLIENT LIST and KILL, and
 //! the mailbox through which other threads send it messages.
 
+use crate::blocking::{State, Waiter};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,6 +88,8 @@ pub struct ClientShared {
     pub redirect: AtomicU64,
     /// CLIENT UNBLOCK: 0 none, 1 time-out, 2 error.
     pub unblock: AtomicU32,
+    /// Its wait for keys.
+    pub waiter: Mutex<Option<Arc<Waiter>>>,
     outbox: Mutex<Vec<u8>>,
     has_mail: AtomicBool,
     wake: Arc<dyn Fn(u64) + Send + Sync>,
@@ -175,6 +178,7 @@ impl ClientShared {
             watch_dirty: AtomicBool::new(false),
             redirect: AtomicU64::new(0),
             unblock: AtomicU32::new(0),
+            waiter: Mutex::default(),
             outbox: Mutex::new(Vec::new()),
             has_mail: AtomicBool::new(false),
             wake,
@@ -208,6 +212,37 @@ impl ClientShared {
         }
     }
 
+    /// As [`ClientShared::send`], and has its worker look in any case.
+    pub fn deliver(&self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            let mut outbox = self.outbox.lock();
+            outbox.extend_from_slice(bytes);
+            self.omem.fetch_add(bytes.len() as u64, Relaxed);
+            self.has_mail.store(true, Relaxed);
+        }
+        self.poke();
+    }
+
+    /// CLIENT UNBLOCK: ends a wait as at its time-out, or with an error. Whether there was one that could be ended.
+    pub fn end_wait(&self, with_error: bool) -> bool {
+        let waiter = self.waiter.lock().clone();
+        let ended = match waiter {
+            Some(w) => {
+                let how = if with_error { State::Unblocked } else { State::TimedOut };
+                // of several who try at once, one does it
+                w.state() == State::Waiting && w.end(how) == how
+            }
+            None => {
+                let how = if with_error { 2 } else { 1 };
+                self.has_flag(flag::MAY_UNBLOCK) && self.unblock.compare_exchange(0, how, Relaxed, Relaxed).is_ok()
+            }
+        };
+        if ended {
+            self.poke();
+        }
+        ended
+    }
+
     /// Whether there is mail.
     #[inline]
     pub fn has_mail(&self) -> bool {
@@ -229,6 +264,12 @@ impl ClientShared {
     /// Makes its worker look at it (after setting `kill` or `unblock`).
     pub fn poke(&self) {
         (self.wake)(self.id);
+    }
+
+    /// Ends its wait as if the time were over: it is replied what it waits for.
+    pub fn wake(&self) {
+        self.unblock.store(1, Relaxed);
+        self.poke();
     }
 
     /// Has it closed.

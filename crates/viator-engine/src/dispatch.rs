@@ -10,9 +10,9 @@ use crate::evict::{self, Evicted};
 use crate::keys::{ReadKeys, WriteKeys};
 use crate::local::Local;
 use crate::server::{Held, Server, gate as server_gate};
-use crate::session::{Blocked, ReplyMode, Session, gate};
+use crate::session::{Blocked, ReplyMode, Session, StandIn, gate};
 use crate::table::{Entry, Lookup};
-use crate::{auth, notify, propagation, tracking, transaction};
+use crate::{auth, blocking, notify, propagation, tracking, transaction};
 use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::{Footprint, Guards};
 use viator_resp::reply::{Reply, shown};
@@ -342,6 +342,18 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
             entry.cmd_name(args)
         )));
     }
+    if g & server_gate::DISK_ERROR != 0
+        && (entry.flags.has(Flags::WRITE)
+            || entry.is(Traits::REFUSED_WITH_WRITES)
+            || (entry.is(Traits::EXEC) && transaction::queued_flags(session, server, Flags::WRITE)))
+    {
+        return Some(Error::Static(
+            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands \
+             that may modify the data set are disabled, because this instance is configured to report errors during \
+             writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
+             details about the RDB error.",
+        ));
+    }
     if g & server_gate::LOADING != 0 && !entry.flags.has(Flags::LOADING) {
         return Some(Error::Static("LOADING Redis is loading the dataset in memory"));
     }
@@ -397,6 +409,9 @@ pub(crate) fn call(
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
             settle(local, server);
             remember(server, session, entry, args, &mut guards);
+            if !local.ready.is_empty() {
+                blocking::serve_held(local, server, &mut guards);
+            }
             outcome
         }
         Handler::Write(f) => {
@@ -406,12 +421,23 @@ pub(crate) fn call(
             let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, db, no_touch, located));
             let outcome = f(&mut WriteCtx { args, keys, out, session, entry, server });
             commit(local, server, db, args);
+            if !local.ready.is_empty() {
+                blocking::serve_held(local, server, &mut guards);
+            }
             outcome
         }
         Handler::Admin(f) => f(&mut AdminCtx { args, local, out, session, entry, server, held: None }),
         Handler::Container => Err(Error::Arity(entry.name.clone())),
     };
-    account(local, server, session, entry, args, out, mark, outcome, start)
+    let end = account(local, server, session, entry, args, out, mark, outcome, start);
+    if local.ready.is_empty() { end } else { serve(local, server) }
+}
+
+/// Serves those whose keys became ready and who could not be served under the command's locks.
+#[cold]
+fn serve(local: &mut Local, server: &Server) -> u64 {
+    blocking::serve(local, server);
+    local.clock.read()
 }
 
 /// As [`call`], under locks that a transaction holds.
@@ -530,29 +556,35 @@ fn account(
         local.stats.counters.errors.add(1);
     }
     let end = local.clock.read();
-    let ns = end.saturating_sub(start);
-    let counters = &local.stats.counters;
-    counters.commands.add(1);
-    // one writer: a plain addition
-    let mine = &session.shared.commands;
-    mine.store(mine.load(Relaxed) + 1, Relaxed);
-    counters.command_ns.add(ns);
-    if let Some(s) = local.stats.commands.get(entry.id) {
-        s.calls.add(1);
-        s.ns.add(ns);
-        if failed {
-            s.failed.add(1);
+    // one that waits is counted when its wait ends, one that is tried again is shown by MONITOR only the first time
+    if session.stand_in != StandIn::Waits && !matches!(session.blocked, Some(Blocked::Keys(_))) {
+        let ns = end.saturating_sub(start);
+        let counters = &local.stats.counters;
+        counters.commands.add(1);
+        // one writer: a plain addition
+        let mine = &session.shared.commands;
+        mine.store(mine.load(Relaxed) + 1, Relaxed);
+        counters.command_ns.add(ns);
+        if let Some(s) = local.stats.commands.get(entry.id) {
+            s.calls.add(1);
+            s.ns.add(ns);
+            if failed {
+                s.failed.add(1);
+            }
+            if local.cfg.latency_tracking {
+                s.record(ns);
+            }
         }
-        if local.cfg.latency_tracking {
-            s.record(ns);
+        let slower = local.cfg.slowlog_log_slower_than;
+        if slower >= 0 && (ns / 1000) as i64 >= slower && !entry.flags.has(Flags::SKIP_SLOWLOG) {
+            log_slow(local, server, session, args, (ns / 1000) as i64);
         }
+        local.note_latency(server, if entry.flags.has(Flags::FAST) { "fast-command" } else { "command" }, ns);
     }
-    let slower = local.cfg.slowlog_log_slower_than;
-    if slower >= 0 && (ns / 1000) as i64 >= slower && !entry.flags.has(Flags::SKIP_SLOWLOG) {
-        log_slow(local, server, session, args, (ns / 1000) as i64);
-    }
-    local.note_latency(server, if entry.flags.has(Flags::FAST) { "fast-command" } else { "command" }, ns);
-    if server.gate.load(Relaxed) & server_gate::MONITOR != 0 && !entry.flags.any(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
+    if server.gate.load(Relaxed) & server_gate::MONITOR != 0
+        && session.stand_in == StandIn::No
+        && !entry.flags.any(Flags::SKIP_MONITOR.or(Flags::ADMIN))
+    {
         crate::monitor::feed(local, server, session, args);
     }
     local.redact.clear();

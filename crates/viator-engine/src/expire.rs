@@ -85,6 +85,9 @@ mod tests {
         fn free_later(&self, garbage: Garbage) {
             drop(garbage);
         }
+        fn spawn(&self, _: &'static str, _: crate::server::Job) -> bool {
+            false
+        }
         fn pending_frees(&self) -> u64 {
             0
         }

@@ -12,7 +12,7 @@ use crate::evict;
 use crate::local::{Event, Local};
 use crate::propagation;
 use crate::server::{Garbage, Held, Server, ShardExt, Watcher};
-use crate::tracking;
+use crate::{blocking, tracking};
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -316,11 +316,14 @@ impl<'a, 's> ReadKeys<'a, 's> {
     }
 }
 
-/// Tells those who watch a key, or have it cached, that it changed. `by`: the client that changed it, if a command did.
+/// Tells those who watch a key, wait for it, or have it cached, that it changed. `by`: the client that changed it, if a command did.
 #[inline]
 fn touched(server: &Server, local: &mut Local, shard: &mut Shard<ShardExt>, db: usize, key: &[u8], by: Option<u64>) {
     if !shard.ext.watchers.is_empty() {
         mark_watchers(shard, db, key);
+    }
+    if !shard.ext.waiters.is_empty() {
+        blocking::note(local, shard, db, key);
     }
     if !shard.ext.readers.is_empty() || server.tracking.is_followed() {
         tracking::changed(local, server, shard, key, by);
@@ -660,11 +663,14 @@ impl<'a, 's> WriteKeys<'a, 's> {
         for (_, shard) in self.0.guards.iter_mut() {
             mark_database(server, shard, db, None, now);
             tracking::forget_all(server, shard);
+            blocking::note_database(self.0.local, shard, db);
             if let Some(part) = shard.take_db(db) {
                 n += part.len();
                 server.keyspace.add_free_bytes(-(part.free_bytes() as i64));
-                if lazy || part.len() > STALLING_EFFORT {
-                    server.host.free_later(Garbage::Db(part));
+                let lazy = lazy || part.len() > STALLING_EFFORT;
+                match part.leave_to_snapshot() {
+                    Err(part) if lazy => server.host.free_later(Garbage::Db(part)),
+                    _ => {}
                 }
             }
         }
@@ -678,6 +684,8 @@ impl<'a, 's> WriteKeys<'a, 's> {
             mark_database(server, shard, a, Some(b), now);
             mark_database(server, shard, b, Some(a), now);
             shard.swap_dbs(a, b);
+            blocking::note_database(self.0.local, shard, a);
+            blocking::note_database(self.0.local, shard, b);
         }
     }
 }

@@ -82,6 +82,8 @@ pub struct Local {
     pub replaying: bool,
     /// The propagation log's end after what this thread appended last.
     pub log_end: u64,
+    /// Changed keys that somebody waits for; see [`crate::blocking`].
+    pub ready: std::collections::VecDeque<crate::blocking::Ready>,
     /// Changes of the running command.
     pub dirty: u64,
     /// The client whose command runs, or the last one did; 0: none.
@@ -119,6 +121,7 @@ impl Local {
             unit: crate::propagation::Unit::default(),
             log_end: 0,
             replaying: false,
+            ready: std::collections::VecDeque::new(),
             dirty: 0,
             client: 0,
             flushed: false,

@@ -1,13 +1,16 @@
 //! The server's shared state: what every worker, timer and background job sees.
 
 use crate::aof::AofStatus;
+use crate::blocking::{Blocking, Queues};
 use crate::client::{ClientShared, Clients};
 use crate::config::Config;
 use crate::latency::LatencyMonitor;
 use crate::pause::Pause;
+use crate::persistence::Persistence;
 use crate::propagation::Propagation;
 use crate::pubsub::PubSub;
 use crate::slowlog::Slowlog;
+use crate::snapshot::Snapshot;
 use crate::stats::{Counter, ThreadStats};
 use crate::table::Table;
 use parking_lot::Mutex;
@@ -32,6 +35,8 @@ pub type Watchers = HashMap<(usize, Box<[u8]>), Vec<Watcher>, ahash::RandomState
 pub struct ShardExt {
     /// WATCH.
     pub watchers: Watchers,
+    /// Those who wait for keys.
+    pub waiters: Queues,
     /// CLIENT TRACKING.
     pub readers: crate::tracking::Readers,
 }
@@ -45,6 +50,8 @@ pub trait Host: Send + Sync {
     fn used_memory(&self) -> u64;
     /// Frees a value on the background thread.
     fn free_later(&self, garbage: Garbage);
+    /// Runs a job on a thread of its own. Returns whether there is one.
+    fn spawn(&self, name: &'static str, job: Job) -> bool;
     /// Values waiting for the background thread.
     fn pending_frees(&self) -> u64;
     /// Lets a `Shutdown` request begin; its outcome reaches the client by its mailbox or the process's end.
@@ -80,6 +87,9 @@ pub trait Host: Send + Sync {
     fn wake_all(&self);
 }
 
+/// What runs on a thread of its own.
+pub type Job = Box<dyn FnOnce(&Server) + Send>;
+
 /// Facts of the process.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessInfo {
@@ -113,6 +123,19 @@ pub enum Garbage {
     Object(Box<Object>),
     /// A whole shard's part of a database.
     Db(Box<viator_keyspace::DbShard>),
+    /// Nothing: a client that waits until all before it is free.
+    Wake(Arc<ClientShared>),
+}
+
+impl Garbage {
+    /// How many values it is.
+    pub fn objects(&self) -> u64 {
+        match self {
+            Garbage::Object(_) => 1,
+            Garbage::Db(d) => d.len() as u64,
+            Garbage::Wake(_) => 0,
+        }
+    }
 }
 
 /// A SHUTDOWN.
@@ -140,8 +163,10 @@ pub mod gate {
     pub const LOADING: u32 = 1 << 19;
     /// `maxmemory-clients` is set.
     pub const CLIENT_EVICTION: u32 = 1 << 20;
+    /// The last save failed.
+    pub const DISK_ERROR: u32 = 1 << 21;
     /// The append-only file cannot be written.
-    pub const AOF_FAILING: u32 = 1 << 21;
+    pub const AOF_FAILING: u32 = 1 << 22;
 }
 
 /// The configuration in force, replaced as a whole.
@@ -323,8 +348,14 @@ pub struct Server {
     pub expired_stale: AtomicU64,
     /// Clients blocked in commands.
     pub blocked_clients: AtomicU64,
+    /// Those of them who wait for keys.
+    pub blocking: Blocking,
     /// `dirty` at the last save, for rdb_changes_since_last_save.
     pub dirty_at_save: AtomicU64,
+    /// Saving and loading.
+    pub persistence: Persistence,
+    /// The snapshot that is being taken.
+    pub snapshot: Mutex<Option<Arc<Snapshot>>>,
     /// Unix seconds of the last save.
     pub last_save: AtomicI64,
     /// Unix milliseconds when somebody last spoke HTTP.
@@ -389,7 +420,10 @@ impl Server {
             startup_memory: AtomicU64::new(0),
             expired_stale: AtomicU64::new(0),
             blocked_clients: AtomicU64::new(0),
+            blocking: Blocking::default(),
             dirty_at_save: AtomicU64::new(0),
+            persistence: Persistence::default(),
+            snapshot: Mutex::default(),
             last_save: AtomicI64::new(p.now_ms / 1000),
             http_warned_ms: AtomicI64::new(0),
             seed: AtomicU64::new(p.seed),
@@ -436,6 +470,7 @@ impl Server {
         let cfg = self.config.load();
         self.set_gate(gate::MAXMEMORY, cfg.maxmemory > 0);
         self.set_gate(gate::CLIENT_EVICTION, cfg.maxmemory_clients != 0);
+        self.refresh_disk_gate();
     }
 
     /// Sets or clears a reason against the fast path.

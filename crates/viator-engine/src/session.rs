@@ -2,8 +2,10 @@
 
 use crate::aof::State;
 use crate::args::OwnedArgs;
+use crate::blocking::{self, Waiter};
 use crate::client::{ClientShared, flag};
 use crate::config::Config;
+use crate::local::Local;
 use crate::server::{Server, gate as server_gate};
 use crate::{auth, pubsub, tracking, transaction};
 use std::sync::Arc;
@@ -92,10 +94,23 @@ pub struct Session {
     pub blocked: Option<Blocked>,
     /// Number of the last command, for the table's fast lookup.
     pub last_command: usize,
-    /// Commands of EXEC are running: nothing may block.
+    /// Commands of EXEC or of a script are running: nothing may block.
     pub in_exec: bool,
     /// The propagation log's end after this client's last write.
     pub log_end: u64,
+    /// It stands in for the session of a client that waits.
+    pub stand_in: StandIn,
+}
+
+/// Whether a session is a client's own, or stands in for it while a command that waits is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandIn {
+    /// It is the client's own.
+    No,
+    /// It stands in.
+    Tries,
+    /// It stands in, and the command would wait again.
+    Waits,
 }
 
 /// WAITAOF where there is nothing to wait for.
@@ -108,6 +123,8 @@ pub enum Blocked {
     Paused(OwnedArgs),
     /// SHUTDOWN, until the server ends or the shutdown is aborted.
     Shutdown,
+    /// A command that waits for keys.
+    Keys(Arc<Waiter>),
     /// A command that waits for a time at most, or until CLIENT UNBLOCK.
     Waiting(Waiting),
 }
@@ -142,6 +159,7 @@ impl Session {
             blocked: None,
             last_command: usize::MAX,
             in_exec: false,
+            stand_in: StandIn::No,
             log_end: 0,
         }
     }
@@ -192,11 +210,15 @@ impl Session {
 
     /// Stops looking at the client's input until what it waits for has come.
     pub fn block(&mut self, server: &Server, reason: Blocked) {
-        let may_unblock = matches!(reason, Blocked::Waiting(_));
+        let may_unblock = matches!(reason, Blocked::Waiting(_) | Blocked::Keys(_));
+        if let Blocked::Keys(w) = &reason {
+            *self.shared.waiter.lock() = Some(w.clone());
+        }
         if matches!(&reason, Blocked::Waiting(w) if w.synced.is_some()) {
             server.aof.waiters.fetch_add(1, Relaxed);
         }
         self.blocked = Some(reason);
+        server.blocking.with_timeout.fetch_add(u64::from(self.deadline().is_some()), Relaxed);
         self.shared.unblock.store(0, Relaxed);
         self.shared.set_flag(flag::BLOCKED, true);
         self.shared.set_flag(flag::MAY_UNBLOCK, may_unblock);
@@ -207,12 +229,17 @@ impl Session {
     pub fn deadline(&self) -> Option<i64> {
         match &self.blocked {
             Some(Blocked::Waiting(w)) => w.until,
+            Some(Blocked::Keys(w)) => w.until(),
             _ => None,
         }
     }
 
     /// Ends a wait whose time is over at `now`, or that CLIENT UNBLOCK ended: replies. Returns whether it did.
-    pub fn end_wait(&mut self, server: &Server, now: i64, out: &mut Reply) -> bool {
+    pub fn end_wait(&mut self, local: &Local, server: &Server, now: i64, out: &mut Reply) -> bool {
+        if let Some(Blocked::Keys(w)) = &self.blocked {
+            let w = w.clone();
+            return self.end_wait_for_keys(&w, local, server, now, out);
+        }
         let by = self.shared.unblock.load(Relaxed);
         let Some(Blocked::Waiting(w)) = &self.blocked else { return false };
         let synced = w.synced.is_some_and(|offset| server.aof.synced.load(Relaxed) >= offset);
@@ -241,9 +268,46 @@ impl Session {
         true
     }
 
-    /// Ends a wait; gives what it was for.
+    fn end_wait_for_keys(&mut self, w: &Waiter, local: &Local, server: &Server, now: i64, out: &mut Reply) -> bool {
+        let over = w.until().is_some_and(|t| t <= now);
+        let state = if over { w.end(blocking::State::TimedOut) } else { w.state() };
+        if state == blocking::State::Waiting {
+            return false;
+        }
+        self.unblock(server);
+        self.log_end = w.log_end();
+        let stats = local.stats.commands.get(w.entry());
+        match state {
+            blocking::State::TimedOut => w.time_out(out),
+            blocking::State::Unblocked => {
+                let line = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+                if !w.is_silent() {
+                    out.error(line);
+                }
+                server.count_error(line);
+                local.stats.counters.errors.add(1);
+                if let Some(s) = stats {
+                    s.failed.add(1);
+                }
+            }
+            blocking::State::Served | blocking::State::Waiting | blocking::State::Gone => return true,
+        }
+        // one that was served was counted then
+        local.stats.counters.commands.add(1);
+        if let Some(s) = stats {
+            s.calls.add(1);
+        }
+        true
+    }
+
+    /// Ends a wait; gives what it was for. No shard may be held.
     pub fn unblock(&mut self, server: &Server) -> Option<Blocked> {
+        server.blocking.with_timeout.fetch_sub(u64::from(self.deadline().is_some()), Relaxed);
         let reason = self.blocked.take()?;
+        if let Blocked::Keys(w) = &reason {
+            blocking::leave(server, w);
+            *self.shared.waiter.lock() = None;
+        }
         self.shared.set_flag(flag::BLOCKED | flag::MAY_UNBLOCK, false);
         server.blocked_clients.fetch_sub(1, Relaxed);
         if matches!(&reason, Blocked::Waiting(w) if w.synced.is_some()) {

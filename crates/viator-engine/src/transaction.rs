@@ -4,6 +4,7 @@
 //! whether a watched key changed, and runs the queue under them. A watched key's watchers stand in its shard; every
 //! change of the key marks them, under the same lock.
 
+use crate::blocking;
 use crate::client::flag;
 use crate::command::Flags;
 use crate::ctx::{AdminCtx, ReadCtx};
@@ -155,5 +156,8 @@ pub fn exec(ctx: &mut AdminCtx<'_, '_>) -> Result<(), Error> {
     }
     ctx.session.in_exec = false;
     ctx.session.end_multi();
+    if !ctx.local.ready.is_empty() {
+        blocking::serve_held(ctx.local, server, &mut guards);
+    }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::config::{Config, NotifyFlags};
 use crate::error::Error;
 use crate::keys::{ReadKeys, WriteKeys};
 use viator_data::{hash, list, set, stream, zset};
-use viator_keyspace::{Content, EntryRef, Expiry, NewValue, ValueRef};
+use viator_keyspace::{Content, EntryRef, Expiry, Handle, Loc, NewValue, Object, ValueRef};
 
 /// The content of an entry, if it is of this type.
 ///
@@ -37,18 +37,33 @@ impl ReadKeys<'_, '_> {
         &mut self,
         keys: impl Iterator<Item = &'k [u8]>,
     ) -> Result<Vec<Option<&T>>, Error> {
+        let found = self.read_objects(keys, |o| T::of(o).is_some())?;
+        Ok(found.into_iter().map(|o| o.and_then(T::of)).collect())
+    }
+
+    /// As [`ReadKeys::read_many`], of objects that `accepts` takes.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] at the first that it does not take.
+    pub fn read_objects<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k [u8]>,
+        accepts: impl Fn(&Object) -> bool,
+    ) -> Result<Vec<Option<&Object>>, Error> {
         let mut found = Vec::with_capacity(keys.size_hint().0);
         for key in keys {
             // only expired keys are removed, and those are not found: handles stay valid
             found.push(match self.lookup(key) {
-                Some(e) => {
-                    content::<T>(&e)?;
-                    self.find_in(self.db, key)
-                }
+                Some(e) if matches!(e.value, ValueRef::Object(o) if accepts(o)) => self.find_in(self.db, key),
+                Some(_) => return Err(Error::WrongType),
                 None => None,
             });
         }
-        Ok(found.into_iter().map(|at| at.and_then(|(loc, handle)| content(&self.get_ref(loc, handle)?).ok())).collect())
+        let object = |at: Option<(Loc, Handle)>| {
+            let (loc, handle) = at?;
+            if let ValueRef::Object(o) = self.get_ref(loc, handle)?.value { Some(o) } else { None }
+        };
+        Ok(found.into_iter().map(object).collect())
     }
 }
 

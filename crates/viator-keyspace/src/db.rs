@@ -129,6 +129,9 @@ pub struct DbShard {
     /// The entry whose object somebody may have changed since it was counted in `sizes`, and what it counts as there.
     changing: Option<(Handle, (Type, usize))>,
     seed: HashSeed,
+    /// Of the entries that need not be saved: those a snapshot has, or that came after its beginning.
+    pub(crate) mark: u8,
+    pub(crate) saving: Option<Box<crate::snapshot::Saving>>,
 }
 
 impl DbShard {
@@ -144,6 +147,8 @@ impl DbShard {
             sizes: Sizes::default(),
             changing: None,
             seed,
+            mark: 0,
+            saving: None,
         }
     }
 
@@ -291,6 +296,7 @@ impl DbShard {
 
     /// The object of an entry, for changing it in place.
     pub fn object_mut(&mut self, handle: Handle) -> Option<&mut Object> {
+        self.before_change(handle);
         if self.changing.is_none_or(|c| c.0 != handle) {
             self.settle();
             self.changing = Some((handle, self.size_of(entry::view(self.arena.bytes(handle)).value)));
@@ -303,12 +309,14 @@ impl DbShard {
 
     /// The bytes of an inline string, for changing them in place (the length stays). Marks it as modified.
     pub fn str_mut(&mut self, handle: Handle) -> Option<&mut [u8]> {
+        self.before_change(handle);
         entry::str_mut(self.arena.bytes_mut(handle))
     }
 
     /// Overwrites an entry that holds an integer with another of the same width. Returns whether it did.
     #[inline]
     pub fn set_int(&mut self, handle: Handle, value: i64) -> bool {
+        self.before_change(handle);
         entry::set_int(self.arena.bytes_mut(handle), value)
     }
 
@@ -348,7 +356,7 @@ impl DbShard {
         let size = self.size_of(value);
         self.sizes.insert(size);
         let handle = self.arena.alloc(entry::size(key, value, expire.is_some()));
-        entry::write(self.arena.bytes_mut(handle), key, value, expire, lru);
+        self.write_entry(handle, key, value, expire, lru);
         let (arena, seed) = (&self.arena, &self.seed);
         self.slots[loc.index()].table.insert(loc.hash, handle.0, |handles| hashes(arena, seed, handles));
         self.len += 1;
@@ -370,6 +378,7 @@ impl DbShard {
         lru: u32,
     ) -> (Handle, Option<Box<Object>>) {
         self.settle();
+        self.before_change(handle);
         let slot = self.arena.bytes(handle);
         let (old, old_len) = (entry::view(slot), entry::len(slot));
         let had = old.expire;
@@ -395,7 +404,7 @@ impl DbShard {
                 self.redirect(loc, handle, at);
             }
         }
-        entry::write(self.arena.bytes_mut(at), key, value, expire, lru);
+        self.write_entry(at, key, value, expire, lru);
         match (had, expire) {
             (None, None) => {}
             (Some(_), None) => self.forget_expiry(loc),
@@ -412,6 +421,45 @@ impl DbShard {
         (at, old_object)
     }
 
+    fn write_entry(&mut self, at: Handle, key: &[u8], value: Inline<'_>, expire: Option<i64>, lru: u32) {
+        let slot = self.arena.bytes_mut(at);
+        entry::write(slot, key, value, expire, lru);
+        entry::set_mark(slot, self.mark);
+    }
+
+    /// To be called before an entry changes: a snapshot gets it as it is, if it does not have it yet.
+    #[inline]
+    fn before_change(&mut self, handle: Handle) {
+        if self.saving.is_some() {
+            self.save_before_change(handle);
+        }
+    }
+
+    /// The entries of a slot.
+    pub(crate) fn slot_handles(&self, index: usize) -> Vec<u32> {
+        self.slots[index].table.iter().collect()
+    }
+
+    pub(crate) fn entry_bytes(&self, handle: Handle) -> &[u8] {
+        self.arena.bytes(handle)
+    }
+
+    pub(crate) fn prefetch(&self, handle: Handle) {
+        self.arena.prefetch(handle);
+    }
+
+    pub(crate) fn set_mark(&mut self, handle: Handle) {
+        entry::set_mark(self.arena.bytes_mut(handle), self.mark);
+    }
+
+    /// A copy of an entry's object that shares memory with it.
+    pub(crate) fn share_object(&mut self, handle: Handle) -> Option<Object> {
+        match entry::view(self.arena.bytes(handle)).value {
+            Inline::Object(id) => self.objects.get_mut(id).map(Object::share),
+            _ => None,
+        }
+    }
+
     /// Points the table at an entry's new place.
     fn redirect(&mut self, loc: Loc, from: Handle, to: Handle) {
         self.slots[loc.index()].table.replace(loc.hash, from.0, to.0);
@@ -420,6 +468,7 @@ impl DbShard {
     /// Sets or removes an entry's expiry, leaving value and LRU bits. Returns the entry's new handle.
     pub fn set_expire(&mut self, loc: Loc, handle: Handle, expire: Option<i64>) -> Handle {
         self.settle(); // the entry may move
+        self.before_change(handle);
         let slot = self.arena.bytes(handle);
         match (entry::expire(slot), expire) {
             (None, None) => handle,
@@ -443,7 +492,7 @@ impl DbShard {
                         self.redirect(loc, handle, at);
                     }
                 }
-                entry::write(self.arena.bytes_mut(at), v.key, v.value, expire, v.lru);
+                self.write_entry(at, v.key, v.value, expire, v.lru);
                 match expire {
                     Some(when) => {
                         self.expires += 1;
@@ -462,6 +511,7 @@ impl DbShard {
     /// Removes an entry. Returns the object it held.
     pub fn remove(&mut self, loc: Loc, handle: Handle) -> Option<Box<Object>> {
         self.settle();
+        self.before_change(handle);
         let v = entry::view(self.arena.bytes(handle));
         let size = self.size_of(v.value);
         self.sizes.remove(size);

@@ -15,6 +15,8 @@ const KIND: u8 = 0x0f;
 const TTL: u8 = 0x10;
 const RAW: u8 = 0x20;
 const WIDE: u8 = 0x40;
+/// Whether a snapshot has the entry; what it means changes with every snapshot.
+pub(crate) const MARK: u8 = 0x80;
 
 /// A value as it stands in an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,6 +210,18 @@ fn value(flags: u8, bytes: &[u8]) -> Inline<'_> {
             Inline::Object(u32::from_le_bytes(id))
         }
     }
+}
+
+/// The mark of the entry in this slot.
+#[inline]
+pub(crate) fn mark(slot: &[u8]) -> u8 {
+    slot[0] & MARK
+}
+
+/// Sets the entry's mark.
+#[inline]
+pub(crate) fn set_mark(slot: &mut [u8], mark: u8) {
+    slot[0] = slot[0] & !MARK | mark;
 }
 
 /// Overwrites an integer value with another of the same width; `false`, and nothing is done, for anything else.

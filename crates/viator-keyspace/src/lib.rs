@@ -11,11 +11,13 @@ mod db;
 mod entry;
 mod object;
 mod sizes;
+mod snapshot;
 
 pub use arena::Handle;
 pub use db::{DbShard, EntryRef, Expiry, MAX_INLINE, NewValue, ValueRef};
 pub use object::{Content, Object, Type};
 pub use sizes::Sizes;
+pub use snapshot::{Captured, Saver};
 
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -240,6 +242,28 @@ impl<X> Keyspace<X> {
     pub fn try_lock_one(&self, shard: usize) -> Option<Guards<'_, X>> {
         let guard = self.shards.get(shard)?.lock.try_lock()?;
         Some(Guards { held: Footprint::NONE.with(shard), locks: Locks::One(guard) })
+    }
+
+    /// Adds the locks of a footprint to those that are held, if nobody has them: without waiting, so that the order in
+    /// which locks are taken does not matter. Returns whether all are held now; if not, nothing has changed.
+    pub fn try_extend<'k>(&'k self, guards: &mut Guards<'k, X>, footprint: Footprint) -> bool {
+        let held = guards.held;
+        let mut more = Vec::new();
+        for n in (0..SHARDS).filter(|n| (footprint.0 & !held.0) >> n & 1 == 1) {
+            let Some(guard) = self.shards.get(n).and_then(|s| s.lock.try_lock()) else { return false };
+            more.push((n, guard));
+        }
+        if !more.is_empty() {
+            let locks = match std::mem::replace(&mut guards.locks, Locks::Many(Vec::new())) {
+                Locks::One(guard) => vec![guard],
+                Locks::Many(all) => all,
+            };
+            let mut all: Vec<_> = (0..SHARDS).filter(|n| held.0 >> n & 1 == 1).zip(locks).chain(more).collect();
+            all.sort_unstable_by_key(|(n, _)| *n);
+            *guards =
+                Guards { held: held.or(footprint), locks: Locks::Many(all.into_iter().map(|(_, g)| g).collect()) };
+        }
+        true
     }
 
     /// Takes the locks of a footprint, in ascending order, waiting as long as it takes.

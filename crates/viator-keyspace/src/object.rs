@@ -7,6 +7,11 @@ use viator_data::set::Set;
 use viator_data::stream::Stream;
 use viator_data::zset::ZSet;
 
+/// Strings over this many bytes are large.
+const LARGE_STRING: usize = 16 << 10;
+/// Collections over this many elements are large.
+const LARGE_COLLECTION: usize = 1000;
+
 /// A value with memory of its own.
 #[derive(Debug, Clone)]
 pub enum Object {
@@ -155,6 +160,20 @@ impl Object {
                 Object::Hash(h) => h.memory_usage(),
                 Object::Stream(s) => size_of::<Stream>() + s.memory_usage(),
             }
+    }
+
+    /// Whether encoding it takes longer than anybody should wait for: snapshots then take a copy that shares its memory
+    /// with it.
+    pub fn is_large(&self) -> bool {
+        match self {
+            Object::Str(s) => s.len() > LARGE_STRING,
+            o => o.len() > LARGE_COLLECTION,
+        }
+    }
+
+    /// A copy that shares memory with it as far as its structure allows; what changes afterwards is copied then.
+    pub fn share(&mut self) -> Object {
+        self.clone()
     }
 
     /// How many allocations freeing it touches, roughly: above 64, freeing goes to the background.

@@ -77,6 +77,11 @@ impl<R: Read> Streamed<R> {
         self.summed = self.at;
     }
 
+    /// Whether there is a checksum.
+    pub fn is_checked(&self) -> bool {
+        self.checked
+    }
+
     /// The checksum of all that was taken.
     pub fn checksum(&mut self) -> u64 {
         self.sum();

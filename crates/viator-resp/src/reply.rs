@@ -100,6 +100,22 @@ impl Reply {
         (&self.buf, &self.shared)
     }
 
+    /// All bytes in one piece.
+    pub fn flatten(&self) -> std::borrow::Cow<'_, [u8]> {
+        if self.shared.is_empty() {
+            return self.buf.as_slice().into();
+        }
+        let mut all = Vec::with_capacity(self.len());
+        let mut from = 0;
+        for (at, value) in &self.shared {
+            all.extend_from_slice(self.buf.get(from..*at).unwrap_or_default());
+            all.extend_from_slice(value);
+            from = *at;
+        }
+        all.extend_from_slice(self.buf.get(from..).unwrap_or_default());
+        all.into()
+    }
+
     /// Empties it, keeping a moderate amount of memory.
     pub fn clear(&mut self) {
         self.shared.clear();

@@ -2,8 +2,10 @@
 
 use crate::host::Process;
 use crate::net::Listener;
+use parking_lot::Mutex;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use viator_engine::config::Config;
+use std::{fs, io};
+use viator_engine::config::{Config, OomScoreAdj};
 
 /// Why a listening socket cannot be had: the address, and the system's error.
 type Unavailable = (String, std::io::Error);
@@ -99,7 +101,46 @@ pub fn apply(process: &Process, old: &Config, new: &Config, changed: &[&'static 
         })?;
     }
     process.aof.configure(old, new, changed).map_err(|e| ("appendonly".to_owned(), e))?;
+    if changed.iter().any(|c| matches!(*c, "oom-score-adj" | "oom-score-adj-values"))
+        && let Err(e) = process.oom_score.adjust(new)
+    {
+        tracing::warn!("Unable to write oom_score_adj: {e}");
+        let which = if changed.contains(&"oom-score-adj") { "oom-score-adj" } else { "oom-score-adj-values" };
+        return Err((which.into(), "Failed to apply new oom_score_adj configuration, check server logs.".into()));
+    }
     apply_log(process, new, changed)
+}
+
+/// The score by which the kernel chooses what it kills when memory runs out.
+#[derive(Default)]
+pub struct OomScore {
+    /// What it was before it was adjusted, while it is.
+    base: Mutex<Option<i64>>,
+}
+
+impl OomScore {
+    /// Adjusts the score as the configuration says, or takes the adjustment back.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn adjust(&self, cfg: &Config) -> io::Result<()> {
+        const FILE: &str = "/proc/self/oom_score_adj";
+        let mut base = self.base.lock();
+        if cfg.oom_score_adj == OomScoreAdj::No {
+            let Some(before) = base.take() else { return Ok(()) };
+            return fs::write(FILE, before.to_string());
+        }
+        let before = match *base {
+            Some(b) => b,
+            None => fs::read_to_string(FILE)?.trim().parse().map_err(io::Error::other)?,
+        };
+        // nothing here is a replica or a forked child
+        let [server, ..] = cfg.oom_score_adj_values;
+        let score = if cfg.oom_score_adj == OomScoreAdj::Absolute { server } else { before + server };
+        fs::write(FILE, score.clamp(-1000, 1000).to_string())?;
+        *base = Some(before);
+        Ok(())
+    }
 }
 
 fn apply_log(process: &Process, new: &Config, changed: &[&'static str]) -> Result<(), (String, String)> {

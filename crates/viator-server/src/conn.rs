@@ -400,7 +400,12 @@ impl Conn {
 
     /// Ends the client's wait if it is over, and goes on with its input.
     pub fn end_wait(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
-        if self.session.end_wait(server, local.clock.now_ms(), out) {
+        out.set_resp3(self.session.resp3);
+        if self.session.end_wait(local, server, local.clock.now_ms(), out) {
+            if self.session.shared.has_mail() {
+                // the reply of one that was served, before those of what the client sent after it
+                out.raw(&self.session.shared.take_mail());
+            }
             return self.resume(local, server, out);
         }
         self.finish(local, server, out)

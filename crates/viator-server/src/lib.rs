@@ -18,15 +18,15 @@ use parking_lot::Mutex;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use viator_engine::REDIS_VERSION;
 use viator_engine::config::{Config, Loaded};
 use viator_engine::local::Local;
-use viator_engine::server::{Garbage, Parts, Server, gate};
+use viator_engine::server::{Garbage, Held, Parts, Server, ShutdownRequest, gate};
 use viator_engine::table::Table;
 use viator_keyspace::{Footprint, SHARDS};
 use worker::{Message, Worker};
@@ -79,11 +79,6 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     if let Err(e) = start::refuse_missing(&cfg) {
         tracing::warn!("{e}");
         return ExitCode::FAILURE;
-    }
-    if !cfg.save.is_empty() {
-        tracing::warn!(
-            "Save points are configured, but this version of Viator writes no snapshots: data lives in memory only."
-        );
     }
     if let Err(got) = apply::raise_file_limit(cfg.maxclients) {
         tracing::warn!("The open file limit allows {got} clients only: maxclients has been reduced.");
@@ -138,9 +133,14 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         inboxes: inboxes.clone(),
         control: Mutex::new(control_tx.clone()),
         stopping: AtomicBool::new(false),
+        oom_score: apply::OomScore::default(),
         log,
+        server: OnceLock::new(),
         aof: aof.clone(),
     });
+    if let Err(e) = process.oom_score.adjust(&cfg) {
+        tracing::warn!("Unable to write oom_score_adj: {e}");
+    }
     let parts = Parts {
         config: cfg,
         table,
@@ -153,9 +153,10 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     };
     let server = Arc::new(Server::new(parts));
     server.port.store(u32::from(port), Relaxed);
+    drop(process.server.set(Arc::downgrade(&server))); // the first time
     aof.attach(&server);
     let appendonly = server.config.load().appendonly;
-    server.set_gate(gate::LOADING, appendonly);
+    server.set_gate(gate::LOADING, true);
 
     signals(control_tx);
     free_thread(garbage_rx, pending, memory.clone(), server.clone());
@@ -183,13 +184,17 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         })
         .collect();
     tracing::info!("Server initialized");
-    if appendonly {
-        if let Err(e) = aof.load_at_start(&server, &mut Local::new(&server)) {
-            tracing::warn!("{e}");
-            std::process::exit(1);
-        }
-        server.set_gate(gate::LOADING, false);
+    let loaded = if appendonly {
+        aof.load_at_start(&server, &mut Local::new(&server)).map_err(|e| e.to_string())
+    } else {
+        start::load(&server)
+    };
+    if let Err(e) = loaded {
+        tracing::warn!("{e}");
+        std::process::exit(1);
     }
+    memory.publish(&main_memory);
+    server.set_gate(gate::LOADING, false);
     cron_thread(server.clone(), memory.clone(), aof.clone());
     if port != 0 {
         tracing::info!("Ready to accept connections tcp");
@@ -198,14 +203,16 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         tracing::info!("Ready to accept connections unix");
     }
     start::notify_supervisor(&server.config.load(), "STATUS=Ready to accept connections\nREADY=1\n");
-    control(&control_rx, &server, &process);
+    let mut held = control(&control_rx, &server, &process);
     start::notify_supervisor(&server.config.load(), "STOPPING=1\n");
-    for i in &inboxes {
-        i.send(Message::Stop);
-    }
-    for w in workers {
-        if w.join().is_err() {
-            tracing::warn!("a worker ended badly");
+    if held.is_none() {
+        for i in &inboxes {
+            i.send(Message::Stop);
+        }
+        for w in workers {
+            if w.join().is_err() {
+                tracing::warn!("a worker ended badly");
+            }
         }
     }
     aof.shut_down(&server);
@@ -219,6 +226,10 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         drop(std::fs::remove_file(path)); // it may be gone already
     }
     tracing::warn!("Redis is now ready to exit, bye bye...");
+    if held.take().is_some() {
+        // nobody may change what was saved: the process ends with its locks held
+        std::process::exit(0);
+    }
     ExitCode::SUCCESS
 }
 
@@ -234,27 +245,57 @@ fn table(cfg: &Config) -> Result<Table, String> {
     Table::new(viator_commands::all(), &renames)
 }
 
-/// Waits for what ends the server.
-fn control(rx: &Receiver<Control>, server: &Server, process: &Process) {
+/// Waits for what ends the server. If it saved the dataset, the locks under which it did, so that nothing changes after.
+fn control<'s>(rx: &Receiver<Control>, server: &'s Server, process: &Process) -> Option<Held<'s>> {
     loop {
-        match rx.recv() {
+        let request = match rx.recv() {
             Ok(Control::Signal(s)) => {
-                let name = if s == signal_hook::consts::SIGINT { "SIGINT" } else { "SIGTERM" };
+                let (name, action) = match s {
+                    signal_hook::consts::SIGINT => ("SIGINT", server.config.load().shutdown_on_sigint),
+                    _ => ("SIGTERM", server.config.load().shutdown_on_sigterm),
+                };
                 tracing::warn!("Received {name} scheduling shutdown...");
-                tracing::warn!("User requested shutdown...");
-                return;
+                process.stopping.store(true, Relaxed);
+                start::shutdown_by(action)
             }
-            Ok(Control::Shutdown(r)) => {
-                tracing::warn!("User requested shutdown...");
-                if process.stopping.load(Relaxed) {
-                    return;
-                }
-                // aborted before it began
-                if let Some(c) = r.client.and_then(|id| server.clients.get(id)) {
-                    c.send(b"-ERR Errors trying to SHUTDOWN. Check logs.\r\n");
-                }
-            }
-            Err(_) => return,
+            Ok(Control::Shutdown(r)) => r,
+            Err(_) => return None,
+        };
+        tracing::warn!("User requested shutdown...");
+        // not if it was aborted before it began
+        if process.stopping.load(Relaxed)
+            && let Some(held) = end(server, &request)
+        {
+            return held;
+        }
+        process.stopping.store(false, Relaxed);
+        if let Some(c) = request.client.and_then(|id| server.clients.get(id)) {
+            c.send(b"-ERR Errors trying to SHUTDOWN. Check logs.\r\n");
+        }
+    }
+}
+
+/// Saves what is to be saved. `None`: that failed, and the server goes on; else the locks that are to stay held, if any.
+#[expect(clippy::option_option, reason = "whether it ends, and how")]
+fn end<'s>(server: &'s Server, request: &ShutdownRequest) -> Option<Option<Held<'s>>> {
+    if server.persistence.abandon() {
+        tracing::warn!("There is a child saving an .rdb. Killing it!");
+    }
+    let save = request.save.unwrap_or(!server.config.load().save.is_empty());
+    if !save || server.gate.load(Relaxed) & gate::LOADING != 0 {
+        return Some(None);
+    }
+    tracing::info!("Saving the final RDB snapshot before exiting.");
+    let mut guards = server.keyspace.lock(Footprint::ALL);
+    match viator_engine::persistence::save_held(server, &mut guards, now_ms()) {
+        Ok(()) => Some(Some(guards)),
+        Err(_) if request.force => {
+            tracing::warn!("Error trying to save the DB, but force exiting.");
+            Some(None)
+        }
+        Err(_) => {
+            tracing::warn!("Error trying to save the DB, can't exit.");
+            None
         }
     }
 }
@@ -283,13 +324,15 @@ fn free_thread(rx: Receiver<Garbage>, pending: Arc<AtomicU64>, memory: Arc<memor
     let spawned = thread::Builder::new().name("bio_lazy_free".into()).spawn(move || {
         let counted = memory.this_thread();
         for g in rx {
+            let objects = g.objects();
             match g {
                 Garbage::Object(o) => drop(o),
                 Garbage::Db(d) => drop(d),
+                Garbage::Wake(client) => client.wake(),
             }
             memory.publish(&counted);
-            pending.fetch_sub(1, Relaxed);
-            server.totals.lazyfreed.add_shared(1);
+            pending.fetch_sub(objects, Relaxed);
+            server.totals.lazyfreed.add_shared(objects);
         }
     });
     if let Err(e) = spawned {
@@ -310,11 +353,13 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>, aof: Arc<aof::A
             if !server.cron_paused.load(Relaxed) {
                 viator_engine::expire::cycle(&mut local, &server, hz, &mut expire_at);
                 viator_engine::evict::continue_later(&mut local, &server, 250_000_000 / hz);
+                viator_engine::blocking::serve_rest(&mut local, &server);
                 compact(&mut local, &server);
                 viator_engine::tracking::limit(&mut local, &server);
                 viator_engine::tracking::flush(&mut local, &server);
             }
             aof.tick(&server, &local.cfg);
+            viator_engine::persistence::cron(&server, now_ms());
             let now = now_ms();
             if now - last >= 100 {
                 let mut rates = server.rates.lock();

@@ -2,7 +2,10 @@
 
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
-use viator_engine::config::{Config, Loaded, Supervised};
+use viator_engine::config::{Config, Loaded, ShutdownFlags, Supervised};
+use viator_engine::persistence::{Duplicates, load_file};
+use viator_engine::server::{Server, ShutdownRequest};
+use viator_persist::Fault;
 
 /// The version of Redis whose behaviour this is.
 use viator_engine::REDIS_VERSION;
@@ -101,6 +104,32 @@ pub fn write_pidfile(cfg: &Config) -> Option<String> {
             None
         }
     }
+}
+
+/// Loads the dataset from the configured file, if there is one.
+///
+/// # Errors
+/// The text for the log.
+pub fn load(server: &Server) -> Result<(), String> {
+    let cfg = server.config.load();
+    let began = std::time::Instant::now();
+    match load_file(server, None, &cfg.dbfilename, Duplicates::Refused, crate::now_ms()) {
+        Ok(_) => {
+            tracing::info!("DB loaded from disk: {:.3} seconds", began.elapsed().as_secs_f64());
+            Ok(())
+        }
+        Err(Fault::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => {
+            tracing::warn!("{e}");
+            Err("Fatal error loading the DB, check server logs. Exiting.".into())
+        }
+    }
+}
+
+/// What a signal asks for, by the configuration.
+pub fn shutdown_by(flags: ShutdownFlags) -> ShutdownRequest {
+    let save = if flags.save { Some(true) } else { flags.nosave.then_some(false) };
+    ShutdownRequest { save, now: flags.now, force: flags.force, client: None }
 }
 
 /// Tells the supervisor that the server is ready.

@@ -6,12 +6,12 @@ use crate::memory::Memory;
 use crate::net::{Listener, Stream};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use parking_lot::Mutex;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
+use viator_engine::blocking;
 use viator_engine::client::ClientShared;
 use viator_engine::client_evict::evict_clients;
 use viator_engine::local::Local;
@@ -203,7 +203,7 @@ pub struct Worker {
     /// Connections whose replies wait for the append-only file.
     held: Vec<usize>,
     /// When clients' waits end (Unix milliseconds), earliest first, and whose.
-    waits: BinaryHeap<Reverse<(i64, u64)>>,
+    waits: BTreeSet<(i64, u64)>,
 }
 
 impl Worker {
@@ -248,7 +248,7 @@ impl Worker {
             by_id: HashMap::default(),
             again: Vec::new(),
             held: Vec::new(),
-            waits: BinaryHeap::new(),
+            waits: BTreeSet::new(),
         }
     }
 
@@ -270,7 +270,7 @@ impl Worker {
                 Duration::from_millis(20)
             } else {
                 let now = local.clock.now_ms();
-                let next = self.waits.peek().map_or(500, |Reverse((until, _))| (until - now).clamp(0, 500));
+                let next = self.waits.first().map_or(500, |(until, _)| (until - now).clamp(0, 500));
                 Duration::from_millis(next as u64)
             };
             match self.poll.poll(&mut events, Some(timeout)) {
@@ -310,6 +310,8 @@ impl Worker {
                 self.read(t, &mut local, &server, &mut buf, &mut out);
             }
             self.end_waits(&mut local, &server, &mut out);
+            // what was evicted or had expired, without a command that served those who wait for it
+            blocking::serve_rest(&mut local, &server);
             self.settle(&server);
             self.tick(&mut local, &server, &mut last_tick, &mut out);
             self.memory.publish(&counted);
@@ -354,8 +356,10 @@ impl Worker {
         false
     }
 
-    /// Retries clients that CLIENT PAUSE held back.
+    /// Retries clients that CLIENT PAUSE held back, and serves those that wait for keys.
     fn recheck(&mut self, local: &mut Local, server: &Server, out: &mut Reply) {
+        local.begin_batch(server);
+        blocking::resume(local, server);
         let mut waiting: Vec<(u64, usize)> = self
             .conns
             .iter_mut()
@@ -432,10 +436,10 @@ impl Worker {
     /// Ends the waits whose time is over.
     fn end_waits(&mut self, local: &mut Local, server: &Server, out: &mut Reply) {
         let now = local.clock.now_ms();
-        while let Some(Reverse((until, id))) = self.waits.peek().copied()
+        while let Some((until, id)) = self.waits.first().copied()
             && until <= now
         {
-            self.waits.pop();
+            self.waits.pop_first();
             let Some(&token) = self.by_id.get(&id) else { continue };
             let Some(conn) = self.conns.get_mut(token) else { continue };
             conn.armed = None;
@@ -579,6 +583,9 @@ impl Worker {
         let Some(mut conn) = self.conns.remove(token) else { return };
         drop(self.poll.registry().deregister(&mut conn.stream)); // closing ends it anyway
         self.by_id.remove(&conn.session.id());
+        if let Some(until) = conn.armed {
+            self.waits.remove(&(until, conn.session.id()));
+        }
         self.inbox.connections.fetch_sub(1, Relaxed);
         tracing::debug!("Client closed connection id={} addr={}", conn.session.id(), conn.session.shared.addr);
         conn.session.close(server);
@@ -626,13 +633,18 @@ impl Worker {
     }
 }
 
-/// Notes the end of a client's wait, once.
-fn arm(conn: &mut Conn, waits: &mut BinaryHeap<Reverse<(i64, u64)>>) {
-    if let Some(until) = conn.session.deadline()
-        && conn.armed != Some(until)
-    {
-        conn.armed = Some(until);
-        waits.push(Reverse((until, conn.session.id())));
+/// Notes when a client's wait ends, or that it does not wait any more.
+fn arm(conn: &mut Conn, waits: &mut BTreeSet<(i64, u64)>) {
+    let until = conn.session.deadline();
+    if conn.armed != until {
+        let id = conn.session.id();
+        if let Some(before) = conn.armed {
+            waits.remove(&(before, id));
+        }
+        if let Some(until) = until {
+            waits.insert((until, id));
+        }
+        conn.armed = until;
     }
 }
 

@@ -14,4 +14,4 @@ macro_rules! families {
     };
 }
 
-families! { bitmap generic list set stream string transactions }
+families! { bitmap generic list set stream string transactions zset }

@@ -8,7 +8,6 @@ use viator_engine::error::Error;
 use viator_engine::session::{ReplyMode, gate};
 
 use crate::help::bad_subcommand;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Shared by CLIENT NO-EVICT and CLIENT NO-TOUCH.
 const ENABLED: ArgSpec = ArgSpec::oneof("enabled", &[ArgSpec::token("on", "ON"), ArgSpec::token("off", "OFF")]);
@@ -181,23 +180,16 @@ pub static CLIENT_UNBLOCK: Command = Command {
 };
 
 fn client_unblock(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
-    let how = match ctx.args.get(3) {
+    let with_error = match ctx.args.get(3) {
         _ if ctx.args.len() > 4 => return Err(bad_subcommand(ctx.args)),
-        None => 1,
-        Some(how) if args::is(how, "timeout") => 1,
-        Some(how) if args::is(how, "error") => 2,
+        None => false,
+        Some(how) if args::is(how, "timeout") => false,
+        Some(how) if args::is(how, "error") => true,
         Some(_) => return Err(Error::Static("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
     };
     let id = args::int(ctx.args.at(2))?;
     let target = u64::try_from(id).ok().and_then(|id| ctx.server.clients.get(id));
-    let unblocked = target.is_some_and(|c| {
-        // of two who try at once, one does it
-        let done = c.has_flag(flag::MAY_UNBLOCK) && c.unblock.compare_exchange(0, how, Relaxed, Relaxed).is_ok();
-        if done {
-            c.poke();
-        }
-        done
-    });
+    let unblocked = target.is_some_and(|c| c.end_wait(with_error));
     ctx.out.int(i64::from(unblocked));
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use viator_engine::aof::State;
 use viator_engine::args;
+use viator_engine::blocking::timeout_ms;
 use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outcome};
 use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;
@@ -29,25 +30,13 @@ pub static WAIT: Command = Command {
 /// A lone master: no replica ever acknowledges anything, so what was asked for is reached at once or never.
 fn wait(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     let replicas = args::int(ctx.args.at(1))?;
-    let until = deadline(ctx, 2)?;
+    let until = timeout_ms(ctx.args.at(2), ctx.local.now)?;
     if replicas <= 0 || !may_block(ctx) {
         ctx.out.int(0);
         return Ok(());
     }
     ctx.session.block(ctx.server, Blocked::Waiting(Waiting { until, reply: b":0\r\n".to_vec(), synced: None }));
     Ok(())
-}
-
-/// The time of a timeout in milliseconds, Unix milliseconds; `None` for 0, no timeout.
-fn deadline(ctx: &AdminCtx<'_, '_>, i: usize) -> Result<Option<i64>, Error> {
-    let ms = args::int(ctx.args.at(i)).map_err(|_| Error::Static("ERR timeout is not an integer or out of range"))?;
-    if ms < 0 {
-        return Err(Error::Static("ERR timeout is negative"));
-    }
-    if ms == 0 {
-        return Ok(None);
-    }
-    ms.checked_add(ctx.local.now).map(Some).ok_or(Error::Static("ERR timeout is out of range"))
 }
 
 /// Commands of a transaction do not block.
@@ -79,7 +68,7 @@ fn waitaof(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         return Err(Error::Static("ERR value is out of range, value must between 0 and 1"));
     }
     let replicas = args::positive(ctx.args.at(2))?;
-    let until = deadline(ctx, 3)?;
+    let until = timeout_ms(ctx.args.at(3), ctx.local.now)?;
     let aof = &ctx.server.aof;
     if local > 0 && aof.state() == State::Off {
         return Err(Error::Static(WAITAOF_DISABLED));

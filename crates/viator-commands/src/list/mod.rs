@@ -1,5 +1,6 @@
 //! Lists.
 
+mod blocking;
 mod edit;
 mod moving;
 mod pop;
@@ -34,6 +35,11 @@ pub static COMMANDS: &[&Command] = &[
     &edit::LTRIM,
     &moving::LMOVE,
     &moving::RPOPLPUSH,
+    &blocking::BLPOP,
+    &blocking::BRPOP,
+    &blocking::BLMOVE,
+    &blocking::BRPOPLPUSH,
+    &blocking::BLMPOP,
 ];
 
 const LEFT: ArgSpec = ArgSpec::token("left", "LEFT");

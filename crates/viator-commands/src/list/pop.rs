@@ -139,10 +139,10 @@ pub static LMPOP: Command = Command {
 
 /// `numkeys key… LEFT|RIGHT [COUNT n]`, from argument `at` on.
 pub(super) struct Several<'a> {
-    pub(super) keys: Args<'a>,
+    keys: Args<'a>,
     n: usize,
-    pub(super) end: End,
-    pub(super) count: usize,
+    end: End,
+    count: usize,
 }
 
 impl<'a> Several<'a> {

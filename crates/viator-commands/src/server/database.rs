@@ -1,10 +1,13 @@
 //! Whole databases: DBSIZE, FLUSHALL, FLUSHDB, SWAPDB.
 
+use std::ops::Range;
 use viator_engine::args;
 use viator_engine::command::Outcome;
 use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope};
 use viator_engine::ctx::{ReadCtx, WriteCtx};
 use viator_engine::error::Error;
+use viator_engine::server::Garbage;
+use viator_engine::session::{Blocked, Waiting};
 
 /// Shared by FLUSHALL and FLUSHDB.
 const FLUSH_TYPE: ArgSpec = ArgSpec::oneof(
@@ -71,14 +74,27 @@ pub static FLUSHALL: Command = Command {
 };
 
 fn flushall(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
+    flush(ctx, 0..ctx.server.keyspace.databases())
+}
+
+/// Empties databases. Without ASYNC the reply comes when all is freed, which is done in the background all the same
+/// unless a transaction goes on.
+fn flush(ctx: &mut WriteCtx<'_, '_>, dbs: Range<usize>) -> Outcome {
     let lazy = flush_lazy(ctx)?;
+    let waits = !lazy && !ctx.session.in_exec && !ctx.keys.local.replaying;
     let mut removed = 0;
-    for db in 0..ctx.server.keyspace.databases() {
-        removed += ctx.keys.flush(db, lazy);
+    for db in dbs {
+        removed += ctx.keys.flush(db, lazy || waits);
     }
     // one more than the keys: the flush itself is propagated even when there was nothing to remove
     ctx.keys.dirty(removed as u64 + 1);
-    ctx.out.ok();
+    if waits && removed > 0 {
+        let wait = Waiting { until: None, reply: b"+OK\r\n".to_vec(), synced: None };
+        ctx.session.block(ctx.server, Blocked::Waiting(wait));
+        ctx.server.host.free_later(Garbage::Wake(ctx.session.shared.clone()));
+    } else {
+        ctx.out.ok();
+    }
     Ok(())
 }
 
@@ -126,11 +142,7 @@ pub static FLUSHDB: Command = Command {
 };
 
 fn flushdb(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
-    let lazy = flush_lazy(ctx)?;
-    let removed = ctx.keys.flush(ctx.session.db, lazy);
-    ctx.keys.dirty(removed as u64 + 1);
-    ctx.out.ok();
-    Ok(())
+    flush(ctx, ctx.session.db..ctx.session.db + 1)
 }
 
 /// SWAPDB.

@@ -87,7 +87,7 @@ fn debug(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
             ctx.server.aof.flush_sleep.store(us as u64, Relaxed);
             ok(ctx)
         }
-        ("reload", 2..) => Err(Error::Static("ERR this server cannot save and load its dataset yet")),
+        ("reload", 2..) => super::save::reload(ctx),
         ("client-eviction", 2) if ctx.cfg().maxmemory_clients == 0 => {
             Err(Error::Static("ERR maxmemory-clients is disabled."))
         }
@@ -403,6 +403,19 @@ fn debug_help(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
             "    Check that <key> is a quicklist.",
             "QUICKLIST-PACKED-THRESHOLD <size>",
             "    Taken without effect: lists of this server decide by the size of a node.",
+            "RELOAD [option ...]",
+            "    Save the RDB on disk and reload it back to memory. Valid <option> values:",
+            "    * MERGE: conflicting keys will be loaded from RDB.",
+            "    * NOFLUSH: the existing database will not be removed before load, but",
+            "      conflicting keys will generate an exception and kill the server.",
+            "    * NOSAVE: the database will be loaded from an existing RDB file.",
+            "    Examples:",
+            "    * DEBUG RELOAD: verify that the server is able to persist, flush and reload",
+            "      the database.",
+            "    * DEBUG RELOAD NOSAVE: replace the current database with the contents of an",
+            "      existing RDB file.",
+            "    * DEBUG RELOAD NOSAVE NOFLUSH MERGE: add the contents of an existing RDB",
+            "      file to the database.",
             "REPLYBUFFER PEAK-RESET-TIME <NEVER||RESET|time>",
             "    Taken without effect: clients of this server have no reply buffers of their own.",
             "REPLYBUFFER RESIZING <0|1>",

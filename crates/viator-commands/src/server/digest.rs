@@ -3,6 +3,7 @@
 
 use sha1::{Digest as _, Sha1};
 use viator_data::hash::Hash;
+use viator_data::num::format_digits;
 use viator_data::packed::IntBuf;
 use viator_data::stream::{Stream, StreamId};
 use viator_keyspace::{EntryRef, Object, Type, ValueRef};
@@ -50,7 +51,9 @@ impl Digest {
                     z.iter().for_each(|(member, score)| {
                         let mut part = Digest::default();
                         part.mix(member.bytes(&mut IntBuf::new()));
-                        part.mix(g17(score).as_bytes());
+                        let mut text = Vec::new();
+                        format_digits(score, &mut text);
+                        part.mix(&text);
                         self.add_digest(part);
                     });
                 }
@@ -111,28 +114,6 @@ impl Digest {
     }
 }
 
-/// A score as C's `%.17g` writes it.
-fn g17(score: f64) -> String {
-    if score.is_infinite() {
-        return if score > 0.0 { "inf".into() } else { "-inf".into() };
-    }
-    if score == 0.0 {
-        return if score.is_sign_negative() { "-0".into() } else { "0".into() };
-    }
-    let scientific = format!("{score:.16e}");
-    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let trimmed = |text: &str| {
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
-    };
-    if (-4..17).contains(&exponent) {
-        trimmed(&format!("{score:.*}", (16 - exponent) as usize))
-    } else {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        format!("{}e{sign}{:02}", trimmed(mantissa), exponent.abs())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,21 +133,5 @@ mod tests {
         assert_eq!(of(&entry(b"x:1", b"v", Some(1))), "311b17018163335616e089f6b951c82c477335ac");
         let int = EntryRef { value: ValueRef::Int(1), ..entry(b"a", b"", None) };
         assert_eq!(of(&int), "b4fc66738120fba0b5aa500ab5c2bf89cea1c5da");
-    }
-
-    #[test]
-    fn scores_as_c_writes_them() {
-        for (score, text) in [
-            (3.0, "3"),
-            (1.5, "1.5"),
-            (0.1, "0.10000000000000001"),
-            (1e17, "1e+17"),
-            (123_456.75, "123456.75"),
-            (1e-5, "1.0000000000000001e-05"),
-            (-1e100, "-1e+100"),
-            (f64::INFINITY, "inf"),
-        ] {
-            assert_eq!(g17(score), text);
-        }
     }
 }

@@ -14,6 +14,7 @@ mod latency;
 mod latency_report;
 mod memory;
 mod monitor;
+mod save;
 mod shutdown;
 mod slowlog;
 
@@ -37,6 +38,8 @@ pub static COMMANDS: &[&Command] = &[
     &latency::LATENCY,
     &memory::MEMORY,
     &monitor::MONITOR,
+    &save::BGSAVE,
+    &save::SAVE,
     &shutdown::SHUTDOWN,
     &slowlog::SLOWLOG,
 ];

@@ -63,9 +63,6 @@ fn shutdown(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         ctx.out.ok();
         return Ok(());
     }
-    if request.save == Some(true) && !request.force {
-        return Err(Error::Static("ERR Errors trying to SHUTDOWN: this server cannot save its dataset yet"));
-    }
     ctx.session.block(ctx.server, Blocked::Shutdown);
     ctx.server.host.shutdown(request);
     Ok(())

@@ -127,10 +127,10 @@ pub(super) fn number(out: &mut Reply, name: &str, n: i64) {
 pub(super) fn position(out: &mut Reply, stream: &Stream, group: &ConsumerGroup) {
     out.bulk(b"last-delivered-id");
     entry::id(out, group.last_id());
-    for (name, n) in [("entries-read", group.entries_read()), ("lag", stream.lag(group))] {
+    for (name, n) in [("entries-read", group.entries_read().map(u64::cast_signed)), ("lag", stream.lag(group))] {
         out.bulk(name.as_bytes());
         match n {
-            Some(n) => out.int(n.cast_signed()),
+            Some(n) => out.int(n),
             None => out.null(),
         }
     }

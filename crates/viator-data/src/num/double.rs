@@ -69,6 +69,14 @@ pub fn format_f64(value: f64, out: &mut Vec<u8>) {
     if value.abs() <= EXACT_INTEGERS && value == value.trunc() {
         return out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
     }
+    format_digits(value, out);
+}
+
+/// As [`format_f64`], but whole numbers are written like all others: `1e+16` (DEBUG DIGEST).
+pub fn format_digits(value: f64, out: &mut Vec<u8>) {
+    if !value.is_finite() || value == 0.0 {
+        return format_f64(value, out);
+    }
     if value < 0.0 {
         out.push(b'-');
     }
@@ -105,9 +113,59 @@ pub fn format_f64(value: f64, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a double with up to 17 significant digits, as C's `%.17g`: what ZSCAN gives of large sorted sets.
+pub fn format_g17(value: f64, out: &mut Vec<u8>) {
+    if !value.is_finite() || value == 0.0 {
+        return format_f64(value, out);
+    }
+    let text = format!("{value:.16e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |d| ("-", d));
+    let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
+    let digits = digits.trim_end_matches('0');
+    let (first, rest) = digits.split_at(1.min(digits.len()));
+    let text = if !(-4..17).contains(&exponent) {
+        let point = if rest.is_empty() { "" } else { "." };
+        let side = if exponent < 0 { '-' } else { '+' };
+        format!("{sign}{first}{point}{rest}e{side}{:02}", exponent.abs())
+    } else if exponent < 0 {
+        format!("{sign}0.{}{digits}", "0".repeat(exponent.unsigned_abs() as usize - 1))
+    } else {
+        let whole = exponent as usize + 1;
+        match digits.split_at_checked(whole) {
+            Some((whole, "")) => format!("{sign}{whole}"),
+            Some((whole, part)) => format!("{sign}{whole}.{part}"),
+            None => format!("{sign}{digits:0<whole$}"),
+        }
+    };
+    out.extend_from_slice(text.as_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seventeen_digits() {
+        for (value, text) in [
+            (6.34, "6.3399999999999999"),
+            (-0.5, "-0.5"),
+            (3.0, "3"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (1.5e300, "1.5000000000000001e+300"),
+            (0.0001, "0.0001"),
+            (0.00001, "1.0000000000000001e-05"),
+            (123456789.125, "123456789.125"),
+            (f64::NEG_INFINITY, "-inf"),
+            (-0.0, "-0"),
+        ] {
+            let mut out = Vec::new();
+            format_g17(value, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
     use proptest::prelude::*;
 
     fn text(value: f64) -> String {

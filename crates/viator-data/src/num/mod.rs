@@ -5,7 +5,7 @@ mod double;
 mod grisu;
 mod longdouble;
 
-pub use double::{format_f64, parse_f64, parse_f64_loose};
+pub use double::{format_digits, format_f64, format_g17, parse_f64, parse_f64_loose};
 pub use longdouble::LongDouble;
 
 /// Reads a signed integer as Redis's commands do: an optional `-`, no leading zeros, nothing else; `-0` is refused.

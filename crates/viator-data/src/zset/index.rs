@@ -222,6 +222,11 @@ impl Index {
         }
     }
 
+    /// All members and scores, in the order of their handles.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], f64)> {
+        self.slots.iter().map(|s| (s.member.bytes(), s.score))
+    }
+
     pub(super) fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(&'a [u8], f64)) -> u64 {
         let (bucket, next) = scan_step(cursor, self.heads.len());
         let mut at = self.head(bucket);

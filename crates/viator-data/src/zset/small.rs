@@ -46,13 +46,18 @@ pub(super) fn insert(p: &mut Packed, member: &[u8], score: f64) {
             p.insert_before(pos, &text);
             p.insert_before(pos, member);
         }
-        (None, Some(i)) => {
-            p.push_back(member);
-            p.push_back_int(i);
-        }
-        (None, None) => {
+        (None, _) => push(p, member, score),
+    }
+}
+
+/// Appends a member that is above all others.
+pub(super) fn push(p: &mut Packed, member: &[u8], score: f64) {
+    p.push_back(member);
+    match whole(score) {
+        Some(i) => p.push_back_int(i),
+        None => {
+            let mut text = Vec::new();
             format_f64(score, &mut text);
-            p.push_back(member);
             p.push_back(&text);
         }
     }

@@ -72,9 +72,10 @@ pub(super) fn clients(source: &Source<'_>, out: &mut Lines) {
     out.line("tracking_clients", tracking);
     out.line("pubsub_clients", pubsub);
     out.line("watching_clients", watching);
-    out.line("clients_in_timeout_table", 0);
+    out.line("clients_in_timeout_table", s.blocking.with_timeout.load(Relaxed));
     out.line("total_watched_keys", source.keys.watched);
-    out.zeros(&["total_blocking_keys", "total_blocking_keys_on_nokey"]);
+    out.line("total_blocking_keys", s.blocking.keys.load(Relaxed));
+    out.line("total_blocking_keys_on_nokey", s.blocking.keys_if_gone.load(Relaxed));
 }
 
 /// Reads and writes of the threads that serve connections, by worker number.

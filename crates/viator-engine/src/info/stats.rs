@@ -9,25 +9,36 @@ use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) fn persistence(source: &Source<'_>, out: &mut Lines) {
     let s = source.server;
-    let dirty = s.sum(|c| &c.dirty).saturating_sub(s.dirty_at_save.load(Relaxed));
+    let p = &s.persistence;
+    let now = source.now_us / 1_000_000;
+    let loading = s.gate.load(Relaxed) & gate::LOADING != 0;
+    let snapshot = s.snapshot.lock().clone();
+    let (copied, peak) = snapshot.as_ref().map_or((0, 0), |x| x.copied());
+    let (saved, total) = snapshot.as_ref().map_or((0, 0), |x| (x.saved_keys(), x.total_keys()));
+    let running = p.running.lock().as_ref().map(|r| r.since);
     out.section("Persistence");
-    out.line("loading", u8::from(s.gate.load(Relaxed) & gate::LOADING != 0));
-    out.zeros(&["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
-    out.line("current_fork_perc", "0.00");
-    out.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
-    out.line("rdb_changes_since_last_save", dirty);
-    out.line("rdb_bgsave_in_progress", 0);
+    out.line("loading", u8::from(loading));
+    out.line("async_loading", 0);
+    out.line("current_cow_peak", peak);
+    out.line("current_cow_size", copied);
+    out.line("current_cow_size_age", 0);
+    out.line(
+        "current_fork_perc",
+        format_args!("{:.2}", if total == 0 { 0.0 } else { 100.0 * saved as f64 / total as f64 }),
+    );
+    out.line("current_save_keys_processed", saved);
+    out.line("current_save_keys_total", total);
+    out.line("rdb_changes_since_last_save", s.changes_since_save());
+    out.line("rdb_bgsave_in_progress", u8::from(running.is_some()));
     out.line("rdb_last_save_time", s.last_save.load(Relaxed));
-    out.line("rdb_last_bgsave_status", "ok");
-    out.line("rdb_last_bgsave_time_sec", -1);
-    out.line("rdb_current_bgsave_time_sec", -1);
-    out.zeros(&[
-        "rdb_saves",
-        "rdb_saves_consecutive_failures",
-        "rdb_last_cow_size",
-        "rdb_last_load_keys_expired",
-        "rdb_last_load_keys_loaded",
-    ]);
+    out.line("rdb_last_bgsave_status", if p.last_ok.load(Relaxed) { "ok" } else { "err" });
+    out.line("rdb_last_bgsave_time_sec", p.last_seconds.load(Relaxed));
+    out.line("rdb_current_bgsave_time_sec", running.map_or(-1, |since| now - since));
+    out.line("rdb_saves", p.saves.load(Relaxed));
+    out.line("rdb_saves_consecutive_failures", p.failures.load(Relaxed));
+    out.line("rdb_last_cow_size", p.last_copied.load(Relaxed));
+    out.line("rdb_last_load_keys_expired", p.keys_expired.load(Relaxed));
+    out.line("rdb_last_load_keys_loaded", p.keys_loaded.load(Relaxed));
     let aof = &s.aof;
     out.line("aof_enabled", u8::from(aof.state() != State::Off));
     let (rewriting, failures) = (aof.rewriting.load(Relaxed), aof.rewrite_failures.load(Relaxed));
@@ -49,6 +60,17 @@ pub(super) fn persistence(source: &Source<'_>, out: &mut Lines) {
         out.line("aof_buffer_length", s.propagation.pending());
         out.line("aof_pending_bio_fsync", u8::from(aof.fsync_pending.load(Relaxed)));
         out.line("aof_delayed_fsync", aof.delayed_fsync.get());
+    }
+    if loading {
+        let (total, read) = (p.loading_total.load(Relaxed), p.loading_read.load(Relaxed));
+        let elapsed = (now - p.loading_since.load(Relaxed)).max(0);
+        out.line("loading_start_time", p.loading_since.load(Relaxed));
+        out.line("loading_total_bytes", total);
+        out.zeros(&["loading_rdb_used_mem"]);
+        out.line("loading_loaded_bytes", read);
+        out.line("loading_loaded_perc", format_args!("{:.2}", 100.0 * read as f64 / total.max(1) as f64));
+        let eta = if read == 0 { 1 } else { elapsed * total.saturating_sub(read) as i64 / read as i64 };
+        out.line("loading_eta_seconds", eta);
     }
 }
 

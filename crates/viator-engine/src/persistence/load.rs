@@ -1,0 +1,232 @@
+//! Loading RDB files.
+
+use crate::config::{Config, SanitizeDumpPayload};
+use crate::evict;
+use crate::server::{Held, Server};
+use crate::typed::rdb_limits;
+use std::fs::File;
+use std::io::Read;
+use std::sync::atomic::Ordering::Relaxed;
+use viator_keyspace::{Expiry, Footprint, Shard};
+use viator_persist::file::Part;
+use viator_persist::{Fault, Loaded as Value, Reader, Source, Streamed};
+
+/// What happens to a key that is there already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Duplicates {
+    /// The file is refused.
+    Refused,
+    /// The file's value takes its place.
+    Replace,
+}
+
+/// How RDB content is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Keys that are there already.
+    pub duplicates: Duplicates,
+    /// Keys that have expired are loaded as well: what follows the content tells of their end (AOF).
+    pub keep_expired: bool,
+    /// Unix milliseconds.
+    pub now_ms: i64,
+}
+
+/// What was loaded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loaded {
+    /// Keys.
+    pub keys: u64,
+    /// Keys that were left out because they had expired.
+    pub expired: u64,
+    /// Collections that were left out because they were empty.
+    pub empty: u64,
+}
+
+/// Loads an RDB file into the dataset, whose locks the caller holds (`held`) or nobody asks for much.
+///
+/// # Errors
+/// What is wrong with the file. The keys before that have been loaded.
+pub fn load_file(
+    server: &Server,
+    held: Option<&mut Held<'_>>,
+    path: &str,
+    duplicates: Duplicates,
+    now_ms: i64,
+) -> Result<Loaded, Fault> {
+    let file = File::open(path).map_err(Fault::Io)?;
+    let p = &server.persistence;
+    p.loading_since.store(now_ms / 1000, Relaxed);
+    p.loading_total.store(file.metadata().map_or(0, |m| m.len()), Relaxed);
+    p.loading_read.store(0, Relaxed);
+    let checked = server.config.load().rdbchecksum && !server.debug.skip_checksum_validation.load(Relaxed);
+    let mut reader = Reader::new(Streamed::new(file, checked));
+    let options = Options { duplicates, keep_expired: false, now_ms };
+    let loaded = load_stream(server, held, &mut reader, options)?;
+    p.keys_loaded.store(loaded.keys, Relaxed);
+    p.keys_expired.store(loaded.expired, Relaxed);
+    if loaded.empty > 0 {
+        tracing::info!(
+            "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
+            loaded.keys,
+            loaded.expired,
+            loaded.empty
+        );
+    } else {
+        tracing::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
+    }
+    Ok(loaded)
+}
+
+/// Loads RDB content up to its end; what follows it is left in the reader (an AOF with such a beginning).
+///
+/// # Errors
+/// What is wrong with it. The keys before that have been loaded.
+pub fn load_stream<R: Read>(
+    server: &Server,
+    mut held: Option<&mut Held<'_>>,
+    reader: &mut Reader<Streamed<R>>,
+    options: Options,
+) -> Result<Loaded, Fault> {
+    let Options { duplicates, keep_expired, now_ms } = options;
+    let version = reader.header()?;
+    let cfg = server.config.load();
+    let limits = rdb_limits(&cfg, cfg.sanitize_dump_payload == SanitizeDumpPayload::Yes);
+    let mut loaded = Loaded::default();
+    let mut next = Next::default();
+    let mut key = Vec::new();
+    loop {
+        match reader.part()? {
+            Part::Aux(name, value) => aux(&name, &value, now_ms),
+            Part::Select(db) => {
+                next.db = usize::try_from(db).ok().filter(|d| *d < server.keyspace.databases()).ok_or(Fault::Data(
+                    "FATAL: Data file was created with a Redis server configured to handle more databases. Exiting",
+                ))?;
+            }
+            Part::Resize(..) | Part::Slot(..) => {}
+            Part::Expire(at) => next.expire = Some(at),
+            Part::Idle(seconds) => next.idle = Some(seconds),
+            Part::Freq(n) => next.freq = Some(n),
+            Part::Function(code) => server.persistence.functions.lock().push(code),
+            Part::ModuleAux(name) => return Err(Fault::Module(name)),
+            Part::Key(kind) => {
+                reader.string_into(&mut key)?;
+                match reader.content(kind, &limits) {
+                    Err(Fault::Empty) => loaded.empty += 1,
+                    Err(e) => return Err(e),
+                    Ok(_) if !keep_expired && next.expire.is_some_and(|at| at < now_ms) => loaded.expired += 1,
+                    Ok(value) => {
+                        let loc = server.keyspace.locate(&key);
+                        let new = match &mut held {
+                            Some(guards) => {
+                                next.put(&cfg, now_ms, guards.shard(loc.shard()), loc, &key, value, duplicates)
+                            }
+                            None => {
+                                let mut guards = server.keyspace.lock(Footprint::NONE.with(loc.shard()));
+                                let new =
+                                    next.put(&cfg, now_ms, guards.shard(loc.shard()), loc, &key, value, duplicates);
+                                drop(guards);
+                                new
+                            }
+                        };
+                        let (delta, stored) = new;
+                        server.keyspace.add_free_bytes(delta);
+                        if !stored {
+                            tracing::warn!(
+                                "RDB has duplicated key '{}' in DB {}",
+                                String::from_utf8_lossy(&key),
+                                next.db
+                            );
+                            return Err(Fault::Data("Internal error in RDB reading: duplicated key"));
+                        }
+                        loaded.keys += 1;
+                    }
+                }
+                if loaded.keys.is_multiple_of(1024) {
+                    server.persistence.loading_read.store(reader.source().position(), Relaxed);
+                    server.persistence.keys_loaded.store(loaded.keys, Relaxed);
+                }
+                next = Next { db: next.db, ..Next::default() };
+            }
+            Part::End => break,
+        }
+    }
+    if version >= 5 {
+        let got = reader.source().checksum();
+        let expected = reader.millis()?;
+        if reader.source().is_checked() && expected != 0 && expected != got {
+            tracing::warn!("Wrong RDB checksum expected: ({expected:x}) but got ({got:x}). Aborting now.");
+            return Err(Fault::Checksum { expected, got });
+        }
+        if expected == 0 && reader.source().is_checked() {
+            tracing::info!("RDB file was saved with checksum disabled: no check performed.");
+        }
+    }
+    server.persistence.loading_read.store(reader.source().position(), Relaxed);
+    Ok(loaded)
+}
+
+/// What is known of the next key.
+#[derive(Default)]
+struct Next {
+    db: usize,
+    expire: Option<i64>,
+    idle: Option<u64>,
+    freq: Option<u8>,
+}
+
+impl Next {
+    /// Stores a key. Returns what that changes in empty arena bytes, and whether it was stored.
+    #[expect(clippy::too_many_arguments, reason = "all that a key is")]
+    fn put<X>(
+        &self,
+        cfg: &Config,
+        now: i64,
+        shard: &mut Shard<X>,
+        loc: viator_keyspace::Loc,
+        key: &[u8],
+        value: Value,
+        duplicates: Duplicates,
+    ) -> (i64, bool) {
+        let before = shard.db(self.db).map_or(0, |p| p.free_bytes()) as i64;
+        let part = shard.db_or_new(self.db);
+        let found = part.find(loc, key);
+        if found.is_some() && duplicates == Duplicates::Refused {
+            return (0, false);
+        }
+        let clock = (now / 1000) as u32 & evict::LRU_MAX;
+        let lru = if cfg.maxmemory_policy.is_lfu() {
+            self.freq.map_or_else(|| evict::lfu_init(now), |n| evict::lfu_bits(now, n))
+        } else {
+            self.idle.map_or(clock, |s| evict::lru_of_idle(i64::try_from(s).unwrap_or(i64::MAX), clock))
+        };
+        value.store(|value| match found {
+            Some(handle) => {
+                let expiry = self.expire.map_or(Expiry::Clear, Expiry::At);
+                part.replace(loc, handle, key, value, expiry, lru);
+            }
+            None => {
+                part.insert(loc, key, value, self.expire, lru);
+            }
+        });
+        (part.free_bytes() as i64 - before, true)
+    }
+}
+
+fn aux(name: &[u8], value: &[u8], now_ms: i64) {
+    let text = String::from_utf8_lossy(value);
+    match name {
+        b"redis-ver" => tracing::info!("Loading RDB produced by version {text}"),
+        b"ctime" => {
+            if let Ok(t) = text.parse::<i64>() {
+                tracing::info!("RDB age {} seconds", (now_ms / 1000).saturating_sub(t).max(0));
+            }
+        }
+        b"used-mem" => {
+            if let Ok(n) = text.parse::<u64>() {
+                tracing::info!("RDB memory usage when created {:.2} Mb", n as f64 / 1_048_576.0);
+            }
+        }
+        b"aof-base" if text != "0" => tracing::info!("RDB is base AOF"),
+        _ => {}
+    }
+}

@@ -1,0 +1,316 @@
+//! Saving: SAVE, BGSAVE, save points, and what ends with the process.
+
+use super::Running;
+use crate::REDIS_VERSION;
+use crate::error::Error;
+use crate::server::{Held, Server};
+use crate::snapshot::{Held as HeldSnapshot, Sink, Snapshot};
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use viator_data::crc::crc64;
+use viator_persist::Writer;
+
+/// Bytes between two requests to the system to put them on the disk.
+const SYNC_EVERY: usize = 16 << 20;
+/// Seconds before a save point tries again after a failure.
+const RETRY: i64 = 5;
+
+/// A file that is written beside the one it will replace.
+pub struct FileSink {
+    file: File,
+    temp: String,
+    checksum: bool,
+    crc: u64,
+    incremental: bool,
+    unsynced: usize,
+    written: u64,
+}
+
+impl FileSink {
+    /// A new file, with the beginning of its content.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn create(server: &Server, temp: String, now_ms: i64, aof_base: bool) -> io::Result<FileSink> {
+        let cfg = server.config.load();
+        let file = File::create(&temp)?;
+        let (checksum, incremental) = (cfg.rdbchecksum, cfg.rdb_save_incremental_fsync);
+        let mut sink = FileSink { file, temp, checksum, crc: 0, incremental, unsynced: 0, written: 0 };
+        sink.write(&beginning(server, now_ms, aof_base))?;
+        Ok(sink)
+    }
+
+    /// Writes the end, puts everything on the disk, and lets the file take its place. Returns its size.
+    ///
+    /// # Errors
+    /// Those of the file system; the file is removed.
+    pub fn finish(mut self, path: &str) -> io::Result<u64> {
+        let done = self.seal().and_then(|()| std::fs::rename(&self.temp, path)).and_then(|()| sync_folder(path));
+        match done {
+            Ok(()) => Ok(self.written),
+            Err(e) => {
+                self.discard();
+                Err(e)
+            }
+        }
+    }
+
+    /// Writes the end and puts everything on the disk.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn seal(&mut self) -> io::Result<()> {
+        let mut w = Writer::new(None);
+        w.end();
+        self.write(&w.finish())?;
+        let crc = if self.checksum { self.crc } else { 0 };
+        self.file.write_all(&crc.to_le_bytes())?;
+        self.file.sync_all()
+    }
+
+    /// Removes the file.
+    pub fn discard(self) {
+        drop(std::fs::remove_file(&self.temp)); // it may be gone already
+    }
+}
+
+impl Sink for FileSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.checksum {
+            self.crc = crc64(self.crc, bytes);
+        }
+        self.file.write_all(bytes)?;
+        self.written += bytes.len() as u64;
+        self.unsynced += bytes.len();
+        if self.incremental && self.unsynced >= SYNC_EVERY {
+            self.unsynced = 0;
+            self.file.sync_data()?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts a file's name on the disk.
+fn sync_folder(path: &str) -> io::Result<()> {
+    let folder = std::path::Path::new(path).parent().filter(|p| !p.as_os_str().is_empty());
+    File::open(folder.unwrap_or(std::path::Path::new(".")))?.sync_all()
+}
+
+/// What stands before the databases.
+fn beginning(server: &Server, now_ms: i64, aof_base: bool) -> Vec<u8> {
+    let mut w = Writer::new(None);
+    w.header();
+    w.aux("redis-ver", REDIS_VERSION);
+    w.aux("redis-bits", "64");
+    w.aux("ctime", &(now_ms / 1000).to_string());
+    w.aux("used-mem", &server.used_memory().to_string());
+    w.aux("aof-base", if aof_base { "1" } else { "0" });
+    for code in server.persistence.functions.lock().iter() {
+        w.function(code);
+    }
+    w.finish()
+}
+
+fn temp_name() -> String {
+    format!("temp-{}.rdb", std::process::id())
+}
+
+fn plain(e: &io::Error) -> String {
+    let text = e.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// Creates the temporary file, with Redis's words if that fails.
+fn create(server: &Server, now_ms: i64) -> io::Result<FileSink> {
+    let temp = temp_name();
+    FileSink::create(server, temp.clone(), now_ms, false).inspect_err(|e| {
+        tracing::warn!(
+            "Failed opening the temp RDB file {temp} (in server root dir {}) for saving: {}",
+            server.config.load().dir,
+            plain(e)
+        );
+    })
+}
+
+fn finish(server: &Server, sink: FileSink) -> io::Result<()> {
+    let path = server.config.load().dbfilename.clone();
+    sink.finish(&path).map(|_| ()).inspect_err(|e| tracing::warn!("Write error saving DB on disk: {}", plain(e)))
+}
+
+/// A save has ended.
+fn note(server: &Server, result: &io::Result<()>, dirty: u64, now_ms: i64) {
+    let p = &server.persistence;
+    p.last_try.store(now_ms / 1000, Relaxed);
+    p.last_ok.store(result.is_ok(), Relaxed);
+    if result.is_ok() {
+        server.dirty_at_save.fetch_max(dirty, Relaxed);
+        server.last_save.store(now_ms / 1000, Relaxed);
+        p.failures.store(0, Relaxed);
+    } else {
+        p.failures.fetch_add(1, Relaxed);
+    }
+    server.refresh_disk_gate();
+}
+
+/// SAVE: takes a snapshot and waits for it. Others go on meanwhile.
+///
+/// # Errors
+/// If another save runs, or it fails.
+pub fn save(server: &Server, now_ms: i64) -> Result<(), Error> {
+    if server.persistence.running.lock().is_some() {
+        return Err(Error::Static("ERR Background save already in progress"));
+    }
+    let failed = Error::Static("ERR Error saving DB on disk, check server logs");
+    let mut dirty = 0;
+    let Some(snapshot) = Snapshot::begin(server, now_ms, |_| dirty = server.sum(|c| &c.dirty)) else {
+        return Err(Error::Static("ERR Another snapshot is being taken: can't SAVE right now"));
+    };
+    let (tx, rx) = std::sync::mpsc::channel();
+    let writer = snapshot.clone();
+    let spawned =
+        server.host.spawn("rdb_write", Box::new(move |server| drop(tx.send(write_file(server, &writer, now_ms)))));
+    if !spawned {
+        snapshot.abandon();
+    }
+    snapshot.walk(server);
+    let result = rx.recv().unwrap_or_else(|_| Err(io::Error::other("the writing thread is gone")));
+    note(server, &result, dirty, now_ms);
+    match result {
+        Ok(()) => {
+            tracing::info!("DB saved on disk");
+            Ok(())
+        }
+        Err(_) => Err(failed),
+    }
+}
+
+fn write_file(server: &Server, snapshot: &Snapshot, now_ms: i64) -> io::Result<()> {
+    let mut sink = create(server, now_ms).inspect_err(|_| snapshot.abandon())?;
+    match snapshot.write(&mut sink) {
+        Ok(()) => finish(server, sink),
+        Err(e) => {
+            sink.discard();
+            if e.kind() != io::ErrorKind::Interrupted {
+                tracing::warn!("Write error saving DB on disk: {}", plain(&e));
+            }
+            Err(e)
+        }
+    }
+}
+
+/// Begins a background save.
+///
+/// # Errors
+/// If another snapshot is being taken.
+pub fn bgsave(server: &Server, now_ms: i64) -> Result<(), Error> {
+    let p = &server.persistence;
+    let mut running = p.running.lock();
+    if running.is_some() {
+        return Err(Error::Static("ERR Background save already in progress"));
+    }
+    let mut dirty = 0;
+    let Some(snapshot) = Snapshot::begin(server, now_ms, |_| dirty = server.sum(|c| &c.dirty)) else {
+        return Err(Error::Static(
+            "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule \
+             a BGSAVE whenever possible.",
+        ));
+    };
+    p.last_try.store(now_ms / 1000, Relaxed);
+    p.scheduled.store(false, Relaxed);
+    p.saves.fetch_add(1, Relaxed);
+    *running = Some(Running { since: now_ms / 1000, snapshot: snapshot.clone() });
+    drop(running);
+    let (writer, walker) = (snapshot.clone(), snapshot);
+    let started = std::time::Instant::now();
+    let work: crate::server::Job = Box::new(move |server| {
+        let result = write_file(server, &writer, now_ms);
+        let seconds = started.elapsed().as_secs() as i64;
+        let p = &server.persistence;
+        p.last_seconds.store(seconds, Relaxed);
+        p.last_copied.store(writer.copied().1, Relaxed);
+        note(server, &result, dirty, now_ms + started.elapsed().as_millis() as i64);
+        match &result {
+            Ok(()) => {
+                tracing::info!("DB saved on disk");
+                tracing::info!("Copies for RDB: {} MB at most", writer.copied().1 >> 20);
+                tracing::info!("Background saving terminated with success");
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {
+                tracing::warn!("Background saving terminated by signal 10")
+            }
+            Err(_) => tracing::warn!("Background saving error"),
+        }
+        *p.running.lock() = None;
+    });
+    tracing::info!("Background saving started by pid {}", std::process::id());
+    let walks = walker.clone();
+    let spawned = server.host.spawn("rdb_walk", Box::new(move |server| walks.walk(server)))
+        && server.host.spawn("rdb_write", work);
+    if !spawned {
+        walker.abandon();
+        *p.running.lock() = None;
+        tracing::warn!("Can't save in background: no thread");
+        return Err(Error::Static("ERR Can't save in background"));
+    }
+    Ok(())
+}
+
+/// Saves under all locks, which the caller holds: nothing changes until they are given back.
+///
+/// # Errors
+/// Those of the file system, logged.
+pub fn save_held(server: &Server, guards: &mut Held<'_>, now_ms: i64) -> io::Result<()> {
+    let mut sink = create(server, now_ms)?;
+    let dirty = server.sum(|c| &c.dirty);
+    let result = match HeldSnapshot::write(server, guards, now_ms, &mut sink) {
+        Ok(()) => finish(server, sink),
+        Err(e) => {
+            sink.discard();
+            tracing::warn!("Write error saving DB on disk: {}", plain(&e));
+            Err(e)
+        }
+    };
+    note(server, &result, dirty, now_ms);
+    if result.is_ok() {
+        tracing::info!("DB saved on disk");
+    }
+    result
+}
+
+/// The timer: scheduled saves and save points.
+pub fn cron(server: &Server, now_ms: i64) {
+    let p = &server.persistence;
+    if p.running.lock().is_some() || server.snapshot.lock().is_some() {
+        return;
+    }
+    let now = now_ms / 1000;
+    if p.scheduled.load(Relaxed) {
+        drop(bgsave(server, now_ms)); // tried again next time
+        return;
+    }
+    let may = p.last_ok.load(Relaxed) || now - p.last_try.load(Relaxed) > RETRY;
+    let (changes, since) = (server.changes_since_save(), now - server.last_save.load(Relaxed));
+    if !may || changes == 0 {
+        return;
+    }
+    let cfg = server.config.load();
+    let due = cfg.save.iter().find(|s| changes >= s.changes.max(0) as u64 && since > s.seconds);
+    if let Some(point) = due {
+        tracing::info!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
+        drop(bgsave(server, now_ms)); // tried again next time
+    }
+}
+
+/// Gives up the background save that runs.
+impl super::Persistence {
+    /// Gives up the background save that runs, if there is one.
+    pub fn abandon(&self) -> bool {
+        let snapshot: Option<Arc<Snapshot>> = self.running.lock().as_ref().map(|r| r.snapshot.clone());
+        if let Some(s) = &snapshot {
+            s.abandon();
+        }
+        snapshot.is_some()
+    }
+}

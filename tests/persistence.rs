@@ -1,0 +1,234 @@
+//! Saving and loading: files of other versions, exact points in time, crashes.
+
+mod common;
+
+use common::rng::Rng;
+use common::{Launch, Server, ok, wait_until};
+use std::fs;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread;
+use viator_client::{Client, value::Value};
+
+fn info(client: &mut Client, field: &str) -> String {
+    let text = ok(client, &["INFO", "persistence"]).as_text().unwrap();
+    let line = text.lines().find_map(|l| l.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
+    line.unwrap_or_else(|| panic!("no {field} in {text}"))
+}
+
+fn digest(server: &Server) -> Value {
+    ok(&mut server.client(), &["DEBUG", "DIGEST"])
+}
+
+fn bgsave(client: &mut Client) {
+    ok(client, &["BGSAVE"]);
+    wait_until("the save to end", || info(client, "rdb_bgsave_in_progress") == "0");
+    assert_eq!(info(client, "rdb_last_bgsave_status"), "ok");
+}
+
+/// Fills a server with every type, in small and large encodings.
+fn fill(client: &mut Client, rng: &mut Rng) {
+    let text = |rng: &mut Rng| match rng.below(4) {
+        0 => (rng.below(100_000) as i64 - 300).to_string(),
+        1 => "x".repeat(rng.below(200)),
+        2 => format!("e{}", rng.below(1_000_000)),
+        _ => "abc".repeat(rng.below(40)),
+    };
+    for (i, n) in [3usize, 40, 300, 1500].into_iter().enumerate() {
+        let mut commands: Vec<Vec<String>> = Vec::new();
+        let mut add = |line: &[&str]| commands.push(line.iter().map(|s| (*s).to_owned()).collect());
+        add(&["SET", &format!("s{i}"), &text(rng)]);
+        add(&["SET", &format!("long{i}"), &"hello ".repeat(rng.below(3000))]);
+        add(&["SET", &format!("ttl{i}"), "x", "PXAT", &(4_000_000_000_000 + rng.below(1000)).to_string()]);
+        for _ in 0..n {
+            add(&["RPUSH", &format!("l{i}"), &text(rng)]);
+            add(&["SADD", &format!("set{i}"), &text(rng)]);
+            add(&["SADD", &format!("ints{i}"), &rng.below(1 << (i * 12 + 8)).to_string()]);
+            add(&["HSET", &format!("h{i}"), &text(rng), &text(rng)]);
+            add(&["HSET", &format!("hx{i}"), &format!("f{}", rng.below(n)), &text(rng)]);
+            add(&["ZADD", &format!("z{i}"), ["1", "-3.25", "1e100", "inf", "0.1"][rng.below(5)], &text(rng)]);
+            add(&["XADD", &format!("x{i}"), "*", "a", &text(rng), "b", &text(rng)]);
+        }
+        add(&["RPUSH", &format!("plain{i}"), &"y".repeat(20_000), "a"]);
+        for f in (0..n).step_by(3) {
+            add(&[
+                "HPEXPIREAT",
+                &format!("hx{i}"),
+                &(4_000_000_000_000 + f).to_string(),
+                "FIELDS",
+                "1",
+                &format!("f{f}"),
+            ]);
+        }
+        add(&["XGROUP", "CREATE", &format!("x{i}"), "g", "0"]);
+        add(&["XREADGROUP", "GROUP", "g", "c1", "COUNT", "7", "STREAMS", &format!("x{i}"), ">"]);
+        add(&["XREADGROUP", "GROUP", "g", "c2", "COUNT", "2", "STREAMS", &format!("x{i}"), ">"]);
+        add(&["PFADD", &format!("hll{i}"), &text(rng), &text(rng)]);
+        for reply in client.pipeline(&commands).unwrap() {
+            assert!(!matches!(reply, Value::Error(_)), "{reply:?}");
+        }
+    }
+    ok(client, &["SELECT", "9"]);
+    ok(client, &["SET", "other", "database"]);
+    ok(client, &["SELECT", "0"]);
+}
+
+/// Files go to and fro between Viator and Redis, and every server finds the same dataset in them.
+#[test]
+fn files_are_those_of_redis() {
+    let mut rng = Rng::new(common::rng::seed());
+    for peer in ["redis-8.6", "redis-8.2"] {
+        let Some(peer) = Launch::peer(peer) else { continue };
+        let peer = peer.directive("enable-protected-configs", "yes").start();
+        let ours = Launch::viator().directive("enable-protected-configs", "yes").start();
+        let (mut a, mut b) = (peer.client(), ours.client());
+        fill(&mut a, &mut rng);
+        ok(&mut a, &["SAVE"]);
+        fs::copy(peer.dir().join("dump.rdb"), ours.dir().join("dump.rdb")).unwrap();
+        ok(&mut b, &["DEBUG", "RELOAD", "NOSAVE"]);
+        assert_eq!(digest(&peer), digest(&ours), "a file of Redis loaded here");
+        bgsave(&mut b);
+        fs::copy(ours.dir().join("dump.rdb"), peer.dir().join("dump.rdb")).unwrap();
+        let check = common::peers_dir().join("bin/redis-check-rdb-8.6");
+        let checked = Command::new(check).arg(ours.dir().join("dump.rdb")).output().unwrap();
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+        ok(&mut a, &["DEBUG", "RELOAD", "NOSAVE"]);
+        assert_eq!(digest(&peer), digest(&ours), "our file loaded there");
+        ok(&mut b, &["DEBUG", "RELOAD"]);
+        assert_eq!(digest(&peer), digest(&ours), "our file loaded here");
+    }
+}
+
+#[test]
+fn what_was_saved_is_there_after_a_restart() {
+    let mut server = Launch::viator().directive("save", "3600 1").start();
+    let mut c = server.client();
+    ok(&mut c, &["MSET", "a", "1", "b", "2"]);
+    assert!(server.terminate(), "SIGTERM saves and ends");
+    server.restart();
+    assert_eq!(ok(&mut server.client(), &["GET", "b"]), Value::Bulk(b"2".to_vec()));
+    assert!(server.log().contains("Done loading RDB, keys loaded: 2, keys expired: 0."), "{}", server.log());
+}
+
+/// Clients keep pairs of keys equal, each pair within a transaction, while snapshots are taken, databases swapped and
+/// emptied: in every snapshot the pairs are equal, and a marker tells that the snapshot is of one moment.
+#[test]
+fn snapshots_show_one_moment() {
+    const PAIRS: usize = 3000;
+    let server = Launch::viator().directive("enable-protected-configs", "yes").start();
+    let reader = Launch::viator().directive("enable-protected-configs", "yes").start();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut c = server.client();
+    let mut fill = |db: &str| {
+        ok(&mut c, &["SELECT", db]);
+        for i in 0..PAIRS {
+            ok(&mut c, &["MSET", &format!("a:{i}"), "0", &format!("b:{i}"), "0"]);
+        }
+    };
+    fill("0");
+    fill("1");
+    let committed = Arc::new(AtomicI64::new(0));
+    let writers: Vec<_> = (0..3)
+        .map(|w| {
+            let (mut c, stop, committed) = (server.client(), stop.clone(), committed.clone());
+            thread::spawn(move || {
+                let mut rng = Rng::new(w + 1);
+                while !stop.load(Ordering::Relaxed) {
+                    let i = rng.below(PAIRS);
+                    let (a, b) = (format!("a:{i}"), format!("b:{i}"));
+                    let db = rng.below(2).to_string();
+                    let long = "v".repeat(1 + rng.below(3000));
+                    let lines: Vec<Vec<&str>> = match rng.below(40) {
+                        0 => vec![vec!["SWAPDB", "0", "1"]],
+                        1 if w == 0 && rng.below(20) == 0 => vec![vec!["SELECT", "1"], vec!["FLUSHDB"]],
+                        2..6 => vec![vec!["DEL", &a, &b]],
+                        6..12 => vec![vec!["MULTI"], vec!["SET", &a, &long], vec!["SET", &b, &long], vec!["EXEC"]],
+                        12..16 => vec![
+                            vec!["MULTI"],
+                            vec!["PEXPIRE", &a, "900000"],
+                            vec!["APPEND", &b, "x"],
+                            vec!["APPEND", &a, "x"],
+                            vec!["EXEC"],
+                        ],
+                        _ => vec![
+                            vec!["SELECT", &db],
+                            vec!["MULTI"],
+                            vec!["APPEND", &a, "y"],
+                            vec!["APPEND", &b, "y"],
+                            vec!["EXEC"],
+                        ],
+                    };
+                    for reply in c.pipeline(&lines).unwrap() {
+                        assert!(!matches!(reply, Value::Error(_)), "{reply:?}");
+                    }
+                    committed.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    let (mut c, mut r) = (server.client(), reader.client());
+    for _ in 0..12 {
+        bgsave(&mut c);
+        fs::copy(server.dir().join("dump.rdb"), reader.dir().join("dump.rdb")).unwrap();
+        ok(&mut r, &["DEBUG", "RELOAD", "NOSAVE"]);
+        for db in ["0", "1"] {
+            ok(&mut r, &["SELECT", db]);
+            let gets: Vec<Vec<String>> =
+                (0..PAIRS).map(|i| vec!["MGET".into(), format!("a:{i}"), format!("b:{i}")]).collect();
+            for (i, reply) in r.pipeline(&gets).unwrap().into_iter().enumerate() {
+                let Value::Array(pair) = reply else { panic!("{reply:?}") };
+                assert_eq!(pair[0], pair[1], "pair {i} of database {db}");
+            }
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    for w in writers {
+        w.join().unwrap();
+    }
+    assert!(committed.load(Ordering::Relaxed) > 0);
+}
+
+/// Killed at any moment of a save, the server finds the old file or the new one, whole.
+#[test]
+fn a_crash_leaves_a_whole_file() {
+    let mut rng = Rng::new(common::rng::seed());
+    let mut server = Launch::viator().start();
+    for round in 0..8u64 {
+        let mut c = server.client();
+        let before = ok(&mut c, &["GET", "round"]);
+        ok(&mut c, &["SET", "round", &round.to_string()]);
+        ok(&mut c, &["DEBUG", "POPULATE", "20000", &format!("r{round}"), "100"]);
+        ok(&mut c, &["BGSAVE"]);
+        thread::sleep(std::time::Duration::from_millis(rng.below(150) as u64));
+        server.kill();
+        server.restart();
+        let mut c = server.client();
+        let after = ok(&mut c, &["GET", "round"]);
+        let size = ok(&mut c, &["DBSIZE"]);
+        if after == before {
+            continue; // the old file, or none
+        }
+        assert_eq!(after, Value::Bulk(round.to_string().into_bytes()));
+        let Value::Integer(n) = size else { panic!("{size:?}") };
+        assert!(n > 20_000 && (n - 1) % 20_000 == 0, "{n} keys");
+    }
+}
+
+/// A save that cannot be written is reported, and writes are refused until one succeeds.
+#[test]
+fn failing_saves_stop_writes() {
+    let server = Launch::viator().directive("save", "3600 1000").directive("enable-protected-configs", "yes").start();
+    let mut c = server.client();
+    ok(&mut c, &["CONFIG", "SET", "dbfilename", "folder"]);
+    fs::create_dir(server.dir().join("folder")).unwrap();
+    ok(&mut c, &["BGSAVE"]);
+    wait_until("the save to fail", || info(&mut c, "rdb_last_bgsave_status") == "err");
+    let refused = c.cmd(&["SET", "a", "b"]).unwrap();
+    assert!(matches!(&refused, Value::Error(e) if e.starts_with(b"MISCONF")), "{refused:?}");
+    ok(&mut c, &["CONFIG", "SET", "stop-writes-on-bgsave-error", "no"]);
+    ok(&mut c, &["SET", "a", "b"]);
+    ok(&mut c, &["CONFIG", "SET", "stop-writes-on-bgsave-error", "yes", "dbfilename", "dump.rdb"]);
+    bgsave(&mut c);
+    ok(&mut c, &["SET", "a", "c"]);
+}
