@@ -368,6 +368,16 @@ impl<'a, 's> WriteKeys<'a, 's> {
         self.tell(db, loc, key);
     }
 
+    /// Has those who wait for a key try again, though its content did not change (XGROUP DESTROY).
+    pub fn wake(&mut self, key: &[u8]) {
+        let (db, loc) = (self.db, self.locate(key));
+        let keys = &mut self.0;
+        let shard = keys.guards.shard(loc.shard());
+        if !shard.ext.waiters.is_empty() {
+            blocking::note(keys.local, shard, db, key);
+        }
+    }
+
     /// Counts changes of the dataset.
     #[inline]
     pub fn dirty(&mut self, n: u64) {

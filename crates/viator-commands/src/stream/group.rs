@@ -227,6 +227,8 @@ fn xgroup_destroy(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let removed = stream(&mut ctx.keys, ctx.args)?.remove_group(ctx.args.at(3));
     if removed {
         ctx.keys.notify(NotifyFlags::STREAM, "xgroup-destroy", key);
+        // those who read by the group are told that it is gone
+        ctx.keys.wake(key);
         ctx.keys.dirty(1);
     }
     ctx.out.int(i64::from(removed));

@@ -1,12 +1,14 @@
 //! XREAD, and what it shares with XREADGROUP.
 
 use viator_data::stream::{Stream, StreamId};
-use viator_engine::args::{self, Args};
+use viator_engine::args::{self, Args, OwnedArgs};
+use viator_engine::blocking::{self, Wait, timeout_ms};
 use viator_engine::command::{
     Acl, ArgSpec, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec, Outcome, Scope,
 };
 use viator_engine::ctx::ReadCtx;
 use viator_engine::error::Error;
+use viator_keyspace::Type;
 use viator_resp::reply::Reply;
 
 use super::{entry, id};
@@ -57,8 +59,8 @@ pub static XREAD: Command = Command {
 pub(super) struct Options<'a> {
     /// Most entries of each stream; 0: all.
     pub(super) count: usize,
-    /// How long to wait where there is nothing, milliseconds; 0: without end.
-    pub(super) block: Option<i64>,
+    /// Whether to wait where there is nothing, and until when (`None`: without end).
+    pub(super) block: Option<Option<i64>>,
     /// Group and consumer.
     pub(super) group: Option<(&'a [u8], &'a [u8])>,
     pub(super) no_ack: bool,
@@ -82,15 +84,6 @@ pub(super) fn find_keys(args: Args<'_>) -> Option<Vec<(usize, KeyFlags)>> {
     }
     let rest = args.len() - 1 - i;
     (rest > 0 && rest.is_multiple_of(2)).then(|| (i + 1..=i + rest / 2).map(|k| (k, RO_ACCESS)).collect())
-}
-
-fn timeout(arg: &[u8], now: i64) -> Result<i64, Error> {
-    let ms = args::int(arg).map_err(|_| Error::Static("ERR timeout is not an integer or out of range"))?;
-    if ms < 0 {
-        return Err(Error::Static("ERR timeout is negative"));
-    }
-    ms.checked_add(now).ok_or(Error::Static("ERR timeout is out of range"))?;
-    Ok(ms)
 }
 
 impl<'a> Options<'a> {
@@ -118,7 +111,7 @@ impl<'a> Options<'a> {
             let more = options.len();
             let mut value = || options.next().unwrap_or_default();
             if args::is(option, "BLOCK") && more > 0 {
-                o.block = Some(timeout(value(), now)?);
+                o.block = Some(timeout_ms(value(), now)?);
             } else if args::is(option, "COUNT") && more > 0 {
                 o.count = usize::try_from(args::int(value())?).unwrap_or(0);
             } else if args::is(option, "STREAMS") && more > 0 {
@@ -221,6 +214,16 @@ fn after(ctx: &mut ReadCtx<'_, '_>, key: &[u8], arg: &[u8]) -> Result<StreamId, 
     }
 }
 
+/// The command with these ids in the place of `$`.
+fn with_ids(args: Args<'_>, o: &Options<'_>, ids: &[StreamId]) -> OwnedArgs {
+    let first = args.len() - o.ids.len();
+    let mut owned = OwnedArgs::copy(args.first(first));
+    for (arg, id) in o.ids.iter().zip(ids) {
+        if arg == b"$" { owned.push(entry::IdText::new(*id).as_ref()) } else { owned.push(arg) }
+    }
+    owned
+}
+
 fn xread(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
     let o = Options::parse(ctx.args, false, ctx.keys.now())?;
     let starts = o.keys.iter().zip(o.ids.iter()).map(|(key, id)| after(ctx, key, id)).collect::<Result<Vec<_>, _>>()?;
@@ -233,9 +236,16 @@ fn xread(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
         streams.next(ctx.out, key);
         entry::entries(ctx.out, stream.log().range(start, StreamId::MAX, false).take(o.most()));
     }
-    if streams.is_empty() && o.block.is_some() && !ctx.session.in_exec {
-        return Err(Error::Static("ERR BLOCK is not there yet"));
+    match o.block {
+        Some(until) if streams.is_empty() => {
+            // `$` is what is the last id now
+            let command = o.ids.iter().any(|id| id == b"$").then(|| with_ids(ctx.args, &o, &starts));
+            let wait = Wait { kind: Type::Stream, until, if_forbidden: Reply::null_array, if_gone: false, command };
+            blocking::wait(&mut ctx.keys, ctx.session, ctx.entry, ctx.args, ctx.out, wait, o.keys.iter())
+        }
+        _ => {
+            streams.finish(ctx.out);
+            Ok(())
+        }
     }
-    streams.finish(ctx.out);
-    Ok(())
 }

@@ -1,9 +1,11 @@
 //! XREADGROUP.
 
 use viator_data::stream::{Group as ConsumerGroup, Log, Stream, StreamId};
+use viator_engine::blocking::{self, Wait};
 use viator_engine::command::{Acl, ArgSpec, Begin, Command, Find, Flags, Group, Handler, KeySpec, Outcome, Scope};
 use viator_engine::ctx::WriteCtx;
 use viator_engine::error::Error;
+use viator_keyspace::Type;
 use viator_resp::reply::{Reply, shown_whole};
 
 use super::group::created_consumer;
@@ -233,9 +235,15 @@ fn xreadgroup(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         ctx.keys.dirty(given as u64);
         told.propagate(&mut ctx.keys);
     }
-    if streams.is_empty() && o.block.is_some() && !ctx.session.in_exec {
-        return Err(Error::Static("ERR BLOCK is not there yet"));
+    match o.block {
+        Some(until) if streams.is_empty() => {
+            let wait =
+                Wait { kind: Type::Stream, until, if_forbidden: Reply::null_array, if_gone: true, command: None };
+            blocking::wait(&mut ctx.keys, ctx.session, ctx.entry, ctx.args, ctx.out, wait, o.keys.iter())
+        }
+        _ => {
+            streams.finish(ctx.out);
+            Ok(())
+        }
     }
-    streams.finish(ctx.out);
-    Ok(())
 }
