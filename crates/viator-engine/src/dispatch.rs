@@ -547,13 +547,15 @@ fn account(
     let mut failed = false;
     if let Err(error) = outcome {
         failed = true;
-        if error != Error::Replied {
+        if error != Error::Replied && error != Error::RepliedCounted {
             out.truncate(mark);
             let line = error.to_string();
             out.error(&line);
             server.count_error(&line);
         }
-        local.stats.counters.errors.add(1);
+        if error != Error::RepliedCounted {
+            local.stats.counters.errors.add(1);
+        }
     }
     let end = local.clock.read();
     // one that waits is counted when its wait ends, one that is tried again is shown by MONITOR only the first time

@@ -45,6 +45,9 @@ pub enum Error {
     /// A composed line, with its code.
     #[error("{0}")]
     Text(Cow<'static, str>),
+    /// Already replied, an error that was counted when it first came up.
+    #[error("")]
+    RepliedCounted,
     /// Already replied: the handler wrote its own error reply.
     #[error("")]
     Replied,

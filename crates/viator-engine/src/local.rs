@@ -104,6 +104,8 @@ pub struct Local {
     pub compressor: Option<Box<viator_data::lzf::Compressor>>,
     /// Scratch for pipelines.
     pub batch: crate::batch::Batch,
+    /// Lua states and what is compiled in them.
+    pub scripting: Option<Box<crate::scripting::LocalScripting>>,
     rng: u64,
 }
 
@@ -132,6 +134,7 @@ impl Local {
             scratch: Vec::new(),
             compressor: None,
             batch: crate::batch::Batch::default(),
+            scripting: None,
             rng: server.random_seed(),
         };
         l.begin_batch(server);

@@ -8,7 +8,7 @@
 //!
 //! The log is kept only while somebody listens; asking costs one load.
 
-use crate::args::Args;
+use crate::args::{Args, OwnedArgs};
 use crate::local::Local;
 use crate::server::Server;
 use parking_lot::Mutex;
@@ -31,13 +31,23 @@ pub struct Unit {
     depth: u32,
     /// The running command was replaced by what was staged.
     replaced: bool,
+    /// Listeners ([`listener`]) that a script keeps its effects from.
+    withheld: u32,
 }
 
 impl Unit {
     /// Adds a command.
     pub fn stage(&mut self, db: usize, args: Args<'_>) {
+        if self.withheld & listener::AOF != 0 {
+            return;
+        }
         encode(&mut self.bytes, args.len(), args.iter());
         self.effects.push((db, self.bytes.len()));
+    }
+
+    /// Keeps what follows from these listeners (`redis.set_repl`). Returns from which it was kept before.
+    pub fn withhold(&mut self, listeners: u32) -> u32 {
+        std::mem::replace(&mut self.withheld, listeners)
     }
 
     fn stage_pair(&mut self, db: usize, name: &[u8], key: &[u8]) {
@@ -221,6 +231,14 @@ pub fn replace(local: &mut Local, db: usize, args: Args<'_>) {
 pub fn removed(local: &mut Local, server: &Server, db: usize, key: &[u8], lazy: bool) {
     if server.propagation.listening() {
         local.unit.stage_pair(db, if lazy { b"UNLINK" } else { b"DEL" }, key);
+    }
+}
+
+/// Adds the removal of a field that has expired.
+#[cold]
+pub fn removed_field(local: &mut Local, server: &Server, db: usize, key: &[u8], name: &[u8]) {
+    if server.propagation.listening() {
+        local.unit.stage(db, OwnedArgs::from_slices([b"HDEL", key, name]).args());
     }
 }
 

@@ -9,6 +9,7 @@ use crate::pause::Pause;
 use crate::persistence::Persistence;
 use crate::propagation::Propagation;
 use crate::pubsub::PubSub;
+use crate::scripting::Scripting;
 use crate::slowlog::Slowlog;
 use crate::snapshot::Snapshot;
 use crate::stats::{Counter, ThreadStats};
@@ -76,11 +77,12 @@ pub trait Host: Send + Sync {
     fn rewrite_aof(&self) -> Result<&'static str, &'static str> {
         Err("ERR Can't execute an AOF background rewriting. Please check the server logs for more information.")
     }
-    /// Loads the append-only file in place of the dataset (DEBUG LOADAOF).
+    /// Loads the append-only file into the dataset, which has been emptied (DEBUG LOADAOF), and lets the log be written again
+    /// if it was (`on`).
     ///
     /// # Errors
     /// Redis's text.
-    fn reload_aof(&self) -> Result<(), String> {
+    fn reload_aof(&self, _on: bool) -> Result<(), String> {
         Err("ERR Error trying to load the AOF files, check server logs.".into())
     }
     /// Lets all workers look at their clients again (after CLIENT UNPAUSE, a new limit…).
@@ -163,6 +165,8 @@ pub mod gate {
     pub const LOADING: u32 = 1 << 19;
     /// `maxmemory-clients` is set.
     pub const CLIENT_EVICTION: u32 = 1 << 20;
+    /// A script takes long: most commands are refused.
+    pub const BUSY: u32 = 1 << 24;
     /// The last save failed.
     pub const DISK_ERROR: u32 = 1 << 21;
     /// The append-only file cannot be written.
@@ -297,9 +301,11 @@ pub struct Server {
     /// The process around.
     pub host: Arc<dyn Host>,
     /// Reasons against the fast path.
-    pub gate: AtomicU32,
+    pub gate: Arc<AtomicU32>,
     /// CLIENT PAUSE.
     pub pause: Pause,
+    /// Scripts and functions.
+    pub scripting: Scripting,
     /// The append-only file.
     pub aof: AofStatus,
     /// The propagation log.
@@ -389,12 +395,14 @@ impl Server {
     /// A server without data.
     pub fn new(p: Parts) -> Server {
         let seed = viator_keyspace::HashSeed::new(p.config.cluster_enabled, p.now_ms);
+        let gate = Arc::new(AtomicU32::new(0));
         let s = Server {
             keyspace: Keyspace::new(usize::try_from(p.config.databases).unwrap_or(16).max(1), seed),
             table: p.table,
             clients: Clients::default(),
             host: p.host,
-            gate: AtomicU32::new(0),
+            gate: gate.clone(),
+            scripting: Scripting::new(gate),
             pause: Pause::default(),
             aof: AofStatus::default(),
             propagation: Propagation::default(),

@@ -96,6 +96,8 @@ pub struct Session {
     pub last_command: usize,
     /// Commands of EXEC or of a script are running: nothing may block.
     pub in_exec: bool,
+    /// A script is running.
+    pub in_script: bool,
     /// The propagation log's end after this client's last write.
     pub log_end: u64,
     /// It stands in for the session of a client that waits.
@@ -159,6 +161,7 @@ impl Session {
             blocked: None,
             last_command: usize::MAX,
             in_exec: false,
+            in_script: false,
             stand_in: StandIn::No,
             log_end: 0,
         }

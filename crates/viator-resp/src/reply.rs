@@ -33,6 +33,17 @@ pub fn shown_whole(arg: &[u8]) -> String {
     text
 }
 
+/// As [`shown`], of any length and up to the end: for lines that are not made of an argument.
+pub fn shown_all(line: &[u8]) -> String {
+    let mut text = String::with_capacity(line.len());
+    for part in line.split(|b| *b == 0) {
+        for chunk in part.chunks(128) {
+            text.push_str(&shown(chunk));
+        }
+    }
+    text
+}
+
 /// A value that is spliced into a reply before the byte at this position.
 pub type Shared = (usize, Arc<Vec<u8>>);
 

@@ -98,6 +98,19 @@ impl OwnedArgs {
         self.buf.extend_from_slice(arg);
     }
 
+    /// Appends an integer.
+    pub fn push_int(&mut self, n: i64) {
+        self.push(itoa::Buffer::new().format(n).as_bytes());
+    }
+
+    /// Empties it, keeping a moderate amount of memory.
+    pub fn clear(&mut self) {
+        self.ranges.clear();
+        self.buf.clear();
+        self.buf.shrink_to(64 * 1024);
+        self.ranges.shrink_to(4 * 1024);
+    }
+
     /// Them, borrowed.
     pub fn args(&self) -> Args<'_> {
         Args { buf: &self.buf, ranges: &self.ranges }

@@ -31,6 +31,9 @@ use viator_engine::table::Table;
 use viator_keyspace::{Footprint, SHARDS};
 use worker::{Message, Worker};
 
+/// Stack of a worker, bytes: a script may have deeply nested tables turned into JSON.
+const STACK: usize = 16 << 20;
+
 /// Runs a server until it is shut down. `input` is what came on standard input: a daemon's process gets it again.
 pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     if loaded.config.daemonize
@@ -180,7 +183,12 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
                 aof.clone(),
             );
             let name = format!("io_thd_{i}");
-            thread::Builder::new().name(name).spawn(move || w.run()).map_err(|e| tracing::warn!("{e}")).ok()
+            thread::Builder::new()
+                .name(name)
+                .stack_size(STACK)
+                .spawn(move || w.run())
+                .map_err(|e| tracing::warn!("{e}"))
+                .ok()
         })
         .collect();
     tracing::info!("Server initialized");

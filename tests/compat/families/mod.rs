@@ -11,7 +11,14 @@ macro_rules! families {
             #[test]
             fn $name() { random::run(&$name::FAMILY); }
         )*
+
+        /// All of them.
+        pub const ALL: &[&random::Family] = &[$(&$name::FAMILY),*];
     };
 }
 
+<<<<<<< HEAD
 families! { bitmap generic list set stream string transactions zset }
+=======
+families! { bitmap generic hash list set string transactions zset }
+>>>>>>> main

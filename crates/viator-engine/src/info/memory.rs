@@ -132,18 +132,21 @@ pub(super) fn memory(source: &Source<'_>, out: &mut Lines) {
     out.line("allocator_resident", p.resident);
     out.line("allocator_muzzy", p.muzzy);
     out.bytes_human("total_system_memory", p.total_system_memory);
-    out.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
-    out.line("used_memory_lua_human", human_bytes(0));
-    out.zeros(&[
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-        "number_of_libraries",
-        "used_memory_vm_functions",
-    ]);
-    out.bytes_human("used_memory_vm_total", 0);
-    out.zeros(&["used_memory_functions"]);
-    out.bytes_human("used_memory_scripts", 0);
+    let scripting = &source.server.scripting;
+    let [vm_eval, vm_functions] = scripting.memory.each_ref().map(|n| n.load(Relaxed));
+    let (libraries, functions) = scripting.counts();
+    let (scripts_eval, code) = (scripting.cached_bytes(), scripting.library_bytes());
+    out.line("used_memory_lua", vm_eval);
+    out.line("used_memory_vm_eval", vm_eval);
+    out.line("used_memory_lua_human", human_bytes(vm_eval));
+    out.line("used_memory_scripts_eval", scripts_eval);
+    out.line("number_of_cached_scripts", scripting.cached());
+    out.line("number_of_functions", functions);
+    out.line("number_of_libraries", libraries);
+    out.line("used_memory_vm_functions", vm_functions);
+    out.bytes_human("used_memory_vm_total", vm_eval + vm_functions);
+    out.line("used_memory_functions", code);
+    out.bytes_human("used_memory_scripts", scripts_eval + code);
     out.bytes_human("maxmemory", source.cfg.maxmemory);
     out.line("maxmemory_policy", source.cfg.maxmemory_policy.name());
     for (name, e) in [

@@ -1,0 +1,216 @@
+//! EVAL and its kin.
+
+use super::cache::{Script, ScriptFlags, sha_of, sha_of_arg};
+use super::caller::{Caller, Saved, over_memory};
+use super::running::{Kind, Run};
+use super::{Compiled, LocalScripting};
+use crate::args::{self, Args};
+use crate::command::Outcome;
+use crate::ctx::AdminCtx;
+use crate::error::Error;
+use crate::propagation;
+use crate::server::Server;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use viator_keyspace::Footprint;
+use viator_script::{Chunk, Failure, Flavour, Vm};
+
+const NO_SCRIPT: Error = Error::Static("NOSCRIPT No matching script. Please use EVAL.");
+
+/// EVAL and EVAL_RO.
+///
+/// # Errors
+/// What keeps the script from running, and what it fails with.
+pub fn eval(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
+    let keys = count_keys(ctx.args)?;
+    with_local(ctx, |ctx, scripts| {
+        let sha = sha_of(ctx.args.at(1));
+        let shared = &ctx.server.scripting;
+        scripts.refresh(shared);
+        if scripts.compiled.contains_key(&sha) {
+            shared.scripts.lock().used(&sha);
+        } else {
+            let script = add(ctx.server, scripts, ctx.args.at(1), false)?;
+            debug_assert!(script.sha == sha);
+        }
+        run_script(ctx, scripts, &sha, keys, read_only)
+    })
+}
+
+/// EVALSHA and EVALSHA_RO.
+///
+/// # Errors
+/// As [`eval`]; the script is not there.
+pub fn evalsha(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
+    let sha = sha_of_arg(ctx.args.at(1));
+    let keys = count_keys(ctx.args)?;
+    let Some(sha) = sha else { return Err(NO_SCRIPT) };
+    with_local(ctx, |ctx, scripts| {
+        let shared = &ctx.server.scripting;
+        scripts.refresh(shared);
+        if !scripts.compiled.contains_key(&sha) {
+            let script = shared.scripts.lock().get(&sha).cloned().ok_or(NO_SCRIPT)?;
+            compile(scripts, script)?;
+        }
+        run_script(ctx, scripts, &sha, keys, read_only)
+    })
+}
+
+/// SCRIPT LOAD: compiles a script and puts it into the cache. Returns its digest.
+///
+/// # Errors
+/// It cannot be compiled.
+pub fn load_script(ctx: &mut AdminCtx<'_, '_>, body: &[u8]) -> Result<String, Error> {
+    with_local(ctx, |ctx, scripts| {
+        scripts.refresh(&ctx.server.scripting);
+        Ok(add(ctx.server, scripts, body, true)?.name().to_owned())
+    })
+}
+
+/// Lends the worker's states to `f`: what runs in them uses the rest of the worker's own.
+pub(super) fn with_local<'s, R>(
+    ctx: &mut AdminCtx<'_, 's>,
+    f: impl FnOnce(&mut AdminCtx<'_, 's>, &mut LocalScripting) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let mut scripts = ctx.local.scripting.take().unwrap_or_default();
+    let result = f(ctx, &mut scripts);
+    scripts.publish(&ctx.server.scripting);
+    ctx.local.scripting = Some(scripts);
+    result
+}
+
+/// Compiles a script and puts it into the cache.
+fn add(server: &Server, scripts: &mut LocalScripting, body: &[u8], stays: bool) -> Result<Arc<Script>, Error> {
+    let script = Arc::new(Script::new(body)?);
+    if !scripts.compiled.contains_key(&script.sha) {
+        compile(scripts, script.clone())?;
+    }
+    if server.scripting.scripts.lock().add(script.clone(), stays) {
+        // another one left: this worker's are looked at next time
+        server.scripting.version.fetch_add(1, Relaxed);
+    }
+    Ok(script)
+}
+
+fn compile(scripts: &mut LocalScripting, script: Arc<Script>) -> Result<(), Error> {
+    let function = scripts.vm(Flavour::Eval)?.compile(script.source()).map_err(|e| {
+        Error::text(format!("ERR Error compiling script (new function): {}", viator_resp::reply::shown_all(&e)))
+    })?;
+    scripts.compiled.insert(script.sha, Compiled { script, function });
+    Ok(())
+}
+
+/// How many of the arguments are keys.
+pub(super) fn count_keys(args: Args<'_>) -> Result<usize, Error> {
+    let n = args::int(args.at(2))?;
+    if n > args.len() as i64 - 3 {
+        return Err(Error::Static("ERR Number of keys can't be greater than number of args"));
+    }
+    usize::try_from(n).map_err(|_| Error::Static("ERR Number of keys can't be negative"))
+}
+
+fn run_script(
+    ctx: &mut AdminCtx<'_, '_>,
+    scripts: &mut LocalScripting,
+    sha: &super::Sha,
+    keys: usize,
+    read_only: bool,
+) -> Outcome {
+    let Some(Compiled { script, function }) = scripts.compiled.get(sha) else { return Err(NO_SCRIPT) };
+    let job = Job {
+        kind: Kind::Script,
+        name: script.name(),
+        flags: script.flags,
+        chunk: function,
+        keys,
+        read_only,
+        footprint: Footprint::ALL,
+    };
+    let vm = scripts.eval.as_ref().ok_or(NO_SCRIPT)?;
+    run(ctx, scripts, vm, &job)
+}
+
+/// What is to run.
+pub(super) struct Job<'j> {
+    pub(super) kind: Kind,
+    pub(super) name: &'j str,
+    pub(super) flags: ScriptFlags,
+    pub(super) chunk: &'j Chunk,
+    /// Number of keys among the arguments, from the fourth on.
+    pub(super) keys: usize,
+    /// The command allows no writes.
+    pub(super) read_only: bool,
+    pub(super) footprint: Footprint,
+}
+
+/// Runs a script or function under the locks of its footprint.
+pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm, job: &Job<'_>) -> Outcome {
+    let server = ctx.server;
+    let flags = job.flags;
+    let no_writes = flags.has(ScriptFlags::NO_WRITES);
+    if job.read_only && !flags.has(ScriptFlags::COMPAT) && !no_writes {
+        return Err(Error::Static("ERR Can not execute a script with write flag using *_ro command."));
+    }
+    let oom = over_memory(ctx.local, server);
+    if oom && !flags.has(ScriptFlags::COMPAT) && !flags.has(ScriptFlags::ALLOW_OOM) && !no_writes {
+        return Err(Error::Static(
+            "OOM allow-oom flag is not set on the script, can't run it when used memory > 'maxmemory'",
+        ));
+    }
+    let command = ctx.args.iter().take(8).map(<[u8]>::to_vec).collect();
+    let run = Arc::new(Run::new(job.kind, job.name, command));
+    let mut own;
+    let guards = match ctx.held.as_deref_mut() {
+        Some(g) => g,
+        None => {
+            own = server.keyspace.lock(job.footprint);
+            &mut own
+        }
+    };
+    let saved = Saved::take(ctx.local, ctx.session);
+    scripts.watch.begin(&run, &server.scripting.running, ctx.local.cfg.busy_reply_threshold);
+    let args = ctx.args.from(3);
+    let mut caller = Caller {
+        local: ctx.local,
+        server,
+        session: ctx.session,
+        guards,
+        run: run.clone(),
+        flags,
+        read_only: job.read_only || no_writes,
+        oom,
+    };
+    propagation::begin(caller.local);
+    let mark = ctx.out.mark();
+    let result = vm.run(job.chunk, args.iter().take(job.keys), args.iter().skip(job.keys), &mut caller, ctx.out);
+    propagation::end(ctx.local, server);
+    let was_slow = scripts.watch.end();
+    saved.restore(ctx.local, ctx.session);
+    if was_slow {
+        server.host.wake_all();
+    }
+    match result {
+        Ok(()) => Ok(()),
+        Err(failure) => {
+            ctx.out.truncate(mark);
+            if failure.killed {
+                vm.revive(scripts.watch.tick());
+            }
+            Err(failed(ctx, &failure, job.name))
+        }
+    }
+}
+
+/// A script's failure as an error reply.
+fn failed(ctx: &mut AdminCtx<'_, '_>, failure: &Failure, name: &str) -> Error {
+    let mut line = failure.line.clone();
+    if let Some((source, n)) = &failure.place {
+        line.extend_from_slice(format!(" script: {name}, on {source}:{n}.").as_bytes());
+    }
+    let text = viator_resp::reply::shown_all(&line);
+    if failure.counted {
+        ctx.out.error(&text);
+        return Error::RepliedCounted;
+    }
+    Error::text(text)
+}

@@ -1,0 +1,319 @@
+//! Libraries of functions.
+
+use super::LocalScripting;
+use super::cache::ScriptFlags;
+use super::eval::{Job, count_keys, run, with_local};
+use super::running::Kind;
+use crate::args::OwnedArgs;
+use crate::command::Outcome;
+use crate::ctx::AdminCtx;
+use crate::error::Error;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use viator_keyspace::Footprint;
+use viator_resp::reply::{Reply, shown};
+use viator_script::{Chunk, Flavour, Host, Registration, Vm};
+
+/// How long loading a library may take.
+const LOAD_TIME: Duration = Duration::from_millis(500);
+
+/// A function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Its description.
+    pub description: Option<Vec<u8>>,
+    /// Its flags.
+    pub flags: ScriptFlags,
+}
+
+/// A library.
+#[derive(Debug)]
+pub struct Library {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Its code, first line included.
+    pub code: Vec<u8>,
+    /// Its functions.
+    pub functions: Vec<Function>,
+}
+
+/// A library as a worker has loaded it.
+pub(super) struct Instance {
+    library: Arc<Library>,
+    /// By the function's name in lower case.
+    functions: HashMap<Vec<u8>, Chunk>,
+}
+
+/// What becomes of libraries that are there when others are restored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Policy {
+    /// They go.
+    Flush,
+    /// They stay; the same name is an error.
+    Append,
+    /// They stay but for those of the same name.
+    Replace,
+}
+
+/// All libraries.
+#[derive(Default, Clone)]
+pub(super) struct Libraries {
+    by_name: BTreeMap<Vec<u8>, Arc<Library>>,
+    /// The library of each function, by the function's name in lower case.
+    functions: HashMap<Vec<u8>, (Arc<Library>, usize)>,
+}
+
+impl Libraries {
+    pub(super) fn all(&self) -> Vec<Arc<Library>> {
+        self.by_name.values().cloned().collect()
+    }
+
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.by_name.len(), self.functions.len())
+    }
+
+    pub(super) fn delete(&mut self, name: &[u8]) -> bool {
+        match self.by_name.remove(name) {
+            Some(library) => {
+                self.functions.retain(|_, (l, _)| !Arc::ptr_eq(l, &library));
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(super) fn flush(&mut self) {
+        *self = Libraries::default();
+    }
+
+    /// Adds a library; one of the same name goes if `replace`.
+    fn add(&mut self, library: Arc<Library>, replace: bool) -> Result<(), Error> {
+        if self.by_name.contains_key(&library.name) && !replace {
+            return Err(Error::text(format!("ERR Library '{}' already exists", shown(&library.name))));
+        }
+        for f in &library.functions {
+            if let Some((other, _)) = self.functions.get(&f.name.to_ascii_lowercase())
+                && other.name != library.name
+            {
+                return Err(Error::text(format!("ERR Function {} already exists", shown(&f.name))));
+            }
+        }
+        self.delete(&library.name);
+        for (i, f) in library.functions.iter().enumerate() {
+            self.functions.insert(f.name.to_ascii_lowercase(), (library.clone(), i));
+        }
+        self.by_name.insert(library.name.clone(), library);
+        Ok(())
+    }
+}
+
+/// Takes what a library registers.
+#[derive(Default)]
+struct Loader {
+    functions: Vec<(Function, Chunk)>,
+}
+
+impl Host for Loader {
+    fn call(&mut self, _: &OwnedArgs, reply: &mut Reply) {
+        reply.error("ERR no commands while a library is being loaded");
+    }
+
+    fn log(&mut self, level: i64, message: &[u8]) {
+        let text = String::from_utf8_lossy(message);
+        if level >= 3 {
+            tracing::warn!("{text}");
+        } else {
+            tracing::debug!("{text}");
+        }
+    }
+
+    fn set_repl(&mut self, _: i64) {}
+
+    fn may_run(&mut self, _: &OwnedArgs) -> Option<bool> {
+        None
+    }
+
+    fn loading(&self) -> bool {
+        true
+    }
+
+    fn register(&mut self, r: Registration) -> Result<(), String> {
+        if !is_name(&r.name) {
+            return Err(
+                "Function names can only contain letters, numbers, or underscores(_) and must be at least one \
+                        character long"
+                    .into(),
+            );
+        }
+        if self.functions.iter().any(|(f, _)| f.name.eq_ignore_ascii_case(&r.name)) {
+            return Err("Function already exists in the library".into());
+        }
+        let mut flags = ScriptFlags::default();
+        for f in &r.flags {
+            flags = flags.with(ScriptFlags::named(f).ok_or("unknown flag given")?);
+        }
+        let function = Function { name: r.name, description: r.description, flags };
+        self.functions.push((function, Chunk::new(r.callback)));
+        Ok(())
+    }
+}
+
+/// Whether this can be the name of a library or function.
+fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+}
+
+/// The name in a library's first line, and where its code begins.
+fn header(code: &[u8]) -> Result<(Vec<u8>, usize), Error> {
+    if !code.starts_with(b"#!") {
+        return Err(Error::Static("ERR Missing library metadata"));
+    }
+    let Some(end) = code.iter().position(|b| *b == b'\n') else {
+        return Err(Error::Static("ERR Invalid library metadata"));
+    };
+    let line = code.get(2..end).unwrap_or_default();
+    let parts = viator_data::args::split_args(line).map_err(|_| Error::Static("ERR Invalid library metadata"))?;
+    let mut parts = parts.iter();
+    let engine = parts.next().map(Vec::as_slice).unwrap_or_default();
+    let mut name: Option<Vec<u8>> = None;
+    for part in parts {
+        match part.get(..5).filter(|p| p.eq_ignore_ascii_case(b"name=")) {
+            Some(_) if name.is_some() => {
+                return Err(Error::Static("ERR Invalid metadata value, name argument was given multiple times"));
+            }
+            Some(_) => name = Some(part.get(5..).unwrap_or_default().to_vec()),
+            None => return Err(Error::text(format!("ERR Invalid metadata value given: {}", shown(part)))),
+        }
+    }
+    let Some(name) = name else { return Err(Error::Static("ERR Library name was not given")) };
+    if !is_name(&name) {
+        return Err(Error::Static(
+            "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character \
+             long",
+        ));
+    }
+    if !engine.eq_ignore_ascii_case(b"lua") {
+        return Err(Error::text(format!("ERR Engine '{}' not found", shown(engine))));
+    }
+    Ok((name, end))
+}
+
+/// Runs a library's code in this worker's state.
+fn instantiate(scripts: &mut LocalScripting, code: &[u8]) -> Result<Vec<(Function, Chunk)>, Error> {
+    let (_, start) = header(code)?;
+    let watch = scripts.watch.clone();
+    let vm = scripts.vm(Flavour::Function)?;
+    let chunk = vm
+        .compile(code.get(start..).unwrap_or_default())
+        .map_err(|e| Error::text(format!("ERR Error compiling function: {}", viator_resp::reply::shown_all(&e))))?;
+    let mut loader = Loader::default();
+    watch.set_deadline(Some(Instant::now() + LOAD_TIME));
+    let result = vm.load(&chunk, &mut loader);
+    watch.set_deadline(None);
+    if let Err(failure) = result {
+        if failure.killed {
+            vm.revive(watch.tick());
+            return Err(Error::Static("ERR Error registering functions: FUNCTION LOAD timeout"));
+        }
+        let line = failure.line.strip_prefix(b"ERR ").unwrap_or(&failure.line);
+        let line = match &failure.place {
+            Some((source, n)) if !line.starts_with(b"user_function") => {
+                [source.as_bytes(), b": ", n.to_string().as_bytes(), b": ", line].concat()
+            }
+            Some((_, _)) => [b"@", line].concat(),
+            None => line.to_vec(),
+        };
+        return Err(Error::text(format!("ERR Error registering functions: {}", viator_resp::reply::shown_all(&line))));
+    }
+    if loader.functions.is_empty() {
+        return Err(Error::Static("ERR No functions registered"));
+    }
+    Ok(loader.functions)
+}
+
+fn library(scripts: &mut LocalScripting, code: &[u8]) -> Result<Arc<Library>, Error> {
+    let (name, _) = header(code)?;
+    let functions = instantiate(scripts, code)?;
+    let library = Arc::new(Library {
+        name: name.clone(),
+        code: code.to_vec(),
+        functions: functions.iter().map(|(f, _)| f.clone()).collect(),
+    });
+    let functions = functions.into_iter().map(|(f, c)| (f.name.to_ascii_lowercase(), c)).collect();
+    scripts.instances.insert(name, Instance { library: library.clone(), functions });
+    Ok(library)
+}
+
+/// FUNCTION LOAD. Returns the library's name.
+///
+/// # Errors
+/// The code is no library, or names are taken.
+pub fn load_library(ctx: &mut AdminCtx<'_, '_>, code: &[u8], replace: bool) -> Result<Vec<u8>, Error> {
+    let (name, _) = header(code)?;
+    if !replace && ctx.server.scripting.libraries.lock().by_name.contains_key(&name) {
+        return Err(Error::text(format!("ERR Library '{}' already exists", shown(&name))));
+    }
+    with_local(ctx, |ctx, scripts| {
+        let library = library(scripts, code)?;
+        ctx.server.scripting.libraries.lock().add(library, replace)?;
+        Ok(name)
+    })
+}
+
+/// FUNCTION RESTORE: all of these libraries, or none.
+///
+/// # Errors
+/// As [`load_library`].
+pub fn restore(ctx: &mut AdminCtx<'_, '_>, codes: &[Vec<u8>], policy: Policy) -> Result<(), Error> {
+    with_local(ctx, |ctx, scripts| {
+        let mut all = match policy {
+            Policy::Flush => Libraries::default(),
+            _ => ctx.server.scripting.libraries.lock().clone(),
+        };
+        for code in codes {
+            all.add(library(scripts, code)?, policy == Policy::Replace)?;
+        }
+        *ctx.server.scripting.libraries.lock() = all;
+        Ok(())
+    })
+}
+
+/// FCALL and FCALL_RO.
+///
+/// # Errors
+/// What keeps the function from running, and what it fails with.
+pub fn fcall(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
+    let name = ctx.args.at(1).to_ascii_lowercase();
+    let found = ctx.server.scripting.libraries.lock().functions.get(&name).cloned();
+    let Some((library, index)) = found else { return Err(Error::Static("ERR Function not found")) };
+    let keys = count_keys(ctx.args).map_err(|e| match e {
+        Error::NotInteger => Error::Static("ERR Bad number of keys provided"),
+        other => other,
+    })?;
+    with_local(ctx, |ctx, scripts| {
+        if !scripts.instances.get(&library.name).is_some_and(|i| Arc::ptr_eq(&i.library, &library)) {
+            let functions = instantiate(scripts, &library.code)?;
+            let functions = functions.into_iter().map(|(f, c)| (f.name.to_ascii_lowercase(), c)).collect();
+            scripts.instances.insert(library.name.clone(), Instance { library: library.clone(), functions });
+        }
+        let missing = Error::Static("ERR Function not found");
+        let function = library.functions.get(index).ok_or(missing.clone())?;
+        let instance = scripts.instances.get(&library.name).ok_or(missing.clone())?;
+        let chunk = instance.functions.get(&name).ok_or(missing.clone())?;
+        let text = String::from_utf8_lossy(&function.name).into_owned();
+        let job = Job {
+            kind: Kind::Function,
+            name: &text,
+            flags: function.flags,
+            chunk,
+            keys,
+            read_only,
+            footprint: Footprint::ALL,
+        };
+        let vm: &Vm = scripts.functions.as_ref().ok_or(missing)?;
+        run(ctx, scripts, vm, &job)
+    })
+}

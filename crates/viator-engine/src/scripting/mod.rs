@@ -1,0 +1,166 @@
+//! Scripts and functions: the cache of scripts, the libraries of functions, and how they run.
+//!
+//! Every worker has Lua states of its own, one for EVAL and one for functions, and compiles what it needs of the cache
+//! and the libraries, which all workers share. A script runs where its client is served, with all locks of its footprint
+//! held, and calls commands through the dispatch that clients use.
+
+mod cache;
+mod caller;
+mod eval;
+mod functions;
+mod running;
+
+pub use cache::{Script, ScriptFlags, Sha};
+pub use eval::{eval, evalsha, load_script};
+pub use functions::{Function, Library, Policy, fcall, load_library, restore};
+pub use running::{Kind, Run};
+
+use cache::Scripts;
+use functions::{Instance, Libraries};
+use parking_lot::Mutex;
+use running::{Running, Watch};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use viator_script::{Flavour, Vm};
+
+/// Most memory of a Lua state, bytes.
+const MAX_MEMORY: usize = 1 << 30;
+
+/// What all workers share.
+#[derive(Default)]
+pub struct Scripting {
+    scripts: Mutex<Scripts>,
+    /// Changes when a script leaves the cache: what workers compiled may be stale then.
+    version: AtomicU64,
+    libraries: Mutex<Libraries>,
+    /// What runs now.
+    pub running: Arc<Running>,
+    /// Bytes of the Lua states of all workers: of EVAL, and of functions.
+    pub memory: [AtomicU64; 2],
+}
+
+impl Scripting {
+    /// Nothing yet. `gate` is the server's.
+    pub(crate) fn new(gate: Arc<std::sync::atomic::AtomicU32>) -> Scripting {
+        Scripting { running: Arc::new(Running::new(gate)), ..Scripting::default() }
+    }
+
+    /// Scripts in the cache.
+    pub fn cached(&self) -> usize {
+        self.scripts.lock().len()
+    }
+
+    /// Bytes of the cached scripts.
+    pub fn cached_bytes(&self) -> u64 {
+        self.scripts.lock().bytes()
+    }
+
+    /// Scripts that left the cache to make room.
+    pub fn evicted(&self) -> u64 {
+        self.scripts.lock().evicted
+    }
+
+    /// Whether a script is in the cache.
+    pub fn has(&self, sha: &[u8]) -> bool {
+        cache::sha_of_arg(sha).is_some_and(|s| self.scripts.lock().get(&s).is_some())
+    }
+
+    /// Empties the cache.
+    pub fn flush(&self) {
+        self.scripts.lock().flush();
+        self.version.fetch_add(1, Relaxed);
+    }
+
+    /// The libraries, by name.
+    pub fn libraries(&self) -> Vec<Arc<Library>> {
+        self.libraries.lock().all()
+    }
+
+    /// How many libraries and functions there are.
+    pub fn counts(&self) -> (usize, usize) {
+        self.libraries.lock().counts()
+    }
+
+    /// Bytes of the libraries' code and what is known of them.
+    pub fn library_bytes(&self) -> u64 {
+        self.libraries.lock().all().iter().map(|l| l.code.len() as u64 + 256 + 128 * l.functions.len() as u64).sum()
+    }
+
+    /// Removes a library. Returns whether there was one.
+    pub fn delete_library(&self, name: &[u8]) -> bool {
+        self.libraries.lock().delete(name)
+    }
+
+    /// Removes all libraries.
+    pub fn flush_libraries(&self) {
+        self.libraries.lock().flush();
+    }
+}
+
+/// A compiled script.
+struct Compiled {
+    script: Arc<Script>,
+    function: viator_script::Chunk,
+}
+
+/// What a worker has for itself.
+#[derive(Default)]
+pub struct LocalScripting {
+    eval: Option<Vm>,
+    functions: Option<Vm>,
+    compiled: HashMap<Sha, Compiled>,
+    version: u64,
+    instances: HashMap<Vec<u8>, Instance>,
+    watch: Rc<Watch>,
+    /// What was published of the states' memory.
+    published: [u64; 2],
+}
+
+impl LocalScripting {
+    /// The state of a flavour, made when first needed.
+    fn vm(&mut self, flavour: Flavour) -> Result<&Vm, crate::error::Error> {
+        let slot = match flavour {
+            Flavour::Eval => &mut self.eval,
+            Flavour::Function => &mut self.functions,
+        };
+        if slot.is_none() {
+            let vm = Vm::new(flavour, crate::REDIS_VERSION, MAX_MEMORY, self.watch.tick())
+                .map_err(|e| crate::error::Error::text(format!("ERR cannot make a Lua state: {e}")))?;
+            *slot = Some(vm);
+        }
+        slot.as_ref().ok_or(crate::error::Error::Static("ERR no Lua state"))
+    }
+
+    /// Follows what left the cache.
+    fn refresh(&mut self, server: &Scripting) {
+        let version = server.version.load(Relaxed);
+        if version != self.version {
+            self.version = version;
+            self.compiled.clear();
+            if let Some(vm) = &self.eval {
+                vm.collect();
+            }
+        }
+    }
+
+    /// Publishes how much memory the states hold.
+    fn publish(&mut self, server: &Scripting) {
+        for (i, vm) in [&self.eval, &self.functions].into_iter().enumerate() {
+            let now = vm.as_ref().map_or(0, |v| v.used_memory() as u64);
+            if let (Some(before), Some(total)) = (self.published.get_mut(i), server.memory.get(i))
+                && now != *before
+            {
+                total.fetch_add(now.wrapping_sub(*before), Relaxed);
+                *before = now;
+            }
+        }
+    }
+}
+
+/// Gives the worker's states a way to serve other clients while a script takes long.
+pub fn set_pump(local: &mut crate::local::Local, pump: Rc<dyn Fn()>) {
+    let scripts = local.scripting.get_or_insert_with(Box::default);
+    scripts.watch.set_pump(pump);
+}

@@ -1,0 +1,200 @@
+//! What runs now, how long it has been running, and how it is ended.
+
+use crate::server::gate;
+use parking_lot::Mutex;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use viator_script::Tick;
+
+/// Time between two looks at other clients while a script takes long.
+const PUMP_EVERY: Duration = Duration::from_millis(5);
+
+/// What runs: which of SCRIPT KILL and FUNCTION KILL ends it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A script of EVAL.
+    Script,
+    /// A function.
+    Function,
+}
+
+/// A script or function that runs.
+#[derive(Debug)]
+pub struct Run {
+    /// Which.
+    pub kind: Kind,
+    /// Digest, or name of the function.
+    pub name: String,
+    /// The command that called it.
+    pub command: Vec<Vec<u8>>,
+    /// Since when.
+    pub started: Instant,
+    /// It has written.
+    pub wrote: AtomicBool,
+    /// It takes longer than `busy-reply-threshold`.
+    slow: AtomicBool,
+    /// It is to end.
+    kill: AtomicBool,
+}
+
+impl Run {
+    /// Begins now.
+    pub fn new(kind: Kind, name: &str, command: Vec<Vec<u8>>) -> Run {
+        Run {
+            kind,
+            name: name.to_owned(),
+            command,
+            started: Instant::now(),
+            wrote: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
+            kill: AtomicBool::new(false),
+        }
+    }
+}
+
+/// All that takes long now. Others are not listed: nobody could ask.
+#[derive(Default)]
+pub struct Running {
+    slow: Mutex<Vec<Arc<Run>>>,
+    /// The server's reasons against the fast path.
+    gate: Arc<AtomicU32>,
+}
+
+impl Running {
+    /// Nothing runs.
+    pub(super) fn new(gate: Arc<AtomicU32>) -> Running {
+        Running { gate, slow: Mutex::default() }
+    }
+
+    /// Ends what takes long and has written nothing.
+    ///
+    /// # Errors
+    /// Nothing of that kind takes long, or all of it has written.
+    pub fn kill(&self, kind: Kind) -> Result<(), &'static str> {
+        let slow = self.slow.lock();
+        let mut found = false;
+        let mut killed = false;
+        for run in slow.iter().filter(|r| r.kind == kind) {
+            found = true;
+            if !run.wrote.load(Relaxed) {
+                run.kill.store(true, Relaxed);
+                killed = true;
+            }
+        }
+        match (found, killed) {
+            (_, true) => Ok(()),
+            (true, false) => {
+                Err("UNKILLABLE Sorry the script already executed write commands against the dataset. You \
+                                  can either wait the script termination or kill the server in a hard way using the \
+                                  SHUTDOWN NOSAVE command.")
+            }
+            (false, false) => Err("NOTBUSY No scripts in execution right now."),
+        }
+    }
+
+    /// Ends all, whatever they have written: the server ends.
+    pub fn kill_all(&self) {
+        for run in self.slow.lock().iter() {
+            run.kill.store(true, Relaxed);
+        }
+    }
+
+    /// What has been taking long for the longest time.
+    pub fn longest(&self) -> Option<Arc<Run>> {
+        self.slow.lock().first().cloned()
+    }
+
+    fn begin_slow(&self, run: &Arc<Run>) {
+        self.slow.lock().push(run.clone());
+        self.gate.fetch_or(gate::BUSY, Relaxed);
+    }
+
+    fn end_slow(&self, run: &Arc<Run>) {
+        let mut slow = self.slow.lock();
+        slow.retain(|r| !Arc::ptr_eq(r, run));
+        if slow.is_empty() {
+            self.gate.fetch_and(!gate::BUSY, Relaxed);
+        }
+    }
+}
+
+/// A worker's look at what it runs.
+#[derive(Default)]
+pub(super) struct Watch {
+    run: RefCell<Option<(Arc<Run>, Arc<Running>)>>,
+    threshold: Cell<Option<Duration>>,
+    /// Of a library being loaded: when it must be done.
+    deadline: Cell<Option<Instant>>,
+    pump: RefCell<Option<Rc<dyn Fn()>>>,
+    pumped: Cell<Option<Instant>>,
+}
+
+impl Watch {
+    pub(super) fn set_pump(&self, pump: Rc<dyn Fn()>) {
+        *self.pump.borrow_mut() = Some(pump);
+    }
+
+    /// What a Lua state asks every now and then.
+    pub(super) fn tick(self: &Rc<Self>) -> Tick {
+        let watch = self.clone();
+        Rc::new(move || watch.look())
+    }
+
+    fn look(&self) -> bool {
+        if let Some(deadline) = self.deadline.get() {
+            return Instant::now() > deadline;
+        }
+        let Some((run, running)) = self.run.borrow().clone() else { return false };
+        if run.kill.load(Relaxed) {
+            return true;
+        }
+        let Some(threshold) = self.threshold.get() else { return false };
+        let elapsed = run.started.elapsed();
+        if elapsed < threshold {
+            return false;
+        }
+        if !run.slow.swap(true, Relaxed) {
+            running.begin_slow(&run);
+            tracing::warn!(
+                "Slow script detected: still in execution after {} milliseconds. You can try killing the script using \
+                 the {} command. Script name is: {}.",
+                elapsed.as_millis(),
+                if run.kind == Kind::Script { "SCRIPT KILL" } else { "FUNCTION KILL" },
+                run.name
+            );
+        }
+        let pump = self.pump.borrow().clone();
+        if let Some(pump) = pump
+            && self.pumped.get().is_none_or(|t| t.elapsed() >= PUMP_EVERY)
+        {
+            let began = Instant::now();
+            pump();
+            // looking takes no more than a part of the time
+            self.pumped.set(Some(Instant::now() + 4 * began.elapsed()));
+        }
+        run.kill.load(Relaxed)
+    }
+
+    pub(super) fn begin(&self, run: &Arc<Run>, running: &Arc<Running>, threshold_ms: i64) {
+        let threshold = u64::try_from(threshold_ms).ok().filter(|t| *t > 0);
+        self.threshold.set(threshold.map(Duration::from_millis));
+        *self.run.borrow_mut() = Some((run.clone(), running.clone()));
+    }
+
+    /// Returns whether others were told that the server is busy.
+    pub(super) fn end(&self) -> bool {
+        let Some((run, running)) = self.run.borrow_mut().take() else { return false };
+        let slow = run.slow.load(Relaxed);
+        if slow {
+            running.end_slow(&run);
+        }
+        slow
+    }
+
+    pub(super) fn set_deadline(&self, deadline: Option<Instant>) {
+        self.deadline.set(deadline);
+    }
+}

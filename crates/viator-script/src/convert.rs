@@ -1,0 +1,293 @@
+//! Replies as Lua's values, and Lua's values as replies.
+
+use crate::errors;
+use crate::number;
+use mlua::{Lua, Table, Value};
+use std::sync::Arc;
+use viator_resp::reply::{Reply, Shared};
+
+/// How deep replies may be nested.
+const MAX_DEPTH: usize = 200;
+
+/// The first value of a reply.
+pub(crate) fn to_lua(lua: &Lua, reply: &Reply) -> mlua::Result<Value> {
+    let (buf, shared) = reply.parts();
+    Reader { lua, buf, shared, at: 0, depth: 0 }.value()
+}
+
+struct Reader<'r> {
+    lua: &'r Lua,
+    buf: &'r [u8],
+    shared: &'r [Shared],
+    at: usize,
+    depth: usize,
+}
+
+impl<'r> Reader<'r> {
+    /// A line without its end.
+    fn line(&mut self) -> &'r [u8] {
+        let rest = self.buf.get(self.at..).unwrap_or_default();
+        let end = rest.iter().position(|b| *b == b'\r').unwrap_or(rest.len());
+        self.at += end + 2;
+        rest.get(..end).unwrap_or_default()
+    }
+
+    fn number(&mut self) -> i64 {
+        viator_data::num::parse_i64(self.line()).unwrap_or(0)
+    }
+
+    /// The bytes of a bulk of this length.
+    fn bulk(&mut self, len: usize) -> &'r [u8] {
+        while let Some((position, bytes)) = self.shared.first() {
+            if *position > self.at {
+                break;
+            }
+            self.shared = self.shared.get(1..).unwrap_or_default();
+            if *position == self.at && bytes.len() == len {
+                self.at += 2;
+                let bytes: &'r Arc<Vec<u8>> = bytes;
+                return bytes;
+            }
+        }
+        let bytes = self.buf.get(self.at..self.at + len).unwrap_or_default();
+        self.at += len + 2;
+        bytes
+    }
+
+    fn string(&self, bytes: &[u8]) -> mlua::Result<Value> {
+        Ok(Value::String(self.lua.create_string(bytes)?))
+    }
+
+    fn field(&self, name: &str, value: Value) -> mlua::Result<Value> {
+        let t = self.lua.create_table_with_capacity(0, 1)?;
+        t.raw_set(name, value)?;
+        Ok(Value::Table(t))
+    }
+
+    fn value(&mut self) -> mlua::Result<Value> {
+        let Some(&tag) = self.buf.get(self.at) else { return Ok(Value::Nil) };
+        self.at += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(errors::reply("ERR reached lua stack limit", false));
+        }
+        self.depth += 1;
+        let value = self.tagged(tag);
+        self.depth -= 1;
+        value
+    }
+
+    fn tagged(&mut self, tag: u8) -> mlua::Result<Value> {
+        match tag {
+            b'$' => match usize::try_from(self.number()) {
+                Ok(len) => {
+                    let bytes = self.bulk(len);
+                    self.string(bytes)
+                }
+                Err(_) => Ok(Value::Boolean(false)),
+            },
+            b':' => Ok(Value::Integer(self.number())),
+            b'+' => {
+                let line = self.line();
+                let text = self.string(line)?;
+                self.field("ok", text)
+            }
+            b'-' => {
+                let line = self.line();
+                let text = self.string(line)?;
+                let t = self.lua.create_table_with_capacity(0, 2)?;
+                t.raw_set("ignore_error_stats_update", true)?;
+                t.raw_set("err", text)?;
+                Ok(Value::Table(t))
+            }
+            b'*' | b'>' => match usize::try_from(self.number()) {
+                Ok(n) => {
+                    let t = self.lua.create_table_with_capacity(n, 0)?;
+                    for i in 1..=n {
+                        let v = self.value()?;
+                        t.raw_seti(i, v)?;
+                    }
+                    Ok(Value::Table(t))
+                }
+                Err(_) => Ok(Value::Boolean(false)),
+            },
+            b'_' => {
+                self.line();
+                Ok(Value::Nil)
+            }
+            b'#' => Ok(Value::Boolean(self.line() == b"t")),
+            b',' => {
+                let line = self.line();
+                let n = viator_data::num::parse_f64_loose(line).unwrap_or(f64::NAN);
+                self.field("double", Value::Number(n))
+            }
+            b'(' => {
+                let line = self.line();
+                let digits = self.string(line)?;
+                self.field("big_number", digits)
+            }
+            b'=' => {
+                let len = usize::try_from(self.number()).unwrap_or(0);
+                let bytes = self.bulk(len);
+                let inner = self.lua.create_table_with_capacity(0, 2)?;
+                inner.raw_set("format", self.string(bytes.get(..3).unwrap_or_default())?)?;
+                inner.raw_set("string", self.string(bytes.get(4..).unwrap_or_default())?)?;
+                self.field("verbatim_string", Value::Table(inner))
+            }
+            b'%' => {
+                let n = self.number();
+                let inner = self.lua.create_table_with_capacity(0, usize::try_from(n).unwrap_or(0))?;
+                for _ in 0..n {
+                    let k = self.value()?;
+                    let v = self.value()?;
+                    set(&inner, k, v)?;
+                }
+                self.field("map", Value::Table(inner))
+            }
+            b'~' => {
+                let n = self.number();
+                let inner = self.lua.create_table_with_capacity(0, usize::try_from(n).unwrap_or(0))?;
+                for _ in 0..n {
+                    let k = self.value()?;
+                    set(&inner, k, Value::Boolean(true))?;
+                }
+                self.field("set", Value::Table(inner))
+            }
+            b'|' => {
+                for _ in 0..2 * self.number() {
+                    self.value()?;
+                }
+                self.value()
+            }
+            _ => Ok(Value::Nil),
+        }
+    }
+}
+
+/// A member of a map or set; what cannot be a key is left out.
+fn set(t: &Table, k: Value, v: Value) -> mlua::Result<()> {
+    match k {
+        Value::Nil => Ok(()),
+        Value::Number(n) if n.is_nan() => Ok(()),
+        k => t.raw_set(k, v),
+    }
+}
+
+/// Writes a value as a reply. `resp3`: the script chose RESP3, so that booleans are such.
+pub(crate) fn to_reply(value: &Value, resp3: bool, out: &mut Reply) -> mlua::Result<()> {
+    write(value, resp3, out, 0)
+}
+
+fn write(value: &Value, resp3: bool, out: &mut Reply, depth: usize) -> mlua::Result<()> {
+    if depth > MAX_DEPTH {
+        out.error("ERR reached lua stack limit");
+        return Ok(());
+    }
+    match value {
+        Value::String(s) => out.bulk(&s.as_bytes()),
+        Value::Integer(n) => out.int(*n),
+        Value::Number(n) => out.int(integer(*n)),
+        Value::Boolean(b) if resp3 => out.bool(*b),
+        Value::Boolean(true) => out.int(1),
+        Value::Table(t) => return table(t, resp3, out, depth),
+        _ => out.null(),
+    }
+    Ok(())
+}
+
+/// A double as C converts it on x86-64.
+fn integer(n: f64) -> i64 {
+    if n.is_nan() || n >= 9_223_372_036_854_775_808.0 { i64::MIN } else { n as i64 }
+}
+
+fn line(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }).collect()
+}
+
+fn table(t: &Table, resp3: bool, out: &mut Reply, depth: usize) -> mlua::Result<()> {
+    if let Some(s) = text(t, "err")? {
+        let s = s.strip_prefix(b"-").unwrap_or(&s);
+        let trimmed = s.iter().rposition(|b| !matches!(b, b'\r' | b'\n')).map_or(0, |p| p + 1);
+        out.raw(b"-");
+        out.raw(&line(s.get(..trimmed).unwrap_or_default()));
+        out.raw(b"\r\n");
+        return Ok(());
+    }
+    if let Some(s) = text(t, "ok")? {
+        out.raw(b"+");
+        out.raw(&line(&s));
+        out.raw(b"\r\n");
+        return Ok(());
+    }
+    match t.raw_get::<Value>("double")? {
+        Value::Number(n) => {
+            out.double(&double(n));
+            return Ok(());
+        }
+        Value::Integer(n) => {
+            out.double(&double(n as f64));
+            return Ok(());
+        }
+        _ => {}
+    }
+    if let Value::Table(map) = t.raw_get("map")? {
+        let mut n = 0;
+        let deferred = out.defer();
+        map.for_each(|k: Value, v: Value| {
+            n += 1;
+            write(&k, resp3, out, depth + 1)?;
+            write(&v, resp3, out, depth + 1)
+        })?;
+        out.finish(deferred, |r| r.map(n));
+        return Ok(());
+    }
+    if let Value::Table(set) = t.raw_get("set")? {
+        let mut n = 0;
+        let deferred = out.defer();
+        set.for_each(|k: Value, _: Value| {
+            n += 1;
+            write(&k, resp3, out, depth + 1)
+        })?;
+        out.finish(deferred, |r| r.set(n));
+        return Ok(());
+    }
+    if let Some(s) = text(t, "big_number")? {
+        out.big_number(&String::from_utf8_lossy(&line(&s)));
+        return Ok(());
+    }
+    if let Value::Table(v) = t.raw_get("verbatim_string")?
+        && let (Some(format), Some(string)) = (text(&v, "format")?, text(&v, "string")?)
+    {
+        let format = String::from_utf8_lossy(&format).chars().take(3).collect::<String>();
+        out.verbatim(&format, &string);
+        return Ok(());
+    }
+    let mut n = 0;
+    let deferred = out.defer();
+    loop {
+        let v: Value = t.raw_get(n + 1)?;
+        if v.is_nil() {
+            break;
+        }
+        n += 1;
+        write(&v, resp3, out, depth + 1)?;
+    }
+    out.finish(deferred, |r| r.array(n));
+    Ok(())
+}
+
+fn double(n: f64) -> String {
+    let mut text = Vec::new();
+    viator_data::num::format_f64(n, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// A field that is a string (or a number: that is one to Lua).
+fn text(t: &Table, name: &str) -> mlua::Result<Option<Vec<u8>>> {
+    Ok(match t.raw_get(name)? {
+        Value::String(s) => Some(s.as_bytes().to_vec()),
+        Value::Integer(_) | Value::Number(_) if name == "err" || name == "ok" => None,
+        Value::Integer(n) => Some(n.to_string().into_bytes()),
+        Value::Number(n) => Some(number::general(n, 14).into_bytes()),
+        _ => None,
+    })
+}

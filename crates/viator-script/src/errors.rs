@@ -1,0 +1,230 @@
+//! Errors on their way through Lua.
+//!
+//! A function in Rust can raise nothing but an [`mlua::Error`], which Lua code sees as a userdata. The prelude's `pcall`,
+//! `xpcall` and `coroutine.resume` turn it into what a script of Redis sees before the script gets it.
+
+use mlua::{Error, Lua, Table, Value};
+use thiserror::Error as ThisError;
+
+/// An error that a function in Rust raises.
+#[derive(Debug, Clone, ThisError)]
+#[error("{}", String::from_utf8_lossy(.line))]
+pub struct Raised {
+    /// The message; of an error reply with its code.
+    pub line: Vec<u8>,
+    /// It is a table with the field `err`, as `redis.call` raises it; otherwise a string with a position.
+    pub table: bool,
+    /// The error was counted already.
+    pub counted: bool,
+}
+
+/// The script was killed: no `pcall` holds it up.
+#[derive(Debug, Clone, ThisError)]
+#[error("Script killed by user")]
+pub(crate) struct Killed;
+
+/// What a script ended with, if not well.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The error line, code first.
+    pub line: Vec<u8>,
+    /// Chunk and line where it happened.
+    pub place: Option<(String, i64)>,
+    /// The error was counted already.
+    pub counted: bool,
+    /// The script was killed.
+    pub killed: bool,
+}
+
+/// An error reply that is raised as a table.
+pub(crate) fn reply(line: impl Into<Vec<u8>>, counted: bool) -> Error {
+    Error::external(Raised { line: line.into(), table: true, counted })
+}
+
+/// An error as `luaL_error` raises it: a string that begins with the caller's position.
+pub(crate) fn plain(lua: &Lua, message: impl AsRef<[u8]>) -> Error {
+    let mut line = position(lua, 1).map(|(s, n)| format!("{s}:{n}: ")).unwrap_or_default().into_bytes();
+    line.extend_from_slice(message.as_ref());
+    Error::external(Raised { line, table: false, counted: false })
+}
+
+/// A wrong argument, as `luaL_argerror` words it.
+pub(crate) fn argument(lua: &Lua, n: usize, function: &str, what: &str) -> Error {
+    plain(lua, format!("bad argument #{n} to '{function}' ({what})"))
+}
+
+/// A value of a wrong type, as `luaL_typerror` words it.
+pub(crate) fn wrong_type(lua: &Lua, n: usize, function: &str, wanted: &str, got: Option<&Value>) -> Error {
+    argument(lua, n, function, &format!("{wanted} expected, got {}", got.map_or("no value", type_name)))
+}
+
+/// The type's name as Lua says it.
+pub(crate) fn type_name(v: &Value) -> &'static str {
+    match v {
+        Value::Nil => "nil",
+        Value::Boolean(_) => "boolean",
+        Value::Integer(_) | Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Table(_) => "table",
+        Value::Function(_) => "function",
+        Value::Thread(_) => "thread",
+        _ => "userdata",
+    }
+}
+
+/// Short name of the chunk and line of the function at a level, if it is Lua's.
+fn position(lua: &Lua, level: usize) -> Option<(String, i64)> {
+    lua.inspect_stack(level, |d| {
+        let line = d.current_line()? as i64;
+        Some((d.source().short_src?.into_owned(), line))
+    })?
+}
+
+/// Chunk and line of the innermost function of the script's.
+fn place(lua: &Lua) -> Option<(String, i64)> {
+    for level in 1..200 {
+        let found = lua.inspect_stack(level, |d| {
+            let line = d.current_line()? as i64;
+            let source = d.source().source?.into_owned();
+            source.starts_with("@user_").then_some((source, line))
+        });
+        match found {
+            None => return None,
+            Some(Some(p)) => return Some(p),
+            Some(None) => {}
+        }
+    }
+    None
+}
+
+/// The `Raised` or `Killed` behind a Rust error.
+enum Cause {
+    Raised(Raised),
+    Killed,
+    Other(String),
+}
+
+fn cause(e: &Error) -> Cause {
+    if let Some(r) = e.downcast_ref::<Raised>() {
+        return Cause::Raised(r.clone());
+    }
+    if e.downcast_ref::<Killed>().is_some() {
+        return Cause::Killed;
+    }
+    match e {
+        Error::RuntimeError(s) => Cause::Other(s.clone()),
+        Error::CallbackError { cause: c, .. } => cause(c),
+        other => Cause::Other(other.to_string()),
+    }
+}
+
+/// What `pcall` gives a script for a Rust error: the message.
+pub(crate) fn seen(lua: &Lua, e: Value) -> mlua::Result<Value> {
+    let Value::Error(e) = e else { return Ok(e) };
+    match cause(&e) {
+        Cause::Raised(r) => Ok(Value::String(lua.create_string(r.line)?)),
+        Cause::Killed => Err(Error::external(Killed)),
+        Cause::Other(s) => Ok(Value::String(lua.create_string(s)?)),
+    }
+}
+
+/// What `xpcall` gives a script's handler for a Rust error: a table for what `redis.call` raised.
+pub(crate) fn described(lua: &Lua, e: Value) -> mlua::Result<Value> {
+    let Value::Error(error) = &e else { return Ok(e) };
+    match cause(error) {
+        Cause::Raised(r) if r.table => {
+            let t = lua.create_table()?;
+            t.raw_set("err", lua.create_string(r.line)?)?;
+            if r.counted {
+                t.raw_set("ignore_error_stats_update", true)?;
+            }
+            Ok(Value::Table(t))
+        }
+        _ => seen(lua, e),
+    }
+}
+
+/// The handler around a whole script: a table with `err`, and where it happened.
+pub(crate) fn handler(lua: &Lua, e: Value) -> mlua::Result<Table> {
+    let t = lua.create_table()?;
+    let mut line: Vec<u8>;
+    match &e {
+        Value::Error(error) => match cause(error) {
+            Cause::Raised(r) if r.table => {
+                line = r.line;
+                if r.counted {
+                    t.raw_set("ignore_error_stats_update", true)?;
+                }
+            }
+            Cause::Raised(r) => {
+                line = b"ERR ".to_vec();
+                line.extend_from_slice(&r.line);
+            }
+            Cause::Killed => {
+                t.raw_set("killed", true)?;
+                line = b"ERR Script killed by user with SCRIPT KILL.".to_vec();
+            }
+            Cause::Other(s) => line = format!("ERR {s}").into_bytes(),
+        },
+        Value::Table(given) => {
+            match given.raw_get("err")? {
+                Value::String(s) => line = s.as_bytes().to_vec(),
+                _ => line = b"ERR unknown error".to_vec(),
+            }
+            if let Ok(true) = given.raw_get("ignore_error_stats_update") {
+                t.raw_set("ignore_error_stats_update", true)?;
+            }
+        }
+        Value::String(s) => {
+            line = b"ERR ".to_vec();
+            line.extend_from_slice(&s.as_bytes());
+        }
+        other => {
+            line = b"ERR ".to_vec();
+            match other {
+                Value::Number(n) => line.extend_from_slice(crate::number::general(*n, 14).as_bytes()),
+                Value::Integer(n) => line.extend_from_slice(n.to_string().as_bytes()),
+                Value::Nil => line.extend_from_slice(b"nil"),
+                Value::Boolean(b) => line.extend_from_slice(if *b { b"true" } else { b"false" }),
+                _ => line.extend_from_slice(type_name(other).as_bytes()),
+            }
+        }
+    }
+    t.raw_set("err", lua.create_string(line)?)?;
+    if let Some((source, n)) = place(lua) {
+        t.raw_set("source", source)?;
+        t.raw_set("line", n)?;
+    }
+    Ok(t)
+}
+
+impl Failure {
+    /// From the handler's table.
+    pub(crate) fn from_table(t: &Table) -> mlua::Result<Failure> {
+        let line = match t.raw_get("err")? {
+            Value::String(s) => s.as_bytes().to_vec(),
+            _ => b"ERR unknown error".to_vec(),
+        };
+        let place = match (t.raw_get::<Option<String>>("source")?, t.raw_get::<Option<i64>>("line")?) {
+            (Some(s), Some(n)) => Some((s, n)),
+            _ => None,
+        };
+        Ok(Failure {
+            line,
+            place,
+            counted: t.raw_get::<Option<bool>>("ignore_error_stats_update")?.unwrap_or(false),
+            killed: t.raw_get::<Option<bool>>("killed")?.unwrap_or(false),
+        })
+    }
+
+    /// Of an error that no handler saw (memory is gone, a bug).
+    pub(crate) fn from_error(e: &Error) -> Failure {
+        let (line, killed) = match cause(e) {
+            Cause::Raised(r) if r.table => (r.line, false),
+            Cause::Raised(r) => ([b"ERR ".as_slice(), &r.line].concat(), false),
+            Cause::Killed => (b"ERR Script killed by user with SCRIPT KILL.".to_vec(), true),
+            Cause::Other(s) => (format!("ERR {s}").into_bytes(), false),
+        };
+        Failure { line, place: None, counted: false, killed }
+    }
+}

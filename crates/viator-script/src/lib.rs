@@ -1,0 +1,15 @@
+//! The Lua side of scripts: the sandbox, what Lua 5.4 lacks of Lua 5.1, the modules that Redis gives scripts (`cjson`,
+//! `cmsgpack`, `struct`, `bit`), and the conversions between Lua's values and replies. What a script asks of the server
+//! goes through [`Host`]; nothing here knows of keys or clients.
+
+mod bit;
+mod cjson;
+mod cmsgpack;
+mod convert;
+mod errors;
+mod number;
+mod packing;
+mod vm;
+
+pub use errors::{Failure, Raised};
+pub use vm::{Chunk, Flavour, Host, Registration, Tick, Vm};
