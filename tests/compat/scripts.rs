@@ -153,6 +153,7 @@ scripts! {
     bitmap
     connection
     generic
+    geo
     hash
     list
     list_blocking
@@ -165,6 +166,7 @@ scripts! {
     tracking
     transactions
     zset
+    zset_blocking
 }
 
 #[test]

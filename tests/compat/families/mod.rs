@@ -17,8 +17,7 @@ macro_rules! families {
     };
 }
 
-<<<<<<< HEAD
-families! { bitmap generic list set stream string transactions zset }
+families! { bitmap generic geo hash list set stream string transactions zset }
 =======
-families! { bitmap generic hash list set string transactions zset }
+families! { bitmap generic geo hash list set string transactions zset }
 >>>>>>> main
