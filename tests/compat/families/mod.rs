@@ -18,6 +18,3 @@ macro_rules! families {
 }
 
 families! { bitmap generic geo hash list set stream string transactions zset }
-=======
-families! { bitmap generic geo hash list set string transactions zset }
->>>>>>> main
