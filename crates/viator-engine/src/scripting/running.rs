@@ -102,6 +102,16 @@ impl Running {
         }
     }
 
+    /// What others are told while something takes long.
+    pub fn busy_error(&self) -> crate::error::Error {
+        crate::error::Error::Static(match self.longest().map(|r| r.kind) {
+            Some(Kind::Function) => {
+                "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+            }
+            _ => "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+        })
+    }
+
     /// What has been taking long for the longest time.
     pub fn longest(&self) -> Option<Arc<Run>> {
         self.slow.lock().first().cloned()
@@ -129,12 +139,20 @@ pub(super) struct Watch {
     /// Of a library being loaded: when it must be done.
     deadline: Cell<Option<Instant>>,
     pump: RefCell<Option<Rc<dyn Fn()>>>,
-    pumped: Cell<Option<Instant>>,
+    next_pump: Cell<Option<Instant>>,
 }
 
 impl Watch {
     pub(super) fn set_pump(&self, pump: Rc<dyn Fn()>) {
         *self.pump.borrow_mut() = Some(pump);
+    }
+
+    /// Serves the worker's other connections.
+    pub(super) fn pump(&self) {
+        let pump = self.pump.borrow().clone();
+        if let Some(pump) = pump {
+            pump();
+        }
     }
 
     /// What a Lua state asks every now and then.
@@ -166,14 +184,11 @@ impl Watch {
                 run.name
             );
         }
-        let pump = self.pump.borrow().clone();
-        if let Some(pump) = pump
-            && self.pumped.get().is_none_or(|t| t.elapsed() >= PUMP_EVERY)
-        {
-            let began = Instant::now();
-            pump();
+        let now = Instant::now();
+        if self.next_pump.get().is_none_or(|t| now >= t) {
+            self.pump();
             // looking takes no more than a part of the time
-            self.pumped.set(Some(Instant::now() + 4 * began.elapsed()));
+            self.next_pump.set(Some(Instant::now() + PUMP_EVERY.max(4 * now.elapsed())));
         }
         run.kill.load(Relaxed)
     }
