@@ -402,7 +402,7 @@ fn dataset(client: &mut Client, db: u8, missing: &[String]) -> Vec<(Vec<u8>, Vec
     let keys = ok(client, &["KEYS", "*"]);
     let mut all = Vec::new();
     for key in keys.as_slice().unwrap_or_default().iter().filter_map(Value::as_bytes) {
-        let mut facts = Vec::new();
+        let (mut facts, mut more) = (Vec::new(), Vec::new());
         let mut fact = |what: &'static str, words: &[&str], mode: Mode, client: &mut Client| {
             let line: Vec<&[u8]> = words.iter().map(|w| if *w == "KEY" { key } else { w.as_bytes() }).collect();
             let value = client.cmd(&line).unwrap();
@@ -416,7 +416,21 @@ fn dataset(client: &mut Client, db: u8, missing: &[String]) -> Vec<(Vec<u8>, Vec
             "string" => fact("value", &["GET", "KEY"], Mode::Exact, client),
             "list" => fact("value", &["LRANGE", "KEY", "0", "-1"], Mode::Exact, client),
             "set" => fact("value", &["SMEMBERS", "KEY"], Mode::Unordered, client),
-            "hash" => fact("value", &["HGETALL", "KEY"], Mode::Pairs, client),
+            "hash" => {
+                fact("fields", &["HLEN", "KEY"], Mode::Exact, client);
+                let value = fact("value", &["HGETALL", "KEY"], Mode::Pairs, client);
+                let pairs = value.as_pairs().unwrap_or_default();
+                let mut names: Vec<_> = pairs.iter().filter_map(|(name, _)| Some(name.as_bytes()?.to_vec())).collect();
+                names.sort();
+                let n = names.len().to_string();
+                let mut line: Vec<&[u8]> = vec![b"HPEXPIRETIME", key, b"FIELDS", n.as_bytes()];
+                line.extend(names.iter().map(Vec::as_slice));
+                if !names.is_empty() && !missing.iter().any(|m| m == "HPEXPIRETIME") {
+                    let value = client.cmd(&line).unwrap();
+                    more.push(Fact { what: "fields' expiration times", value, mode: Mode::Near(20_000) });
+                }
+                value
+            }
             "zset" => fact("value", &["ZRANGE", "KEY", "0", "-1", "WITHSCORES"], Mode::Exact, client),
             "stream" => {
                 fact("value", &["XRANGE", "KEY", "-", "+"], Mode::Exact, client);
@@ -427,12 +441,15 @@ fn dataset(client: &mut Client, db: u8, missing: &[String]) -> Vec<(Vec<u8>, Vec
         // The order of a hash table's elements is its own, and that of a listpack which was made from one.
         let ordered = match encoding.as_bytes() {
             Some(b"hashtable" | b"skiplist") => false,
+            // Redis writes a time before which no field expires, but maybe none does so at that time.
+            Some(b"listpackex") => false,
             Some(b"listpack") => kind != "set",
             _ => true,
         };
         if ordered && !missing.iter().any(|m| m == "DUMP") {
             fact("dump", &["DUMP", "KEY"], Mode::Dump, client);
         }
+        facts.extend(more);
         all.push((key.to_vec(), facts));
     }
     all

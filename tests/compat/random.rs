@@ -246,8 +246,8 @@ impl Gen {
         for i in 1..words.len() {
             let before = words[i - 1].to_ascii_uppercase();
             let unit = match (first.as_slice(), before.as_slice()) {
-                (b"EXPIRE" | b"SETEX", _) if i == 2 => 1,
-                (b"PEXPIRE" | b"PSETEX", _) if i == 2 => 1000,
+                (b"EXPIRE" | b"SETEX" | b"HEXPIRE", _) if i == 2 => 1,
+                (b"PEXPIRE" | b"PSETEX" | b"HPEXPIRE", _) if i == 2 => 1000,
                 (_, b"EX") => 1,
                 (_, b"PX") => 1000,
                 _ => continue,

@@ -153,6 +153,7 @@ scripts! {
     bitmap
     connection
     generic
+    hash
     list
     list_blocking
     protocol

@@ -39,7 +39,8 @@ pub(crate) fn reply_score(out: &mut Reply, score: f64) {
 /// # Errors
 /// `invalid cursor`.
 pub(crate) fn cursor(arg: &[u8]) -> Result<u64, Error> {
-    num::parse_u64(arg).ok_or(Error::Static("ERR invalid cursor"))
+    // the reference reads it as the C library does: after blanks
+    num::parse_u64(arg.trim_ascii_start()).ok_or(Error::Static("ERR invalid cursor"))
 }
 
 /// The options of an iteration over a value.

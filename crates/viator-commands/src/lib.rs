@@ -6,6 +6,7 @@ mod bitmap;
 mod collection;
 mod connection;
 pub mod declare;
+mod hash;
 mod help;
 mod keys;
 mod list;
@@ -21,6 +22,7 @@ mod zset;
 pub static FAMILIES: &[&[&Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    hash::COMMANDS,
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,

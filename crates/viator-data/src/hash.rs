@@ -208,7 +208,9 @@ impl Hash {
         self.repr = Repr::Table(Box::new(big));
     }
 
-    fn make_ex(&mut self) {
+    /// Makes a listpack one with room for expiration times, as Redis does before it looks whether there is a field to
+    /// get one.
+    pub fn make_ex(&mut self) {
         let Repr::Packed(old) = &self.repr else { return };
         let mut new = Packed::with_capacity(old.byte_len() + old.len());
         let mut entries = old.iter();

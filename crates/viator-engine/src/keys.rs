@@ -144,7 +144,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
     /// Removes an expired key. In Redis's terms: deleted, "expired" notified, propagated as a deletion. While CLIENT PAUSE
     /// holds back writes, readers leave the dataset as it is.
     pub fn expire_now(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8]) {
-        if self.reads && self.server.pause.holds_writes(self.local.now) {
+        if self.leaves_expired() {
             return;
         }
         let lazy = self.local.cfg.lazyfree_lazy_expire;
@@ -153,6 +153,16 @@ impl<'a, 's> ReadKeys<'a, 's> {
         propagation::removed(self.local, self.server, db, key, lazy);
         self.local.stats.counters.expired.add(1);
         self.event(NotifyFlags::EXPIRED, "expired", db, key);
+    }
+
+    /// Tells that a key changed, but not by a command.
+    pub(crate) fn touched_by_expiry(&mut self, db: usize, loc: Loc, key: &[u8]) {
+        touched(self.server, self.local, self.guards.shard(loc.shard()), db, key, None);
+    }
+
+    /// Whether what has expired stays for now: while CLIENT PAUSE holds back writes, readers leave the dataset as it is.
+    pub(crate) fn leaves_expired(&self) -> bool {
+        self.reads && self.server.pause.holds_writes(self.local.now)
     }
 
     /// Removes a key to free memory. The caller notifies.
@@ -165,7 +175,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
 
     /// The part of a database that holds this location, which holds a key.
     #[inline]
-    fn part(&mut self, db: usize, loc: Loc) -> &mut DbShard {
+    pub(crate) fn part(&mut self, db: usize, loc: Loc) -> &mut DbShard {
         self.guards.shard(loc.shard()).db_or_new(db)
     }
 
@@ -174,8 +184,16 @@ impl<'a, 's> ReadKeys<'a, 's> {
         Some(self.guards.shard_ref(loc.shard()).db(self.db)?.get(handle))
     }
 
+    /// The object of an entry that was found, in any database.
+    pub(crate) fn object_in(&self, db: usize, loc: Loc, handle: Handle) -> Option<&Object> {
+        match self.guards.shard_ref(loc.shard()).db(db)?.get(handle).value {
+            ValueRef::Object(o) => Some(o),
+            _ => None,
+        }
+    }
+
     /// Removes an entry and frees its value, in the background if it is large and `lazy`.
-    fn take(&mut self, db: usize, loc: Loc, handle: Handle, lazy: bool) {
+    pub(crate) fn take(&mut self, db: usize, loc: Loc, handle: Handle, lazy: bool) {
         let part = self.guards.shard(loc.shard()).db_or_new(db);
         let before = part.free_bytes();
         let object = part.remove(loc, handle);

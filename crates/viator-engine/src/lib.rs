@@ -15,6 +15,7 @@ pub mod dispatch;
 pub mod error;
 pub mod evict;
 pub mod expire;
+pub mod fields;
 pub mod info;
 pub mod keys;
 pub mod latency;

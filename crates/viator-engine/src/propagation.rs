@@ -8,7 +8,7 @@
 //!
 //! The log is kept only while somebody listens; asking costs one load.
 
-use crate::args::Args;
+use crate::args::{Args, OwnedArgs};
 use crate::local::Local;
 use crate::server::Server;
 use parking_lot::Mutex;
@@ -231,6 +231,14 @@ pub fn replace(local: &mut Local, db: usize, args: Args<'_>) {
 pub fn removed(local: &mut Local, server: &Server, db: usize, key: &[u8], lazy: bool) {
     if server.propagation.listening() {
         local.unit.stage_pair(db, if lazy { b"UNLINK" } else { b"DEL" }, key);
+    }
+}
+
+/// Adds the removal of a field that has expired.
+#[cold]
+pub fn removed_field(local: &mut Local, server: &Server, db: usize, key: &[u8], name: &[u8]) {
+    if server.propagation.listening() {
+        local.unit.stage(db, OwnedArgs::from_slices([b"HDEL", key, name]).args());
     }
 }
 

@@ -78,11 +78,12 @@ pub trait Host: Send + Sync {
     fn rewrite_aof(&self) -> Result<&'static str, &'static str> {
         Err("ERR Can't execute an AOF background rewriting. Please check the server logs for more information.")
     }
-    /// Loads the append-only file in place of the dataset (DEBUG LOADAOF).
+    /// Loads the append-only file into the dataset, which has been emptied (DEBUG LOADAOF), and lets the log be written again
+    /// if it was (`on`).
     ///
     /// # Errors
     /// Redis's text.
-    fn reload_aof(&self) -> Result<(), String> {
+    fn reload_aof(&self, _on: bool) -> Result<(), String> {
         Err("ERR Error trying to load the AOF files, check server logs.".into())
     }
     /// Lets all workers look at their clients again (after CLIENT UNPAUSE, a new limit…).

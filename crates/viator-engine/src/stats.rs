@@ -53,6 +53,8 @@ counters! {
     #[doc = "Reads that did not."] misses,
     #[doc = "Keys expired, lazily or actively."] expired,
     #[doc = "Keys expired by the active cycle."] expired_active,
+    #[doc = "Fields of hashes expired, lazily or actively."] expired_fields,
+    #[doc = "Fields of hashes expired by the active cycle."] expired_fields_active,
     #[doc = "Keys evicted."] evicted,
     #[doc = "Bytes read."] net_in,
     #[doc = "Bytes written."] net_out,

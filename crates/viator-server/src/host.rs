@@ -92,8 +92,8 @@ impl Host for Process {
         self.aof.request_rewrite()
     }
 
-    fn reload_aof(&self) -> Result<(), String> {
-        self.aof.reload_now()
+    fn reload_aof(&self, on: bool) -> Result<(), String> {
+        self.aof.reload_now(on)
     }
 
     fn process_info(&self) -> ProcessInfo {

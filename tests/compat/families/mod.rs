@@ -11,7 +11,10 @@ macro_rules! families {
             #[test]
             fn $name() { random::run(&$name::FAMILY); }
         )*
+
+        /// All of them.
+        pub const ALL: &[&random::Family] = &[$(&$name::FAMILY),*];
     };
 }
 
-families! { bitmap generic list set string transactions zset }
+families! { bitmap generic hash list set string transactions zset }

@@ -61,7 +61,7 @@ fn decimal_u64(digits: &[u8]) -> Option<u64> {
 }
 
 /// C's `isspace` in the C locale.
-pub(crate) fn is_space(b: u8) -> bool {
+pub fn is_space(b: u8) -> bool {
     matches!(b, b' ' | b'\t'..=b'\r')
 }
 

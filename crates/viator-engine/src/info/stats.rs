@@ -99,7 +99,9 @@ pub(super) fn stats(source: &Source<'_>, out: &mut Lines) {
     out.line("instantaneous_input_repl_kbps", "0.00");
     out.line("instantaneous_output_repl_kbps", "0.00");
     out.line("rejected_connections", t.rejected_connections.get());
-    out.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err", "expired_subkeys", "expired_subkeys_active"]);
+    out.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    out.line("expired_subkeys", s.sum(|c| &c.expired_fields));
+    out.line("expired_subkeys_active", s.sum(|c| &c.expired_fields_active));
     out.line("expired_keys", s.sum(|c| &c.expired));
     out.line("expired_keys_active", s.sum(|c| &c.expired_active));
     out.line("expired_stale_perc", format_args!("{:.2}", s.expired_stale.load(Relaxed) as f64 / 10_000.0));
