@@ -1,5 +1,6 @@
 //! What runs now, how long it has been running, and how it is ended.
 
+use crate::error::Error;
 use crate::server::gate;
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
@@ -73,7 +74,7 @@ impl Running {
     ///
     /// # Errors
     /// Nothing of that kind takes long, or all of it has written.
-    pub fn kill(&self, kind: Kind) -> Result<(), &'static str> {
+    pub fn kill(&self, kind: Kind) -> Result<(), Error> {
         let slow = self.slow.lock();
         let mut found = false;
         let mut killed = false;
@@ -91,7 +92,8 @@ impl Running {
                                   can either wait the script termination or kill the server in a hard way using the \
                                   SHUTDOWN NOSAVE command.")
             }
-            (false, false) => Err("NOTBUSY No scripts in execution right now."),
+            (false, false) if !slow.is_empty() => Err(busy(slow.first())),
+            (false, false) => Err(Error::Static("NOTBUSY No scripts in execution right now.")),
         }
     }
 
@@ -103,13 +105,8 @@ impl Running {
     }
 
     /// What others are told while something takes long.
-    pub fn busy_error(&self) -> crate::error::Error {
-        crate::error::Error::Static(match self.longest().map(|r| r.kind) {
-            Some(Kind::Function) => {
-                "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
-            }
-            _ => "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
-        })
+    pub fn busy_error(&self) -> Error {
+        busy(self.slow.lock().first())
     }
 
     /// What has been taking long for the longest time.
@@ -129,6 +126,15 @@ impl Running {
             self.gate.fetch_and(!gate::BUSY, Relaxed);
         }
     }
+}
+
+fn busy(first: Option<&Arc<Run>>) -> Error {
+    Error::Static(match first.map(|r| r.kind) {
+        Some(Kind::Function) => {
+            "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+        }
+        _ => "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+    })
 }
 
 /// A worker's look at what it runs.
