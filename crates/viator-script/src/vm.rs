@@ -134,8 +134,8 @@ impl Vm {
     pub fn compile(&self, source: &[u8]) -> Result<Chunk, Vec<u8>> {
         let chunk = self.lua.load(source).set_name(self.flavour.chunk()).set_mode(ChunkMode::Text);
         chunk.set_environment(self.env.clone()).into_function().map(Chunk).map_err(|e| match e {
-            // 5.1 quotes every token
-            Error::SyntaxError { message, .. } => message.replace("<eof>", "'<eof>'").into_bytes(),
+            // in the words of 5.1
+            Error::SyntaxError { message, .. } => message.replace("<eof>", "'<eof>'").replace("syntax error near", "'=' expected near").into_bytes(),
             other => other.to_string().into_bytes(),
         })
     }
@@ -448,10 +448,12 @@ fn named(t: &Table, bytes: impl Fn(&Value) -> Option<Vec<u8>>) -> Result<Registr
     let (mut name, mut callback, mut description, mut flags) = (None, None, None, Vec::new());
     for pair in t.pairs::<Value, Value>() {
         let (k, v) = pair.map_err(|e| e.to_string())?;
-        let Value::String(k) = k else {
-            return Err("named argument key given to redis.register_function is not a string".into());
+        let k = match k {
+            Value::String(k) => k.as_bytes().to_vec(),
+            Value::Integer(_) | Value::Number(_) => Vec::new(),
+            _ => return Err("named argument key given to redis.register_function is not a string".into()),
         };
-        match k.as_bytes().as_ref() {
+        match k.as_slice() {
             b"function_name" => {
                 name =
                     Some(bytes(&v).ok_or("function_name argument given to redis.register_function must be a string")?);

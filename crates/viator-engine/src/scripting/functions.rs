@@ -143,7 +143,7 @@ impl Host for Loader {
     fn register(&mut self, r: Registration) -> Result<(), String> {
         if !is_name(&r.name) {
             return Err(
-                "Function names can only contain letters, numbers, or underscores(_) and must be at least one \
+                "Library names can only contain letters, numbers, or underscores(_) and must be at least one \
                         character long"
                     .into(),
             );
