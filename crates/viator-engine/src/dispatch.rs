@@ -622,4 +622,3 @@ impl Entry {
         &self.name
     }
 }
-

@@ -4,6 +4,7 @@ use crate::aof::AofStatus;
 use crate::blocking::{Blocking, Queues};
 use crate::client::{ClientShared, Clients};
 use crate::config::Config;
+use crate::error::Error;
 use crate::latency::LatencyMonitor;
 use crate::pause::Pause;
 use crate::persistence::Persistence;
@@ -18,7 +19,6 @@ use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
-use crate::error::Error;
 use viator_keyspace::{Footprint, Guards, Keyspace, Object};
 
 /// A client that watches a key.

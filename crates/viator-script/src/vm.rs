@@ -135,7 +135,9 @@ impl Vm {
         let chunk = self.lua.load(source).set_name(self.flavour.chunk()).set_mode(ChunkMode::Text);
         chunk.set_environment(self.env.clone()).into_function().map(Chunk).map_err(|e| match e {
             // in the words of 5.1
-            Error::SyntaxError { message, .. } => message.replace("<eof>", "'<eof>'").replace("syntax error near", "'=' expected near").into_bytes(),
+            Error::SyntaxError { message, .. } => {
+                message.replace("<eof>", "'<eof>'").replace("syntax error near", "'=' expected near").into_bytes()
+            }
             other => other.to_string().into_bytes(),
         })
     }

@@ -180,12 +180,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
                 Ok(w) => w.run(),
                 Err(e) => tracing::warn!("cannot wait for events: {e}"),
             };
-            thread::Builder::new()
-                .name(name)
-                .stack_size(STACK)
-                .spawn(run)
-                .map_err(|e| tracing::warn!("{e}"))
-                .ok()
+            thread::Builder::new().name(name).stack_size(STACK).spawn(run).map_err(|e| tracing::warn!("{e}")).ok()
         })
         .collect();
     tracing::info!("Server initialized");

@@ -557,15 +557,7 @@ impl Worker {
         }
     }
 
-    fn adopt(
-        &mut self,
-        local: &mut Local,
-        server: &Server,
-        stream: Stream,
-        addr: String,
-        laddr: String,
-        near: bool,
-    ) {
+    fn adopt(&mut self, local: &mut Local, server: &Server, stream: Stream, addr: String, laddr: String, near: bool) {
         let place = Place { registry: &self.registry, inbox: &self.inbox, index: self.index };
         self.desk.adopt(&place, local, server, Accepted { stream, addr, laddr, near });
     }

@@ -142,11 +142,9 @@ impl Host for Loader {
 
     fn register(&mut self, r: Registration) -> Result<(), String> {
         if !is_name(&r.name) {
-            return Err(
-                "Library names can only contain letters, numbers, or underscores(_) and must be at least one \
+            return Err("Library names can only contain letters, numbers, or underscores(_) and must be at least one \
                         character long"
-                    .into(),
-            );
+                .into());
         }
         if self.functions.iter().any(|(f, _)| f.name.eq_ignore_ascii_case(&r.name)) {
             return Err("Function already exists in the library".into());

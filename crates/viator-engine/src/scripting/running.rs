@@ -87,9 +87,11 @@ impl Running {
         }
         match (found, killed) {
             (_, true) => Ok(()),
-            (true, false) => Err(Error::Static("UNKILLABLE Sorry the script already executed write commands against the dataset. You \
+            (true, false) => Err(Error::Static(
+                "UNKILLABLE Sorry the script already executed write commands against the dataset. You \
                                   can either wait the script termination or kill the server in a hard way using the \
-                                  SHUTDOWN NOSAVE command.")),
+                                  SHUTDOWN NOSAVE command.",
+            )),
             (false, false) if !slow.is_empty() => Err(busy(slow.first())),
             (false, false) => Err(Error::Static("NOTBUSY No scripts in execution right now.")),
         }
