@@ -153,6 +153,7 @@ scripts! {
     bitmap
     connection
     generic
+    geo
     hash
     list
     list_blocking
@@ -160,10 +161,12 @@ scripts! {
     pubsub
     server
     set
+    stream
     string
     tracking
     transactions
     zset
+    zset_blocking
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod bitmap;
 mod collection;
 mod connection;
 pub mod declare;
+mod geo;
 mod hash;
 mod help;
 mod keys;
@@ -14,6 +15,7 @@ mod pubsub;
 mod scripting;
 mod server;
 mod set;
+mod stream;
 mod string;
 mod transactions;
 mod zset;
@@ -22,6 +24,7 @@ mod zset;
 pub static FAMILIES: &[&[&Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    geo::COMMANDS,
     hash::COMMANDS,
     keys::COMMANDS,
     list::COMMANDS,
@@ -29,6 +32,7 @@ pub static FAMILIES: &[&[&Command]] = &[
     scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
     zset::COMMANDS,

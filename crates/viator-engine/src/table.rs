@@ -187,7 +187,8 @@ impl Entry {
                 }
             }
             None => {
-                for (i, _) in self.keys(args).unwrap_or_default() {
+                let keys = self.cmd.find_keys.map_or_else(|| self.keys(args), |find| find(args));
+                for (i, _) in keys.unwrap_or_default() {
                     each(i);
                 }
             }
@@ -248,8 +249,8 @@ pub fn spec_keys(spec: &KeySpec, args: Args<'_>, out: &mut Vec<(usize, KeyFlags)
                 (1..=start).rev().find(|&i| args.at(i).eq_ignore_ascii_case(keyword.as_bytes()))
             };
             match found {
-                Some(i) => i + 1,
-                None => return Some(()), // the keyword is optional
+                Some(i) if i + 1 < n => i + 1,
+                _ => return Some(()), // the keyword is optional; without its key it is a syntax error
             }
         }
         Begin::Unknown => 0,
