@@ -328,11 +328,7 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
             return Some(Error::Oom);
         }
     }
-    if g & server_gate::AOF_FAILING != 0
-        && (entry.flags.has(Flags::WRITE)
-            || entry.is(Traits::REFUSED_WITH_WRITES)
-            || (entry.is(Traits::EXEC) && transaction::queued_flags(session, server, Flags::WRITE)))
-    {
+    if g & server_gate::AOF_FAILING != 0 && (writes(session, server, entry) || entry.is(Traits::REFUSED_WITH_WRITES)) {
         let reason = server.aof.write_error.lock().clone();
         return Some(Error::text(format!("MISCONF Errors writing to the AOF file: {reason}")));
     }
@@ -342,17 +338,16 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
             entry.cmd_name(args)
         )));
     }
-    if g & server_gate::DISK_ERROR != 0
-        && (entry.flags.has(Flags::WRITE)
-            || entry.is(Traits::REFUSED_WITH_WRITES)
-            || (entry.is(Traits::EXEC) && transaction::queued_flags(session, server, Flags::WRITE)))
-    {
+    if g & server_gate::DISK_ERROR != 0 && (writes(session, server, entry) || entry.is(Traits::REFUSED_WITH_WRITES)) {
         return Some(Error::Static(
             "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands \
              that may modify the data set are disabled, because this instance is configured to report errors during \
              writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
              details about the RDB error.",
         ));
+    }
+    if g & server_gate::FEW_REPLICAS != 0 && writes(session, server, entry) {
+        return Some(Error::Static("NOREPLICAS Not enough good replicas to write."));
     }
     if g & server_gate::LOADING != 0 && !entry.flags.has(Flags::LOADING) {
         return Some(Error::Static("LOADING Redis is loading the dataset in memory"));
@@ -361,6 +356,12 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
         return Some(Error::Static("ERR Replica can't interact with the keyspace"));
     }
     None
+}
+
+/// Whether a command writes, or the transaction that it executes does.
+fn writes(session: &Session, server: &Server, entry: &Entry) -> bool {
+    entry.flags.has(Flags::WRITE)
+        || (entry.is(Traits::EXEC) && transaction::queued_flags(session, server, Flags::WRITE))
 }
 
 /// Whether a command writes, or has others write or be told.

@@ -197,6 +197,8 @@ pub mod gate {
     pub const CLIENT_EVICTION: u32 = 1 << 20;
     /// A script takes long: most commands are refused.
     pub const BUSY: u32 = 1 << 24;
+    /// `min-replicas-to-write` asks for more replicas than there are.
+    pub const FEW_REPLICAS: u32 = 1 << 23;
     /// The last save failed.
     pub const DISK_ERROR: u32 = 1 << 21;
     /// The append-only file cannot be written.
@@ -508,6 +510,8 @@ impl Server {
         let cfg = self.config.load();
         self.set_gate(gate::MAXMEMORY, cfg.maxmemory > 0);
         self.set_gate(gate::CLIENT_EVICTION, cfg.maxmemory_clients != 0);
+        // there are no replicas yet
+        self.set_gate(gate::FEW_REPLICAS, cfg.min_replicas_to_write > 0 && cfg.min_replicas_max_lag > 0);
         self.refresh_disk_gate();
     }
 
