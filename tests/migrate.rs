@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Launch, Server, ok};
+use common::{Launch, Server, missing_commands, ok};
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -38,7 +38,8 @@ fn values_of_every_type_arrive_whole() {
             &["HSET", "hash", "f", "v", "g", "w"],
             &["XADD", "stream", "1-1", "f", "v"],
         ];
-        fill.iter().for_each(|c| {
+        let missing = missing_commands();
+        fill.iter().filter(|c| !missing.iter().any(|m| m == c[0])).for_each(|c| {
             ok(&mut here, c);
         });
         let before = ok(&mut here, &["DEBUG", "DIGEST"]);
@@ -64,7 +65,8 @@ fn values_of_every_type_arrive_whole() {
 #[test]
 fn a_password_is_given() {
     let source = Launch::viator().start();
-    let target = Launch::viator().directive("requirepass", "secret").start();
+    let target = Launch::viator().start();
+    ok(&mut target.client(), &["CONFIG", "SET", "requirepass", "secret"]);
     let mut here = source.client();
     ok(&mut here, &["SET", "k", "v"]);
     let wrong = migrate(&mut here, target.port(), &["k", "0", "5000", "AUTH", "wrong"]);

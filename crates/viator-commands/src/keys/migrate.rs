@@ -58,14 +58,14 @@ pub static MIGRATE: Command = Command {
         ArgSpec::oneof(
             "authentication",
             &[
-                ArgSpec::string("auth").after("AUTH").since("4.0.7"),
+                ArgSpec::string("auth").shown("password").after("AUTH").since("4.0.7"),
                 ArgSpec::block("auth2", &[ArgSpec::string("username"), ArgSpec::string("password")])
                     .after("AUTH2")
                     .since("6.0.0"),
             ],
         )
         .opt(),
-        ArgSpec::key("keys", 1).after("KEYS").since("3.0.6").opt().multi(),
+        ArgSpec::key("keys", 1).shown("key").after("KEYS").since("3.0.6").opt().multi(),
     ],
     tips: &["nondeterministic_output"],
     examples: &[
