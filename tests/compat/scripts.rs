@@ -161,6 +161,7 @@ scripts! {
     pubsub
     server
     set
+    stream
     string
     tracking
     transactions

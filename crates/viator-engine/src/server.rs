@@ -5,6 +5,7 @@ use crate::args::OwnedArgs;
 use crate::blocking::{Blocking, Queues};
 use crate::client::{ClientShared, Clients};
 use crate::config::Config;
+use crate::error::Error;
 use crate::latency::LatencyMonitor;
 use crate::pause::Pause;
 use crate::persistence::Persistence;
@@ -19,7 +20,7 @@ use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
-use viator_keyspace::{Guards, Keyspace, Object};
+use viator_keyspace::{Footprint, Guards, Keyspace, Object};
 
 /// A client that watches a key.
 pub struct Watcher {
@@ -342,6 +343,8 @@ pub struct Server {
     pub aof: AofStatus,
     /// The propagation log.
     pub propagation: Propagation,
+    /// Watches that end as soon as a script lets go of their shards.
+    pub late_unwatch: Mutex<Vec<(u64, crate::session::Watched)>>,
     /// SLOWLOG.
     pub slowlog: Mutex<Slowlog>,
     /// LATENCY.
@@ -435,6 +438,7 @@ impl Server {
             host: p.host,
             gate: gate.clone(),
             scripting: Scripting::new(gate),
+            late_unwatch: Mutex::default(),
             pause: Pause::default(),
             aof: AofStatus::default(),
             propagation: Propagation::default(),
@@ -479,6 +483,21 @@ impl Server {
     pub fn new_replid(&self) {
         let id = [self.random_seed(), self.random_seed(), self.random_seed()].map(|n| format!("{n:016x}")).concat();
         *self.replid.lock() = id.get(..40).unwrap_or_default().to_owned();
+    }
+
+    /// Whether a script takes long.
+    #[inline]
+    pub fn is_busy(&self) -> bool {
+        self.gate.load(Relaxed) & gate::BUSY != 0
+    }
+
+    /// Takes the locks of a footprint.
+    ///
+    /// # Errors
+    /// A script that takes long holds one of them.
+    #[inline]
+    pub fn lock(&self, footprint: Footprint) -> Result<Held<'_>, Error> {
+        self.keyspace.lock_unless(footprint, || self.is_busy()).ok_or_else(|| self.scripting.running.busy_error())
     }
 
     /// Registers a thread that runs commands.

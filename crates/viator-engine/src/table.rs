@@ -187,7 +187,8 @@ impl Entry {
                 }
             }
             None => {
-                for (i, _) in self.keys(args).unwrap_or_default() {
+                let keys = self.cmd.find_keys.map_or_else(|| self.keys(args), |find| find(args));
+                for (i, _) in keys.unwrap_or_default() {
                     each(i);
                 }
             }
