@@ -139,6 +139,7 @@ impl Server {
             }
             let last = match Client::connect_timeout(&self.address(), PATIENCE).and_then(|mut c| c.cmd(&["PING"])) {
                 Ok(v) if v.is_status("PONG") => return Ok(()),
+                // loading
                 Ok(v) => v.to_string(),
                 Err(e) => e.to_string(),
             };
@@ -224,8 +225,13 @@ impl Server {
 
     /// Ends it if it runs, and starts it again on the same port, with the files that are in its folder.
     pub fn restart(&mut self) {
+        self.try_restart().unwrap_or_else(|e| panic!("{}: {e}", self.launch.program.display()));
+    }
+
+    /// As [`Server::restart`]; the reason and the end of the log if it does not start.
+    pub fn try_restart(&mut self) -> Result<(), String> {
         self.kill();
-        self.run().unwrap_or_else(|e| panic!("{}: {e}", self.launch.program.display()));
+        self.run()
     }
 }
 

@@ -16,6 +16,7 @@ mod families;
 mod known;
 mod pair;
 mod random;
+mod replay;
 mod scripts;
 
 use common::{Launch, Server};

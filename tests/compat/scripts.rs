@@ -153,6 +153,7 @@ scripts! {
     bitmap
     connection
     generic
+    geo
     hash
     hyperloglog
     list
@@ -161,10 +162,12 @@ scripts! {
     pubsub
     server
     set
+    stream
     string
     tracking
     transactions
     zset
+    zset_blocking
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod bitmap;
 mod collection;
 mod connection;
 pub mod declare;
+mod geo;
 mod hash;
 mod help;
 mod hyperloglog;
@@ -15,6 +16,7 @@ mod pubsub;
 mod scripting;
 mod server;
 mod set;
+mod stream;
 mod string;
 mod transactions;
 mod zset;
@@ -23,6 +25,7 @@ mod zset;
 pub static FAMILIES: &[&[&Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    geo::COMMANDS,
     hash::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
@@ -31,6 +34,7 @@ pub static FAMILIES: &[&[&Command]] = &[
     scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
     zset::COMMANDS,

@@ -262,9 +262,9 @@ impl Snapshot {
 
     /// `rdb-key-save-delay`: makes saves slow, for tests.
     fn delay(&self, server: &Server, keys: u64) {
-        let us = server.config.load().rdb_key_save_delay;
-        let mut left = Duration::from_micros(u64::try_from(us).unwrap_or(0).saturating_mul(keys));
-        while !left.is_zero() && !self.is_void() {
+        let us = || u64::try_from(server.config.load().rdb_key_save_delay).unwrap_or(0);
+        let mut left = Duration::from_micros(us().saturating_mul(keys));
+        while !left.is_zero() && us() > 0 && !self.is_void() {
             let step = left.min(Duration::from_millis(10));
             std::thread::sleep(step);
             left -= step;

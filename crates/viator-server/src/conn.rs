@@ -147,7 +147,7 @@ impl Conn {
 
     /// Closes a client whose waiting input and queued transaction together are longer than allowed.
     fn check_input_limit(&self, local: &Local, server: &Server) -> State {
-        let held = self.unparsed() as u64 + self.session.shared.multi_args.load(Relaxed);
+        let held = self.input.len() as u64 + self.session.shared.multi_args.load(Relaxed);
         if held <= local.cfg.client_query_buffer_limit {
             return State::Open;
         }

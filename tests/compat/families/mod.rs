@@ -11,7 +11,10 @@ macro_rules! families {
             #[test]
             fn $name() { random::run(&$name::FAMILY); }
         )*
+
+        /// All of them.
+        pub const ALL: &[&random::Family] = &[$(&$name::FAMILY),*];
     };
 }
 
-families! { bitmap generic hash hyperloglog list set string transactions zset }
+families! { bitmap generic geo hash hyperloglog list set stream string transactions zset }

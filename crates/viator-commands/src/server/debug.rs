@@ -11,7 +11,8 @@ use viator_engine::command::{Command, Flags, Group, Handler, Outcome, Scope, Tra
 use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;
 use viator_engine::evict;
-use viator_engine::server::Server;
+use viator_engine::propagation::listener;
+use viator_engine::server::{Server, gate};
 use viator_keyspace::{EntryRef, Expiry, NewValue, ValueRef};
 use viator_persist::Writer;
 
@@ -79,7 +80,16 @@ fn debug(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
             if ctx.in_exec() {
                 return Err(Error::Static("ERR DEBUG LOADAOF cannot run inside a transaction"));
             }
-            ctx.server.host.reload_aof().map_err(Error::text)?;
+            let server = ctx.server;
+            let was_on = server.propagation.has_listener(listener::AOF);
+            ctx.with_keys_mut(0, |keys| {
+                server.set_gate(gate::LOADING, true);
+                server.propagation.listen(listener::AOF, false);
+                (0..server.keyspace.databases()).for_each(|db| {
+                    keys.flush(db, false);
+                });
+            });
+            server.host.reload_aof(was_on).map_err(Error::text)?;
             ok(ctx)
         }
         ("aof-flush-sleep", 3) => {

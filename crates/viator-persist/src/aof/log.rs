@@ -20,8 +20,10 @@ pub enum Item {
 /// Why a log cannot be read on.
 #[derive(Debug)]
 pub enum LogError {
-    /// It ends in the middle.
-    Truncated,
+    /// It ends in the middle; what was missing, or nothing to say.
+    Truncated(String),
+    /// What should begin a command does not.
+    NotCommand,
     /// It is not what a log looks like.
     Format(String),
     /// The file cannot be read.
@@ -31,8 +33,8 @@ pub enum LogError {
 impl fmt::Display for LogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LogError::Truncated => f.write_str("Reached EOF before reading a whole command"),
-            LogError::Format(what) => f.write_str(what),
+            LogError::NotCommand => f.write_str("Expected the beginning of a command"),
+            LogError::Truncated(what) | LogError::Format(what) => f.write_str(what),
             LogError::Io(e) => write!(f, "{e}"),
         }
     }
@@ -48,17 +50,24 @@ pub struct LogReader<R> {
     position: u64,
     /// Header lines and arguments read.
     lines: u64,
+    /// Where the last header line or argument begins.
+    step: u64,
 }
 
 impl<R: BufRead> LogReader<R> {
     /// Reads on from a position of a file.
     pub fn new(from: R, position: u64) -> LogReader<R> {
-        LogReader { from, position, lines: 0 }
+        LogReader { from, position, lines: 0, step: position }
     }
 
     /// Where the file is read on.
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Where the header line or the argument begins that was read last, or could not be read.
+    pub fn step(&self) -> u64 {
+        self.step
     }
 
     /// How many lines were read: each header and each argument is one.
@@ -74,7 +83,16 @@ impl<R: BufRead> LogReader<R> {
         let Some(first) = self.peek()? else { return Ok(None) };
         if first == b'#' {
             let line = self.line()?;
-            return Ok(Some(Item::Annotation(line.get(1..).unwrap_or_default().to_vec())));
+            return match line.strip_suffix(b"\n") {
+                Some(text) => {
+                    let text = text.strip_suffix(b"\r").unwrap_or(text);
+                    Ok(Some(Item::Annotation(text.get(1..).unwrap_or_default().to_vec())))
+                }
+                None => Err(LogError::Truncated("Reached EOF within an annotation".into())),
+            };
+        }
+        if first != b'*' {
+            return Err(LogError::NotCommand);
         }
         let n = self.header(b'*')?;
         if n < 1 {
@@ -84,11 +102,7 @@ impl<R: BufRead> LogReader<R> {
         for _ in 0..n {
             let len = self.header(b'$')?;
             let len = u64::try_from(len).map_err(|_| LogError::Format(format!("Expected a length, got {len}")))?;
-            args.push(self.bytes(len)?);
-            let end = self.bytes(2)?;
-            if end != b"\r\n" {
-                return Err(LogError::Format(format!("Expected \\r\\n, got: {}", hex(&end))));
-            }
+            args.push(self.argument(len)?);
             self.lines += 1;
         }
         Ok(Some(Item::Command(args)))
@@ -104,51 +118,57 @@ impl<R: BufRead> LogReader<R> {
         }
     }
 
-    /// A line without its end.
+    /// A line with its end, if that is there.
     fn line(&mut self) -> Result<Vec<u8>, LogError> {
         let mut line = Vec::new();
+        self.step = self.position;
         (&mut self.from).take(MAX_HEADER as u64).read_until(b'\n', &mut line).map_err(LogError::Io)?;
-        if line.last() != Some(&b'\n') {
-            return Err(if line.len() < MAX_HEADER {
-                LogError::Truncated
-            } else {
-                LogError::Format("A line is too long".into())
-            });
-        }
         self.position += line.len() as u64;
-        self.lines += 1;
-        line.pop();
-        if line.last() == Some(&b'\r') {
-            line.pop();
-        }
         Ok(line)
     }
 
     /// A header line: its mark and its number.
     fn header(&mut self, mark: u8) -> Result<i64, LogError> {
+        self.step = self.position;
         match self.peek()? {
-            None => return Err(LogError::Truncated),
+            None => return Err(LogError::Truncated(String::new())),
             Some(b) if b != mark => {
-                return Err(LogError::Format(format!(
-                    "Expected prefix '{}', got: '{}'",
-                    mark as char,
-                    b.escape_ascii()
-                )));
+                let (mark, got) = (mark as char, b.escape_ascii());
+                return Err(LogError::Format(format!("Expected prefix '{mark}', got: '{got}'")));
             }
             Some(_) => {}
         }
         let line = self.line()?;
         let digits = line.get(1..).unwrap_or_default();
+        let sign = usize::from(digits.first() == Some(&b'-'));
+        let end = sign + digits.iter().skip(sign).take_while(|b| b.is_ascii_digit()).count();
+        let (digits, rest) = digits.split_at_checked(end).unwrap_or((digits, &[]));
+        if rest != b"\r\n" {
+            let at = |i: usize| rest.get(i).copied().unwrap_or(0);
+            let what = format!("Expected \\r\\n, got: {:02x}{:02x}", at(0), at(1));
+            let short = line.last() != Some(&b'\n') && line.len() < MAX_HEADER && matches!(rest, [] | [b'\r']);
+            return Err(if short { LogError::Truncated(what) } else { LogError::Format(what) });
+        }
+        self.lines += 1;
         viator_data::num::parse_i64(digits)
             .ok_or_else(|| LogError::Format(format!("Expected a number, got: '{}'", digits.escape_ascii())))
     }
 
-    /// So many bytes, without believing that they are there.
-    fn bytes(&mut self, len: u64) -> Result<Vec<u8>, LogError> {
-        let mut bytes = Vec::with_capacity(len.min(CHUNK) as usize);
-        (&mut self.from).take(len).read_to_end(&mut bytes).map_err(LogError::Io)?;
-        self.position += bytes.len() as u64;
-        if (bytes.len() as u64) < len { Err(LogError::Truncated) } else { Ok(bytes) }
+    /// An argument of so many bytes, without believing that they are there.
+    fn argument(&mut self, len: u64) -> Result<Vec<u8>, LogError> {
+        self.step = self.position;
+        let whole = len.saturating_add(2);
+        let mut bytes = Vec::with_capacity(whole.min(CHUNK) as usize);
+        (&mut self.from).take(whole).read_to_end(&mut bytes).map_err(LogError::Io)?;
+        let got = bytes.len() as u64;
+        self.position += got;
+        if got < whole {
+            return Err(LogError::Truncated(format!("Expected to read {whole} bytes, got {got} bytes")));
+        }
+        match bytes.split_off(len as usize).as_slice() {
+            b"\r\n" => Ok(bytes),
+            other => Err(LogError::Format(format!("Expected \\r\\n, got: {}", hex(other)))),
+        }
     }
 }
 
@@ -201,7 +221,7 @@ mod tests {
             if cut % half == 0 {
                 assert!(end.is_ok());
             } else {
-                assert!(matches!(end, Err(LogError::Truncated)), "cut at {cut}: {end:?}");
+                assert!(matches!(end, Err(LogError::Truncated(_))), "cut at {cut}: {end:?}");
             }
         }
     }
@@ -209,9 +229,9 @@ mod tests {
     #[test]
     fn a_length_is_not_believed() {
         let (_, _, end) = all(b"*1\r\n$9000000000000000000\r\nabc");
-        assert!(matches!(end, Err(LogError::Truncated)));
+        assert!(matches!(end, Err(LogError::Truncated(_))));
         let (_, _, end) = all(b"*9000000000000000000\r\n$1\r\na\r\n");
-        assert!(matches!(end, Err(LogError::Truncated)));
+        assert!(matches!(end, Err(LogError::Truncated(_))));
     }
 
     #[test]
@@ -219,7 +239,7 @@ mod tests {
         for bad in
             [&b"!!!"[..], b"*0\r\n", b"*-1\r\n", b"*x\r\n", b"*1\r\n+OK\r\n", b"*1\r\n$1\r\nabc", b"*1\r\n$-1\r\n"]
         {
-            assert!(matches!(all(bad).2, Err(LogError::Format(_))), "{}", bad.escape_ascii());
+            assert!(matches!(all(bad).2, Err(LogError::Format(_) | LogError::NotCommand)), "{}", bad.escape_ascii());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Aof, is_old_style, plain};
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufReader, ErrorKind};
+use std::io::{BufReader, Cursor, ErrorKind, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,11 +13,13 @@ use viator_engine::client::ClientShared;
 use viator_engine::config::Config;
 use viator_engine::dispatch;
 use viator_engine::local::Local;
+use viator_engine::persistence::{Duplicates, Options, load_stream};
 use viator_engine::propagation::listener;
 use viator_engine::server::{Server, gate};
 use viator_engine::session::Session;
 use viator_keyspace::Footprint;
 use viator_persist::aof::{Item, LogError, LogReader, Manifest};
+use viator_persist::{Reader, Source, Streamed};
 use viator_resp::reply::Reply;
 
 /// How the loading of a file ended.
@@ -91,62 +93,34 @@ impl Aof {
         Ok(())
     }
 
-    /// DEBUG LOADAOF.
+    /// DEBUG LOADAOF: the dataset is empty, the server is loading, and the log is not listened to any more.
     ///
     /// # Errors
     /// The text for the client.
-    pub fn reload_now(&self) -> Result<(), String> {
+    pub fn reload_now(&self, on: bool) -> Result<(), String> {
         let Some(server) = self.server() else { return Err("ERR the server ends".into()) };
-        self.reload(&server).map_err(|e| {
-            tracing::warn!("{e}");
-            "ERR Error trying to load the AOF files, check server logs.".to_owned()
-        })
-    }
-
-    /// Loads the files in place of the dataset (DEBUG LOADAOF).
-    ///
-    /// # Errors
-    /// The text for the log.
-    fn reload(&self, server: &Server) -> Result<(), String> {
-        let on = server.propagation.has_listener(listener::AOF);
+        let server = &*server;
         self.flush_for_reload(server);
-        let mut local = Local::new(server);
-        server.set_gate(gate::LOADING, true);
-        {
-            let mut all = server.keyspace.lock(Footprint::ALL);
-            server.propagation.listen(listener::AOF, false);
-            for db in 0..server.keyspace.databases() {
-                for (_, shard) in all.iter_mut() {
-                    if let Some(part) = shard.take_db(db) {
-                        server.keyspace.add_free_bytes(-(part.free_bytes() as i64));
-                    }
-                }
-            }
-        }
-        let loaded = self.flush_and_load(server, &mut local);
+        let loaded = self.read_manifest().and_then(|()| self.load_all(server, &mut Local::new(server)));
         if on {
             let _all = server.keyspace.lock(Footprint::ALL);
             server.propagation.reselect();
             server.propagation.listen(listener::AOF, true);
         }
         server.set_gate(gate::LOADING, false);
-        if loaded.is_ok() {
-            tracing::warn!("Append Only File loaded by DEBUG LOADAOF");
-            server.dirty_at_save.store(server.sum(|c| &c.dirty), Relaxed);
-        }
-        loaded
+        loaded.map_err(|e| {
+            tracing::warn!("{e}");
+            "ERR Error trying to load the AOF files, check server logs.".to_owned()
+        })?;
+        tracing::warn!("Append Only File loaded by DEBUG LOADAOF");
+        server.dirty_at_save.store(server.sum(|c| &c.dirty), Relaxed);
+        Ok(())
     }
 
     fn flush_for_reload(&self, server: &Server) {
         if server.aof.state() != State::Off {
             self.write(server, &mut self.files.lock(), true);
         }
-    }
-
-    fn flush_and_load(&self, server: &Server, local: &mut Local) -> Result<(), String> {
-        self.flush_for_reload(server);
-        self.read_manifest()?;
-        self.load_all(server, local)
     }
 
     fn load_all(&self, server: &Server, local: &mut Local) -> Result<(), String> {
@@ -200,6 +174,30 @@ fn session(now: i64) -> Session {
     Session::new(Arc::new(nobody), true, false)
 }
 
+/// Loads the snapshot that a file may begin with. Returns what was read beyond it, the rest, and where it ends.
+fn preamble(server: &Server, local: &Local, path: &Path, name: &str) -> Result<(Vec<u8>, File, u64), String> {
+    let missing = |e| format!("The append log file {name} doesn't exist: {}", plain(&e));
+    let mut file = File::open(path).map_err(missing)?;
+    let mut magic = Vec::new();
+    (&mut file).take(5).read_to_end(&mut magic).map_err(missing)?;
+    file.rewind().map_err(missing)?;
+    if magic != b"REDIS" {
+        return Ok((Vec::new(), file, 0));
+    }
+    tracing::info!("Reading RDB base file on AOF loading...");
+    let checked = server.config.load().rdbchecksum;
+    let mut reader = Reader::new(Streamed::new(file, checked));
+    let options = Options { duplicates: Duplicates::Refused, keep_expired: true, now_ms: local.now };
+    let loaded = load_stream(server, None, &mut reader, options).map_err(|e| {
+        tracing::warn!("{e}");
+        format!("Error reading the RDB preamble of the AOF file {name}, AOF loading aborted")
+    })?;
+    tracing::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
+    let at = reader.source().position();
+    let (rest, file) = reader.into_source().into_rest();
+    Ok((rest, file, at))
+}
+
 fn load_file(
     server: &Server,
     local: &mut Local,
@@ -208,12 +206,12 @@ fn load_file(
     name: &str,
     last: bool,
 ) -> Result<End, String> {
-    let file = File::open(path).map_err(|e| format!("The append log file {name} doesn't exist: {}", plain(&e)))?;
-    let mut reader = LogReader::new(BufReader::with_capacity(1 << 18, file), 0);
+    let (head, file, from) = preamble(server, local, path, name)?;
+    let mut reader = LogReader::new(Cursor::new(head).chain(BufReader::with_capacity(1 << 18, file)), from);
     let mut session = session(local.now);
     let mut out = Reply::new();
     // up to where the file is good: commands of a transaction are nothing before its EXEC
-    let mut good = 0;
+    let mut good = from;
     let error = loop {
         let args = match reader.next_item() {
             Ok(Some(Item::Command(args))) => OwnedArgs::from_slices(&args),
@@ -225,7 +223,7 @@ fn load_file(
             }
             Ok(None) if session.multi.is_some() => {
                 tracing::warn!("Revert incomplete MULTI/EXEC transaction from AOF file {name}");
-                break LogError::Truncated;
+                break LogError::Truncated(String::new());
             }
             Ok(None) => return Ok(End::Whole),
             Err(e) => break e,
@@ -259,11 +257,15 @@ fn load_file(
         Ok(End::Cut)
     };
     match error {
-        LogError::Truncated if cfg.aof_load_truncated => cut("short read"),
-        LogError::Truncated => Err(unexpected_end(name)),
-        LogError::Format(_) if last && tail <= cfg.aof_load_corrupt_tail_max_size.max(0) as u64 => cut("corrupt tail"),
-        LogError::Format(what) => {
-            tracing::warn!("{what}");
+        LogError::Truncated(_) if cfg.aof_load_truncated => cut("short read"),
+        LogError::Truncated(_) => Err(unexpected_end(name)),
+        LogError::Format(_) | LogError::NotCommand
+            if last && tail <= cfg.aof_load_corrupt_tail_max_size.max(0) as u64 =>
+        {
+            cut("corrupt tail")
+        }
+        e @ (LogError::Format(_) | LogError::NotCommand) => {
+            tracing::warn!("{e}");
             Err(format!(
                 "Bad file format reading the append only file {name}: make a backup of your AOF file, then use \
                  ./redis-check-aof --fix <filename.manifest>"

@@ -20,8 +20,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 use viator_engine::aof::State;
 use viator_engine::config::{AppendFsync, Config};
+use viator_engine::persistence::FileSink;
 use viator_engine::propagation::listener;
 use viator_engine::server::{Server, gate};
+use viator_engine::snapshot::Snapshot;
+use viator_persist::aof::manifest::TEMP_PREFIX;
 use viator_persist::aof::{Kind, Manifest, Part};
 
 /// How long writes wait for a running fsync with `appendfsync everysec`.
@@ -42,8 +45,10 @@ pub struct Aof {
     sync_wake: Condvar,
     /// The rewrite that runs is to give up.
     cancel: AtomicBool,
-    /// Rewrites begin and end one at a time.
+    /// When rewrites are tried again.
     rewrite: Mutex<Rewrites>,
+    /// The snapshot of the rewrite that runs.
+    running: Mutex<Option<Arc<Snapshot>>>,
 }
 
 /// The files, and what is on the way into them.
@@ -120,6 +125,7 @@ impl Aof {
             sync_wake: Condvar::new(),
             cancel: AtomicBool::new(false),
             rewrite: Mutex::default(),
+            running: Mutex::default(),
         })
     }
 
@@ -387,6 +393,9 @@ impl Aof {
         if server.aof.rewriting.load(Relaxed) {
             tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
             self.cancel.store(true, Relaxed);
+            if let Some(s) = &*self.running.lock() {
+                s.abandon();
+            }
         }
         server.propagation.listen(listener::AOF, false);
         {
@@ -462,8 +471,15 @@ impl Aof {
             .map_err(|e| format!("Can't open or create append-only dir {}: {}", f.dir.display(), plain(&e)))?;
         if f.manifest.base.is_none() && f.manifest.incrs.is_empty() {
             let base = f.base.clone();
-            let name = f.manifest.next_base(&base, false);
-            File::create(f.path(&name)).and_then(|file| file.sync_all()).map_err(|e| plain(&e))?;
+            let name = f.manifest.next_base(&base, cfg.aof_use_rdb_preamble);
+            let path = f.path(&name).display().to_string();
+            let temp = f.path(&format!("{TEMP_PREFIX}{name}")).display().to_string();
+            let made = if cfg.aof_use_rdb_preamble {
+                FileSink::create(server, temp, crate::now_ms(), true).and_then(|sink| sink.finish(&path)).map(drop)
+            } else {
+                File::create(&path).and_then(|file| file.sync_all())
+            };
+            made.map_err(|e| format!("Can't create the AOF base file {name}: {}", plain(&e)))?;
             tracing::info!("Creating AOF base file {name} on server start");
         }
         let base = f.base.clone();

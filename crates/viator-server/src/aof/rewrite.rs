@@ -3,17 +3,22 @@
 use super::{Aof, FREE_FAILURES, Files, MAX_RETRY_MINUTES, open_append, plain};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 use viator_engine::aof::State;
 use viator_engine::config::Config;
+use viator_engine::persistence::FileSink;
 use viator_engine::propagation::listener;
 use viator_engine::server::Server;
-use viator_keyspace::Footprint;
+use viator_engine::snapshot::{Sink, Snapshot};
+use viator_engine::typed::rdb_limits;
+use viator_keyspace::{EntryRef, NewValue, ValueRef};
 use viator_persist::aof::{commands, manifest::TEMP_PREFIX};
+use viator_persist::file::Part;
+use viator_persist::{Fault, Limits, Reader};
 
 impl Aof {
     /// BGREWRITEAOF.
@@ -25,14 +30,20 @@ impl Aof {
         if server.aof.rewriting.load(Relaxed) {
             return Err("ERR Background append only file rewriting already in progress");
         }
+        let busy = server.snapshot.lock().is_some();
         self.begin_rewrite(&server);
-        Ok("Background append only file rewriting started")
+        Ok(if busy {
+            "Background append only file rewriting scheduled"
+        } else {
+            "Background append only file rewriting started"
+        })
     }
 
     /// Starts a rewrite on a thread of its own, unless one is running: then it is done again after that.
     pub(super) fn begin_rewrite(self: &Arc<Self>, server: &Arc<Server>) {
         let status = &server.aof;
-        if status.rewriting.swap(true, Relaxed) {
+        // a save that runs comes first
+        if server.snapshot.lock().is_some() || status.rewriting.swap(true, Relaxed) {
             status.rewrite_scheduled.store(true, Relaxed);
             return;
         }
@@ -68,7 +79,7 @@ impl Aof {
             }
             Err(e) => {
                 drop(fs::remove_file(&temp)); // it may not have been made
-                if !cancelled {
+                if !cancelled && e.kind() != io::ErrorKind::ResourceBusy {
                     status.rewrite_failures.fetch_add(1, Relaxed);
                     tracing::warn!("Background AOF rewrite terminated with error: {}", plain(e));
                 }
@@ -104,33 +115,60 @@ impl Aof {
         }
     }
 
-    fn rewrite_parts(self: &Arc<Self>, server: &Arc<Server>, first: bool, temp: &PathBuf) -> io::Result<()> {
+    fn rewrite_parts(self: &Arc<Self>, server: &Arc<Server>, first: bool, temp: &Path) -> io::Result<()> {
         let on = server.aof.state() != State::Off;
         if on {
             self.open_next(server, first)?;
         }
-        let (body, offset) = self.snapshot(server, on, first);
-        if on && !first {
-            let mut f = self.files.lock();
-            if let Some(last) = f.manifest.incrs.last_mut()
-                && last.start_offset != Some(offset)
-            {
-                last.start_offset = Some(offset);
-                f.persist(&f.manifest)?;
+        let mut offset = 0;
+        let snapshot = Snapshot::begin(server, crate::now_ms(), |_| {
+            if on {
+                if first {
+                    settle_all(server);
+                    server.propagation.listen(listener::AOF, true);
+                }
+                server.propagation.cut();
             }
-        }
-        let file = File::create(temp)?;
-        let mut w = BufWriter::with_capacity(1 << 18, &file);
-        for chunk in body.chunks(1 << 20) {
-            if self.cancel.load(Relaxed) {
-                return Err(io::Error::other("cancelled"));
+            offset = server.propagation.commands() as i64;
+        });
+        let Some(snapshot) = snapshot else {
+            // a save began meanwhile
+            if on {
+                self.files.lock().next.clear();
             }
-            w.write_all(chunk)?;
+            server.aof.rewrite_scheduled.store(true, Relaxed);
+            return Err(io::ErrorKind::ResourceBusy.into());
+        };
+        *self.running.lock() = Some(snapshot.clone());
+        if self.cancel.load(Relaxed) {
+            snapshot.abandon();
         }
-        w.flush()?;
-        drop(w);
-        file.sync_all()?;
-        self.put_in_place(server, first, offset, temp)
+        let walks = snapshot.clone();
+        let walker = {
+            let server = server.clone();
+            thread::Builder::new().name("aof_walk".into()).spawn(move || walks.walk(&server))?
+        };
+        let written = self.note_offset(on && !first, offset).and_then(|()| write_base(server, &snapshot, temp));
+        if written.is_err() {
+            snapshot.abandon();
+        }
+        drop(walker.join()); // it does not fail
+        *self.running.lock() = None;
+        let rdb = written?;
+        self.put_in_place(server, first, rdb, offset, temp)
+    }
+
+    /// The replication offset at which the last increment begins is known now.
+    fn note_offset(&self, wanted: bool, offset: i64) -> io::Result<()> {
+        let mut f = self.files.lock();
+        if wanted
+            && let Some(last) = f.manifest.incrs.last_mut()
+            && last.start_offset != Some(offset)
+        {
+            last.start_offset = Some(offset);
+            f.persist(&f.manifest)?;
+        }
+        Ok(())
     }
 
     /// Opens the increment that begins with the snapshot: the manifest knows of it before anything is written to it.
@@ -154,45 +192,8 @@ impl Aof {
         Ok(())
     }
 
-    /// The dataset at one moment, at which the next increment begins. Returns it as commands, and the replication offset.
-    fn snapshot(&self, server: &Server, on: bool, first: bool) -> (Vec<u8>, i64) {
-        let mut all = server.keyspace.lock(Footprint::ALL);
-        if on {
-            if first {
-                settle_all(server);
-                server.propagation.listen(listener::AOF, true);
-            }
-            server.propagation.cut();
-        }
-        let offset = server.propagation.commands() as i64;
-        let mut out = Vec::new();
-        if server.config.load().aof_timestamp_enabled {
-            out.extend_from_slice(format!("#TS:{}\r\n", crate::now_ms() / 1000).as_bytes());
-        }
-        for db in 0..server.keyspace.databases() {
-            let mut selected = false;
-            for (_, shard) in all.iter_mut() {
-                let Some(part) = shard.db(db) else { continue };
-                part.for_each(|e| {
-                    if !selected {
-                        selected = true;
-                        commands::command(&mut out, &[&b"SELECT"[..], db.to_string().as_bytes()]);
-                    }
-                    commands::key(&mut out, &e);
-                });
-            }
-        }
-        (out, offset)
-    }
-
     /// The new base is complete: it and the increment take the place of what was there.
-    fn put_in_place(
-        self: &Arc<Self>,
-        server: &Arc<Server>,
-        first: bool,
-        offset: i64,
-        temp: &PathBuf,
-    ) -> io::Result<()> {
+    fn put_in_place(&self, server: &Server, first: bool, rdb: bool, offset: i64, temp: &Path) -> io::Result<()> {
         let cfg = server.config.load();
         let mut f = self.files.lock();
         if self.cancel.load(Relaxed) {
@@ -202,7 +203,7 @@ impl Aof {
         fs::create_dir_all(&f.dir)?;
         let mut m = f.manifest.clone();
         let base = f.base.clone();
-        let name = m.next_base(&base, false);
+        let name = m.next_base(&base, rdb);
         tracing::info!("Successfully created the temporary AOF base file {}", temp.display());
         fs::rename(temp, f.path(&name))?;
         tracing::info!("Successfully renamed the temporary AOF base file {} into {name}", temp.display());
@@ -231,7 +232,7 @@ impl Aof {
     /// Automatic rewrites, and those that wait.
     pub(super) fn maybe_rewrite(self: &Arc<Self>, server: &Arc<Server>, cfg: &Config) {
         let status = &server.aof;
-        if status.rewriting.load(Relaxed) {
+        if status.rewriting.load(Relaxed) || server.snapshot.lock().is_some() {
             return;
         }
         if status.rewrite_scheduled.load(Relaxed) {
@@ -284,6 +285,85 @@ fn settle_all(server: &Server) {
     let end = server.propagation.end();
     server.aof.written.store(end, Relaxed);
     server.aof.synced.store(end, Relaxed);
+}
+
+/// Writes the base's content: an RDB file, or commands. Returns which.
+fn write_base(server: &Server, snapshot: &Snapshot, temp: &Path) -> io::Result<bool> {
+    let cfg = server.config.load();
+    if cfg.aof_use_rdb_preamble {
+        let mut sink = FileSink::create(server, temp.display().to_string(), crate::now_ms(), true)?;
+        snapshot.write(&mut sink)?;
+        sink.seal()?;
+        return Ok(true);
+    }
+    let mut sink = CommandSink::create(server, temp)?;
+    snapshot.write(&mut sink)?;
+    sink.finish()?;
+    Ok(false)
+}
+
+/// Writes the entries that it gets in the RDB format as commands.
+struct CommandSink {
+    file: BufWriter<File>,
+    limits: Limits,
+    out: Vec<u8>,
+}
+
+impl CommandSink {
+    fn create(server: &Server, temp: &Path) -> io::Result<CommandSink> {
+        let cfg = server.config.load();
+        let mut sink = CommandSink {
+            file: BufWriter::with_capacity(1 << 18, File::create(temp)?),
+            limits: rdb_limits(&cfg, false),
+            out: Vec::new(),
+        };
+        if cfg.aof_timestamp_enabled {
+            sink.out.extend_from_slice(format!("#TS:{}\r\n", crate::now_ms() / 1000).as_bytes());
+        }
+        for code in server.persistence.functions.lock().iter() {
+            commands::command(&mut sink.out, &[&b"FUNCTION"[..], b"LOAD", code]);
+        }
+        sink.file.write_all(&sink.out)?;
+        Ok(sink)
+    }
+
+    fn finish(self) -> io::Result<()> {
+        self.file.into_inner().map_err(|e| e.into_error())?.sync_all()
+    }
+
+    fn translate(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let mut r = Reader::of_bytes(bytes);
+        let mut expire = None;
+        while !r.is_at_end() {
+            match r.part()? {
+                Part::Select(db) => commands::command(&mut self.out, &[&b"SELECT"[..], db.to_string().as_bytes()]),
+                Part::Expire(at) => expire = Some(at),
+                Part::Key(kind) => {
+                    let key = r.string()?;
+                    let value = r.content(kind, &self.limits)?;
+                    let expire = expire.take();
+                    value.store(|new| {
+                        let value = match &new {
+                            NewValue::Int(n) => ValueRef::Int(*n),
+                            NewValue::Str { bytes, raw } => ValueRef::Str { bytes, raw: *raw },
+                            NewValue::Object(o) => ValueRef::Object(o),
+                        };
+                        commands::key(&mut self.out, &EntryRef { key: &key, value, expire, lru: 0, slot_bytes: 0 });
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sink for CommandSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.clear();
+        self.translate(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+        self.file.write_all(&self.out)
+    }
 }
 
 fn temporary_incr(f: &Files) -> String {

@@ -1,0 +1,380 @@
+//! Checking and mending an append-only file: what `redis-check-aof` does, in its words.
+
+use super::manifest::{Kind, Manifest, Part};
+use super::{Item, LogError, LogReader};
+use crate::file::Part as RdbPart;
+use crate::{Fault, Reader, Streamed};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// What is to be done with a file that is not whole, or too new.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Only tell.
+    Tell,
+    /// Cut after the last whole command, if the user agrees.
+    Fix,
+    /// Cut before the first annotation of a later time (Unix seconds).
+    TruncateTo(i64),
+}
+
+/// How the check of a file ended.
+enum Verdict {
+    Valid,
+    Empty,
+    Truncated,
+}
+
+/// The check was broken off; all was said.
+#[derive(Debug)]
+pub struct Aborted;
+
+impl From<io::Error> for Aborted {
+    fn from(_: io::Error) -> Aborted {
+        Aborted
+    }
+}
+
+/// See the module.
+pub struct Check<'a> {
+    /// What is to be done.
+    pub mode: Mode,
+    /// Where it is told.
+    pub out: &'a mut dyn Write,
+    /// Where the user agrees.
+    pub answers: &'a mut dyn BufRead,
+    /// Lines read, over all files.
+    pub lines: u64,
+}
+
+impl Check<'_> {
+    /// Checks what is at `path`: a manifest with its files, or a single file.
+    ///
+    /// # Errors
+    /// Something is wrong, and was not mended.
+    pub fn run(&mut self, path: &Path) -> Result<(), Aborted> {
+        let mut file = match File::open(path) {
+            Ok(f) => f,
+            Err(e) => {
+                writeln!(self.out, "Cannot open file {}: {}", path.display(), plain(&e))?;
+                return Err(Aborted);
+            }
+        };
+        if is_manifest(&mut file)? {
+            return self.manifest(path);
+        }
+        writeln!(self.out, "Start checking Old-Style AOF")?;
+        let name = path.display().to_string();
+        let preamble = is_rdb(&mut file)?;
+        match self.single(path, &name, true, preamble)? {
+            Verdict::Valid => writeln!(self.out, "AOF {name} is valid")?,
+            Verdict::Empty => writeln!(self.out, "AOF {name} is empty")?,
+            Verdict::Truncated => self.said_truncated(&name)?,
+        }
+        Ok(())
+    }
+
+    fn manifest(&mut self, path: &Path) -> Result<(), Aborted> {
+        writeln!(self.out, "Start checking Multi Part AOF")?;
+        let text = std::fs::read(path)?;
+        let manifest = match Manifest::parse(&text) {
+            Ok(m) => m,
+            Err(e) => {
+                writeln!(self.out, "{e}")?;
+                return Err(Aborted);
+            }
+        };
+        let dir = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let parts: Vec<Part> = manifest.files().cloned().collect();
+        let mut incrs = false;
+        for (i, p) in parts.iter().enumerate() {
+            let at = dir.join(&p.name);
+            let last = i + 1 == parts.len();
+            let mut file = match File::open(&at) {
+                Ok(f) => f,
+                Err(e) => {
+                    let (at, e) = (at.display(), plain(&e));
+                    writeln!(self.out, "Cannot open file {at}: {e}, aborting...")?;
+                    return Err(Aborted);
+                }
+            };
+            let base = p.kind == Kind::Base;
+            let preamble = base && is_rdb(&mut file)?;
+            if base {
+                let format = if preamble { "RDB" } else { "RESP" };
+                writeln!(self.out, "Start to check BASE AOF ({format} format).")?;
+            } else if !incrs {
+                incrs = true;
+                writeln!(self.out, "Start to check INCR files.")?;
+            }
+            let what = if base { "BASE" } else { "INCR" };
+            match self.single(&at, &p.name, last, preamble)? {
+                Verdict::Valid => writeln!(self.out, "{what} AOF {} is valid", p.name)?,
+                Verdict::Empty => writeln!(self.out, "{what} AOF {} is empty", p.name)?,
+                Verdict::Truncated => self.said_truncated(&p.name)?,
+            }
+        }
+        writeln!(self.out, "All AOF files and manifest are valid")?;
+        Ok(())
+    }
+
+    fn said_truncated(&mut self, name: &str) -> Result<(), Aborted> {
+        match self.mode {
+            Mode::TruncateTo(t) => writeln!(self.out, "Successfully truncated AOF {name} to timestamp {t}")?,
+            _ => writeln!(self.out, "Successfully truncated AOF {name}")?,
+        }
+        Ok(())
+    }
+
+    /// Checks one file. `last`: only that may be cut.
+    fn single(&mut self, path: &Path, name: &str, last: bool, preamble: bool) -> Result<Verdict, Aborted> {
+        let mut file = File::open(path)?;
+        let size = file.metadata()?.len();
+        if size == 0 {
+            return Ok(Verdict::Empty);
+        }
+        let mut from = 0;
+        if preamble {
+            from = match preamble_end(&mut file, path, self.out) {
+                Ok(end) => end,
+                Err(Aborted) => {
+                    writeln!(self.out, "RDB preamble of AOF file is not sane, aborting.")?;
+                    return Err(Aborted);
+                }
+            };
+            writeln!(self.out, "RDB preamble is OK, proceeding with AOF tail...")?;
+        }
+        file.seek(SeekFrom::Start(from))?;
+        let mut reader = LogReader::new(BufReader::with_capacity(1 << 18, file), from);
+        let (mut good, mut multi) = (from, false);
+        let mut complaint = None;
+        loop {
+            let before = reader.position();
+            match reader.next_item() {
+                Ok(None) => {
+                    if multi {
+                        complaint = Some((reader.step(), "Reached EOF before reading EXEC for MULTI".to_owned()));
+                    }
+                    break;
+                }
+                Ok(Some(Item::Annotation(text))) => {
+                    if let Mode::TruncateTo(until) = self.mode
+                        && timestamp(&text).is_some_and(|t| t > until)
+                    {
+                        return self.truncate_to(path, name, last, before, until);
+                    }
+                    if !multi {
+                        good = reader.position();
+                    }
+                }
+                Ok(Some(Item::Command(args))) => {
+                    let is =
+                        |word: &str| args.len() == 1 && args.iter().all(|a| a.eq_ignore_ascii_case(word.as_bytes()));
+                    if is("multi") {
+                        if multi {
+                            complaint = Some((reader.step(), format!("Unexpected MULTI in AOF {name}")));
+                            break;
+                        }
+                        multi = true;
+                    } else if is("exec") {
+                        if !multi {
+                            complaint = Some((reader.step(), format!("Unexpected EXEC in AOF {name}")));
+                            break;
+                        }
+                        multi = false;
+                    }
+                    if !multi {
+                        good = reader.position();
+                    }
+                }
+                Err(LogError::NotCommand) => {
+                    writeln!(self.out, "AOF {name} format error")?;
+                    break;
+                }
+                Err(LogError::Truncated(what) | LogError::Format(what)) => {
+                    if !what.is_empty() {
+                        complaint = Some((reader.step(), what));
+                    }
+                    break;
+                }
+                Err(LogError::Io(e)) => {
+                    writeln!(self.out, "Cannot read file {name}: {}", plain(&e))?;
+                    return Err(Aborted);
+                }
+            }
+        }
+        self.lines += reader.lines();
+        if let Some((at, what)) = complaint {
+            writeln!(self.out, "0x{at:16x}: {what}")?;
+        }
+        let diff = size - good;
+        if let Mode::TruncateTo(t) = self.mode
+            && diff == 0
+        {
+            writeln!(self.out, "Truncate nothing in AOF {name} to timestamp {t}")?;
+            return Ok(Verdict::Valid);
+        }
+        writeln!(
+            self.out,
+            "AOF analyzed: filename={name}, size={size}, ok_up_to={good}, ok_up_to_line={}, diff={diff}",
+            self.lines + 1
+        )?;
+        if diff == 0 {
+            return Ok(Verdict::Valid);
+        }
+        if self.mode != Mode::Fix {
+            writeln!(self.out, "AOF {name} is not valid. Use the --fix option to try fixing it.")?;
+            return Err(Aborted);
+        }
+        if !last {
+            writeln!(self.out, "Failed to truncate AOF {name} because it is not the last file")?;
+            return Err(Aborted);
+        }
+        writeln!(self.out, "This will shrink the AOF {name} from {size} bytes, with {diff} bytes, to {good} bytes")?;
+        write!(self.out, "Continue? [y/N]: ")?;
+        self.out.flush()?;
+        let mut answer = String::new();
+        (&mut *self.answers).take(64).read_line(&mut answer)?;
+        if !answer.to_ascii_lowercase().starts_with('y') {
+            writeln!(self.out, "Aborting...")?;
+            return Err(Aborted);
+        }
+        self.cut(path, name, good)?;
+        Ok(Verdict::Truncated)
+    }
+
+    fn truncate_to(&mut self, path: &Path, name: &str, last: bool, at: u64, time: i64) -> Result<Verdict, Aborted> {
+        if at == 0 {
+            writeln!(self.out, "AOF {name} has nothing before timestamp {time}, aborting...")?;
+            return Err(Aborted);
+        }
+        if !last {
+            writeln!(
+                self.out,
+                "Failed to truncate AOF {name} to timestamp {time} to offset {at} because it is not the last file.\n\
+                 If you insist, please delete all files after this file according to the manifest file and delete the \
+                 corresponding records in manifest file manually. Then re-run redis-check-aof."
+            )?;
+            return Err(Aborted);
+        }
+        self.cut(path, name, at)?;
+        Ok(Verdict::Truncated)
+    }
+
+    fn cut(&mut self, path: &Path, name: &str, at: u64) -> Result<(), Aborted> {
+        let cut = OpenOptions::new().write(true).open(path).and_then(|f| {
+            f.set_len(at)?;
+            f.sync_all()
+        });
+        if let Err(e) = cut {
+            writeln!(self.out, "Failed to truncate AOF {name}: {}", plain(&e))?;
+            return Err(Aborted);
+        }
+        Ok(())
+    }
+}
+
+/// The Unix seconds of a timestamp annotation.
+fn timestamp(annotation: &[u8]) -> Option<i64> {
+    viator_data::num::parse_i64(annotation.strip_prefix(b"TS:")?)
+}
+
+fn plain(e: &io::Error) -> String {
+    let text = e.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// Whether a file looks like a manifest: its first line that is not a comment begins with `file`.
+fn is_manifest(file: &mut File) -> io::Result<bool> {
+    file.rewind()?;
+    let mut lines = BufReader::new(&*file);
+    loop {
+        let mut line = Vec::new();
+        if (&mut lines).take(1024).read_until(b'\n', &mut line)? == 0 {
+            return Ok(false);
+        }
+        if line.first() == Some(&b'#') {
+            continue;
+        }
+        return Ok(line.starts_with(b"file"));
+    }
+}
+
+fn is_rdb(file: &mut File) -> io::Result<bool> {
+    file.rewind()?;
+    let mut magic = Vec::new();
+    file.take(5).read_to_end(&mut magic)?;
+    Ok(magic == b"REDIS")
+}
+
+/// Checks an RDB preamble; where it ends.
+fn preamble_end(file: &mut File, path: &Path, out: &mut dyn Write) -> Result<u64, Aborted> {
+    file.rewind()?;
+    let mut r = Reader::new(Streamed::new(&*file, true));
+    writeln!(out, "[offset 0] Checking RDB file {}", path.display())?;
+    let mut found = Found::default();
+    let checked = found.walk(&mut r, out);
+    let at = position(&mut r);
+    if let Err(e) = &checked {
+        writeln!(out, "--- RDB ERROR DETECTED ---\n[offset {at}] {e}")?;
+    } else {
+        writeln!(out, "[offset {at}] Checksum OK\n[offset {at}] \\o/ RDB looks OK! \\o/")?;
+    }
+    writeln!(out, "[info] {} keys read\n[info] {} expires", found.keys, found.expires)?;
+    checked.map(|()| at).map_err(|_| Aborted)
+}
+
+fn position<R: Read>(r: &mut Reader<Streamed<R>>) -> u64 {
+    crate::Source::position(r.source())
+}
+
+#[derive(Default)]
+struct Found {
+    keys: u64,
+    expires: u64,
+}
+
+impl Found {
+    fn walk<R: Read>(&mut self, r: &mut Reader<Streamed<R>>, out: &mut dyn Write) -> Result<(), Fault> {
+        let version = r.header()?;
+        loop {
+            let part = r.part()?;
+            let at = position(r);
+            let said = match part {
+                RdbPart::Aux(name, value) => writeln!(
+                    out,
+                    "[offset {at}] AUX FIELD {} = '{}'",
+                    String::from_utf8_lossy(&name),
+                    String::from_utf8_lossy(&value)
+                ),
+                RdbPart::Select(db) => writeln!(out, "[offset {at}] Selecting DB ID {db}"),
+                RdbPart::Expire(_) => {
+                    self.expires += 1;
+                    Ok(())
+                }
+                RdbPart::ModuleAux(_) => {
+                    r.skip_module()?;
+                    Ok(())
+                }
+                RdbPart::Key(kind) => {
+                    r.skip_string()?;
+                    r.skip(kind)?;
+                    self.keys += 1;
+                    Ok(())
+                }
+                RdbPart::End => break,
+                _ => Ok(()),
+            };
+            said.map_err(Fault::Io)?;
+        }
+        if version >= 5 {
+            let got = r.source().checksum();
+            let expected = r.millis()?;
+            if expected != 0 && expected != got {
+                return Err(Fault::Checksum { expected, got });
+            }
+        }
+        Ok(())
+    }
+}
