@@ -14,7 +14,7 @@ use crate::session::{Blocked, ReplyMode, Session, StandIn, gate};
 use crate::table::{Entry, Lookup};
 use crate::{auth, blocking, notify, propagation, tracking, transaction};
 use std::sync::atomic::Ordering::Relaxed;
-use viator_keyspace::{Footprint, Guards};
+use viator_keyspace::Footprint;
 use viator_resp::reply::{Reply, shown};
 
 /// What the connection does after a command.
@@ -308,6 +308,10 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
     if g & gate::AUTH != 0 && !entry.flags.has(Flags::NO_AUTH) && auth::required(session, &local.cfg) {
         return Some(Error::Static("NOAUTH Authentication required."));
     }
+    // nothing below may be looked at: it might need locks that the script holds
+    if g & server_gate::BUSY != 0 && !entry.flags.has(Flags::ALLOW_BUSY) {
+        return Some(server.scripting.running.busy_error());
+    }
     if entry.is(Traits::DEBUG) && !local.cfg.enable_debug_command.allows(session.local) {
         return Some(Error::text(format!(
             "ERR {} command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
@@ -404,7 +408,10 @@ pub(crate) fn call(
     };
     let outcome = match entry.cmd.handler {
         Handler::Read(f) => {
-            let mut guards = server.keyspace.lock(footprint_of(entry, args, located));
+            let mut guards = match server.lock(footprint_of(entry, args, located)) {
+                Ok(g) => g,
+                Err(busy) => return account(local, server, session, entry, args, out, mark, Err(busy), start),
+            };
             let no_touch = session.no_touch;
             let keys = ReadKeys::new(&mut guards, server, local, session.db, no_touch, located);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
@@ -416,7 +423,10 @@ pub(crate) fn call(
             outcome
         }
         Handler::Write(f) => {
-            let mut guards = server.keyspace.lock(footprint_of(entry, args, located));
+            let mut guards = match server.lock(footprint_of(entry, args, located)) {
+                Ok(g) => g,
+                Err(busy) => return account(local, server, session, entry, args, out, mark, Err(busy), start),
+            };
             let no_touch = session.no_touch;
             let db = session.db;
             let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, db, no_touch, located));
@@ -611,9 +621,4 @@ impl Entry {
     fn cmd_name(&self, _args: Args<'_>) -> &str {
         &self.name
     }
-}
-
-/// Locks everything that the keys of several commands need.
-pub(crate) fn lock_for<'s>(server: &'s Server, footprint: Footprint) -> Guards<'s, crate::server::ShardExt> {
-    server.keyspace.lock(footprint)
 }
