@@ -153,17 +153,21 @@ scripts! {
     bitmap
     connection
     generic
+    geo
     hash
+    hyperloglog
     list
     list_blocking
     protocol
     pubsub
     server
     set
+    stream
     string
     tracking
     transactions
     zset
+    zset_blocking
 }
 
 #[test]

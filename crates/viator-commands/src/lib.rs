@@ -6,14 +6,17 @@ mod bitmap;
 mod collection;
 mod connection;
 pub mod declare;
+mod geo;
 mod hash;
 mod help;
+mod hyperloglog;
 mod keys;
 mod list;
 mod pubsub;
 mod scripting;
 mod server;
 mod set;
+mod stream;
 mod string;
 mod transactions;
 mod zset;
@@ -22,13 +25,16 @@ mod zset;
 pub static FAMILIES: &[&[&Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    geo::COMMANDS,
     hash::COMMANDS,
+    hyperloglog::COMMANDS,
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,
     scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
     zset::COMMANDS,

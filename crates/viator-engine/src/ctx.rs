@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::keys::{ReadKeys, WriteKeys};
 use crate::local::Local;
+use crate::scripting;
 use crate::server::{Held, Server, ShardExt};
 use crate::session::Session;
 use crate::table::Entry;
@@ -90,13 +91,35 @@ impl<'s> AdminCtx<'_, 's> {
         })
     }
 
+    /// As [`AdminCtx::with_keys_mut`], for the keys of some shards only, which the command's own keys are in: a transaction
+    /// holds these.
+    pub fn with_footprint_mut<R>(
+        &mut self,
+        shards: Footprint,
+        db: usize,
+        f: impl FnOnce(&mut WriteKeys<'_, 's>) -> R,
+    ) -> R {
+        let (server, args) = (self.server, self.args);
+        let mut own = None;
+        let guards = match &mut self.held {
+            Some(g) => &mut **g,
+            None => own.insert(server.keyspace.lock(shards)),
+        };
+        let r = f(&mut WriteKeys::new(ReadKeys::new(guards, server, self.local, db, true, &[])));
+        crate::dispatch::commit(self.local, server, db, args);
+        r
+    }
+
     fn with_guards<R>(&mut self, shards: Footprint, f: impl FnOnce(&mut Held<'s>, &'s Server, &mut Local) -> R) -> R {
         match &mut self.held {
             Some(g) => {
                 assert!(g.held() == Footprint::ALL, "a command that looks at all keys declares Scope::All");
                 f(g, self.server, self.local)
             }
-            None => f(&mut self.server.keyspace.lock(shards), self.server, self.local),
+            None => {
+                let mut guards = scripting::lock(self.local, self.server, shards);
+                f(&mut guards, self.server, self.local)
+            }
         }
     }
 
@@ -110,7 +133,7 @@ impl<'s> AdminCtx<'_, 's> {
             }
             None => {
                 for n in 0..SHARDS {
-                    f(self.server.keyspace.lock(Footprint::NONE.with(n)).shard(n));
+                    f(scripting::lock(self.local, self.server, Footprint::NONE.with(n)).shard(n));
                 }
             }
         }

@@ -1,9 +1,11 @@
 //! The server's shared state: what every worker, timer and background job sees.
 
 use crate::aof::AofStatus;
+use crate::args::OwnedArgs;
 use crate::blocking::{Blocking, Queues};
 use crate::client::{ClientShared, Clients};
 use crate::config::Config;
+use crate::error::Error;
 use crate::latency::LatencyMonitor;
 use crate::pause::Pause;
 use crate::persistence::Persistence;
@@ -18,7 +20,7 @@ use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
-use viator_keyspace::{Guards, Keyspace, Object};
+use viator_keyspace::{Footprint, Guards, Keyspace, Object};
 
 /// A client that watches a key.
 pub struct Watcher {
@@ -70,6 +72,13 @@ pub trait Host: Send + Sync {
     fn purge(&self);
     /// The allocator's own report (MEMORY MALLOC-STATS).
     fn malloc_stats(&self) -> String;
+    /// Sends commands to another server, and reads the line that answers each.
+    ///
+    /// # Errors
+    /// How far it got.
+    fn exchange(&self, _peer: &Peer, _commands: &[OwnedArgs]) -> Result<Vec<Vec<u8>>, ExchangeError> {
+        Err(ExchangeError::Connecting)
+    }
     /// Begins to rewrite the append-only file, or notes that it is to be done as soon as possible. Returns the reply.
     ///
     /// # Errors
@@ -91,6 +100,28 @@ pub trait Host: Send + Sync {
 
 /// What runs on a thread of its own.
 pub type Job = Box<dyn FnOnce(&Server) + Send>;
+
+/// Another server.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How long to wait for each step, milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// Where a conversation with another server ended.
+#[derive(Debug)]
+pub enum ExchangeError {
+    /// There is no connection.
+    Connecting,
+    /// Not all was sent.
+    Writing,
+    /// Not all replies came: those that did.
+    Reading(Vec<Vec<u8>>),
+}
 
 /// Facts of the process.
 #[derive(Clone, Debug, Default)]
@@ -167,6 +198,8 @@ pub mod gate {
     pub const CLIENT_EVICTION: u32 = 1 << 20;
     /// A script takes long: most commands are refused.
     pub const BUSY: u32 = 1 << 24;
+    /// `min-replicas-to-write` asks for more replicas than there are.
+    pub const FEW_REPLICAS: u32 = 1 << 23;
     /// The last save failed.
     pub const DISK_ERROR: u32 = 1 << 21;
     /// The append-only file cannot be written.
@@ -310,6 +343,8 @@ pub struct Server {
     pub aof: AofStatus,
     /// The propagation log.
     pub propagation: Propagation,
+    /// Watches that end as soon as a script lets go of their shards.
+    pub late_unwatch: Mutex<Vec<(u64, crate::session::Watched)>>,
     /// SLOWLOG.
     pub slowlog: Mutex<Slowlog>,
     /// LATENCY.
@@ -403,6 +438,7 @@ impl Server {
             host: p.host,
             gate: gate.clone(),
             scripting: Scripting::new(gate),
+            late_unwatch: Mutex::default(),
             pause: Pause::default(),
             aof: AofStatus::default(),
             propagation: Propagation::default(),
@@ -449,6 +485,21 @@ impl Server {
         *self.replid.lock() = id.get(..40).unwrap_or_default().to_owned();
     }
 
+    /// Whether a script takes long.
+    #[inline]
+    pub fn is_busy(&self) -> bool {
+        self.gate.load(Relaxed) & gate::BUSY != 0
+    }
+
+    /// Takes the locks of a footprint.
+    ///
+    /// # Errors
+    /// A script that takes long holds one of them.
+    #[inline]
+    pub fn lock(&self, footprint: Footprint) -> Result<Held<'_>, Error> {
+        self.keyspace.lock_unless(footprint, || self.is_busy()).ok_or_else(|| self.scripting.running.busy_error())
+    }
+
     /// Registers a thread that runs commands.
     pub fn add_thread(&self) -> Arc<ThreadStats> {
         let t = Arc::new(ThreadStats::new(self.table.entries().len()));
@@ -478,6 +529,8 @@ impl Server {
         let cfg = self.config.load();
         self.set_gate(gate::MAXMEMORY, cfg.maxmemory > 0);
         self.set_gate(gate::CLIENT_EVICTION, cfg.maxmemory_clients != 0);
+        // there are no replicas yet
+        self.set_gate(gate::FEW_REPLICAS, cfg.min_replicas_to_write > 0 && cfg.min_replicas_max_lag > 0);
         self.refresh_disk_gate();
     }
 

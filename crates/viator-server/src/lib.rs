@@ -7,7 +7,9 @@ mod host;
 mod log;
 mod memory;
 mod net;
+mod peers;
 mod procfs;
+mod pump;
 mod start;
 mod worker;
 
@@ -140,6 +142,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         log,
         server: OnceLock::new(),
         aof: aof.clone(),
+        peers: peers::Peers::default(),
     });
     if let Err(e) = process.oom_score.adjust(&cfg) {
         tracing::warn!("Unable to write oom_score_adj: {e}");
@@ -172,23 +175,14 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         .zip(inboxes.iter().cloned())
         .enumerate()
         .filter_map(|(i, (poll, inbox))| {
-            let w = Worker::new(
-                i,
-                poll,
-                server.clone(),
-                memory.clone(),
-                inbox,
-                inboxes.clone(),
-                listeners.clone(),
-                aof.clone(),
-            );
+            let (server, memory, inboxes) = (server.clone(), memory.clone(), inboxes.clone());
+            let (listeners, aof) = (listeners.clone(), aof.clone());
             let name = format!("io_thd_{i}");
-            thread::Builder::new()
-                .name(name)
-                .stack_size(STACK)
-                .spawn(move || w.run())
-                .map_err(|e| tracing::warn!("{e}"))
-                .ok()
+            let run = move || match Worker::new(i, poll, server, memory, inbox, inboxes, listeners, aof) {
+                Ok(w) => w.run(),
+                Err(e) => tracing::warn!("cannot wait for events: {e}"),
+            };
+            thread::Builder::new().name(name).stack_size(STACK).spawn(run).map_err(|e| tracing::warn!("{e}")).ok()
         })
         .collect();
     tracing::info!("Server initialized");
@@ -203,7 +197,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     }
     memory.publish(&main_memory);
     server.set_gate(gate::LOADING, false);
-    cron_thread(server.clone(), memory.clone(), aof.clone());
+    cron_thread(server.clone(), memory.clone(), process.clone());
     if port != 0 {
         tracing::info!("Ready to accept connections tcp");
     }
@@ -349,7 +343,7 @@ fn free_thread(rx: Receiver<Garbage>, pending: Arc<AtomicU64>, memory: Arc<memor
 }
 
 /// Timers: expiry, compaction, rates, peaks.
-fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>, aof: Arc<aof::Aof>) {
+fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>, process: Arc<Process>) {
     let spawned = thread::Builder::new().name("cron".into()).spawn(move || {
         let counted = memory.this_thread();
         let mut local = Local::new(&server);
@@ -366,7 +360,8 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>, aof: Arc<aof::A
                 viator_engine::tracking::limit(&mut local, &server);
                 viator_engine::tracking::flush(&mut local, &server);
             }
-            aof.tick(&server, &local.cfg);
+            process.aof.tick(&server, &local.cfg);
+            process.peers.tick();
             viator_engine::persistence::cron(&server, now_ms());
             let now = now_ms();
             if now - last >= 100 {
