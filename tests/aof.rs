@@ -179,12 +179,7 @@ fn the_checkers_agree() {
             let (a, b) = (run(ours, fix, case), run(&theirs, fix, case));
             // Bytes after the end of a line that was cut are whatever was in Redis's buffer.
             let plain = |text: &str| text.lines().filter(|l| !l.contains("got: 00")).collect::<Vec<_>>().join("\n");
-            assert_eq!(
-                (plain(&a.0), a.1, &a.2),
-                (plain(&b.0), b.1, &b.2),
-                "{} with fix {fix}",
-                case.escape_ascii()
-            );
+            assert_eq!((plain(&a.0), a.1, &a.2), (plain(&b.0), b.1, &b.2), "{} with fix {fix}", case.escape_ascii());
         }
     }
     fs::remove_dir_all(&dir).unwrap();
@@ -218,14 +213,12 @@ fn a_full_disk_refuses_writes_until_there_is_room() {
     let mut client = server.client();
     let value = "x".repeat(4000);
     let mut refused = String::new();
-    wait_until("writes are refused", || {
-        match client.cmd(&["RPUSH", "list", &value]).unwrap().as_error() {
-            Some(e) => {
-                refused = String::from_utf8_lossy(e).into_owned();
-                true
-            }
-            None => false,
+    wait_until("writes are refused", || match client.cmd(&["RPUSH", "list", &value]).unwrap().as_error() {
+        Some(e) => {
+            refused = String::from_utf8_lossy(e).into_owned();
+            true
         }
+        None => false,
     });
     assert_eq!(refused, "MISCONF Errors writing to the AOF file: No space left on device");
     assert_eq!(info(&mut client, "aof_last_write_status"), "err");
