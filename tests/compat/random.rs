@@ -18,6 +18,8 @@ pub struct Family {
 pub struct Gen {
     /// Chance.
     pub rng: Rng,
+    /// What comes next, before the family is asked again.
+    pub next: Vec<Step>,
 }
 
 /// The words of a command line in the making.
@@ -59,6 +61,16 @@ impl IntoWord for i64 {
 }
 
 impl Gen {
+    /// From this seed.
+    pub fn new(seed: u64) -> Gen {
+        Gen { rng: Rng::new(seed), next: Vec::new() }
+    }
+
+    /// The next step of a sequence.
+    pub fn step(&mut self, family: &Family) -> Step {
+        self.next.pop().unwrap_or_else(|| (family.step)(self))
+    }
+
     /// One of the choices.
     pub fn pick<'a>(&mut self, choices: &[&'a str]) -> &'a str {
         choices[self.rng.below(choices.len())]
@@ -298,8 +310,8 @@ pub fn run(family: &Family) {
         let seed = first.wrapping_add(round as u64);
         let resp = if seed.is_multiple_of(2) { 2 } else { 3 };
         let mut pair = Pair::new(&ours, &theirs, resp, &missing);
-        let mut generator = Gen { rng: Rng::new(seed) };
-        let mut steps: Vec<Step> = (0..LENGTH).map(|_| (family.step)(&mut generator)).collect();
+        let mut generator = Gen::new(seed);
+        let mut steps: Vec<Step> = (0..LENGTH).map(|_| generator.step(family)).collect();
         steps.retain(|s| !pair.is_missing(s.args()));
         let Some((at, _)) = play(&mut pair, &steps) else { continue };
         steps.truncate(at);

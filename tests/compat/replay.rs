@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use viator_client::{Client, value::Value};
 
-use crate::common::rng::{Rng, seed};
+use crate::common::rng::seed;
 use crate::common::{Launch, Server, missing_commands, ok, quoting, wait_until};
 use crate::families;
 use crate::pair::{Act, Step};
@@ -147,13 +147,13 @@ fn random_sequences_replayed() {
     for family in families::ALL {
         for round in 0..4u64 {
             let seed = first.wrapping_add(round);
-            let mut generator = Gen { rng: Rng::new(seed) };
+            let mut generator = Gen::new(seed);
             let mut control = server.client();
             ok(&mut control, &["FLUSHALL"]);
             let mut conns = Vec::new();
             let mut steps = Vec::new();
             for _ in 0..150 {
-                let step = (family.step)(&mut generator);
+                let step = generator.step(family);
                 if is_missing(&missing, step.args()) || is_left_out(step.args()) {
                     continue;
                 }

@@ -153,6 +153,7 @@ scripts! {
     bitmap
     connection
     generic
+    geo
     hash
     list
     list_blocking
@@ -164,6 +165,7 @@ scripts! {
     tracking
     transactions
     zset
+    zset_blocking
 }
 
 #[test]

@@ -54,6 +54,16 @@ pub const fn counted_keys(index: u16, flags: KeyFlags) -> KeySpec {
     KeySpec { flags, begin: Begin::Index(index), find: Find::Keynum { count: 0, first: 1, step: 1 }, notes: "" }
 }
 
+/// The one key after a keyword, which is searched from an argument on.
+pub const fn keyword_key(keyword: &'static str, start_from: i16, flags: KeyFlags) -> KeySpec {
+    KeySpec {
+        flags,
+        begin: Begin::Keyword { keyword, start_from },
+        find: Find::Range { last: 0, step: 1, limit: 0 },
+        notes: "",
+    }
+}
+
 /// Keys that a declaration cannot find.
 pub const fn unknown_keys(flags: KeyFlags) -> KeySpec {
     KeySpec { flags, begin: Begin::Unknown, find: Find::Unknown, notes: "" }

@@ -6,6 +6,7 @@ mod bitmap;
 mod collection;
 mod connection;
 pub mod declare;
+mod geo;
 mod hash;
 mod help;
 mod keys;
@@ -22,6 +23,7 @@ mod zset;
 pub static FAMILIES: &[&[&Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    geo::COMMANDS,
     hash::COMMANDS,
     keys::COMMANDS,
     list::COMMANDS,

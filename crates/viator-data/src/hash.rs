@@ -141,6 +141,14 @@ impl Hash {
         Hash { repr: Repr::PackedEx(triples) }
     }
 
+    /// A copy to be read and dropped that shares memory with this one, until this one is changed.
+    pub fn share(&mut self) -> Hash {
+        match &mut self.repr {
+            Repr::Table(t) => Hash { repr: Repr::Table(Box::new(t.share())) },
+            _ => self.clone(),
+        }
+    }
+
     /// The encoding.
     pub fn encoding(&self) -> Encoding {
         match &self.repr {

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod bits;
+mod cow;
 pub mod crc;
 pub mod geo;
 pub mod glob;

@@ -208,6 +208,14 @@ impl List {
         }
     }
 
+    /// A copy that shares memory with this one, until either is changed.
+    pub fn share(&mut self) -> List {
+        match &mut self.repr {
+            Repr::Quick(q) => List { repr: Repr::Quick(Box::new(Quick { spine: q.spine.share() })) },
+            Repr::Packed(_) => self.clone(),
+        }
+    }
+
     /// The encoding.
     pub fn encoding(&self) -> Encoding {
         match &self.repr {
@@ -408,14 +416,18 @@ impl List {
         self.make_room(1, value.len(), limits);
         match &mut self.repr {
             Repr::Packed(p) => insert_at(p, index, value),
-            Repr::Quick(q) => q.insert(index, value, limits),
+            Repr::Quick(q) => q.insert(index, false, value, limits),
         }
     }
 
     /// Inserts a value before or after the first element equal to `pivot`; whether there is one.
     pub fn insert_by(&mut self, pivot: &[u8], after: bool, value: &[u8], limits: &Limits) -> bool {
         let Some(at) = self.position(pivot) else { return false };
-        self.insert(at + usize::from(after), value, limits);
+        self.make_room(1, value.len(), limits);
+        match &mut self.repr {
+            Repr::Packed(p) => insert_at(p, at + usize::from(after), value),
+            Repr::Quick(q) => q.insert(at, after, value, limits),
+        }
         true
     }
 

@@ -18,6 +18,8 @@ pub use codec::{Entry, IntBuf};
 
 /// Bytes before the first entry.
 const HEADER: usize = 6;
+/// Bytes of a listpack without entries.
+pub(crate) const EMPTY: usize = HEADER + 1;
 /// The byte after the last entry.
 const END: u8 = 0xFF;
 /// The count field's value when the count does not fit.

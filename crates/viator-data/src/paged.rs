@@ -1,16 +1,18 @@
 //! A vector in pages: growing it never moves more than one page, so that no push stalls.
 
+use crate::cow::Cow;
+
 const PAGE: usize = 1 << SHIFT;
 const SHIFT: u32 = 9;
 
 /// A vector in pages of 512 elements.
 #[derive(Clone, Debug)]
 pub(crate) struct Paged<T> {
-    pages: Vec<Vec<T>>,
+    pages: Vec<Cow<Vec<T>>>,
     len: usize,
 }
 
-impl<T> Paged<T> {
+impl<T: Clone> Paged<T> {
     pub(crate) const fn new() -> Self {
         Paged { pages: Vec::new(), len: 0 }
     }
@@ -27,17 +29,17 @@ impl<T> Paged<T> {
 
     #[inline]
     pub(crate) fn get_mut(&mut self, i: usize) -> Option<&mut T> {
-        self.pages.get_mut(i >> SHIFT)?.get_mut(i & (PAGE - 1))
+        self.pages.get_mut(i >> SHIFT)?.make_mut().get_mut(i & (PAGE - 1))
     }
 
     pub(crate) fn push(&mut self, item: T) {
         let page = match self.pages.last_mut() {
-            Some(page) if page.len() < PAGE => page,
+            Some(page) if page.len() < PAGE => page.make_mut(),
             _ => {
-                self.pages.push(Vec::new());
+                self.pages.push(Cow::default());
                 // The page just pushed is the last.
                 let Some(page) = self.pages.last_mut() else { return };
-                page
+                page.make_mut()
             }
         };
         if page.len() == page.capacity() {
@@ -48,7 +50,7 @@ impl<T> Paged<T> {
     }
 
     pub(crate) fn pop(&mut self) -> Option<T> {
-        let page = self.pages.last_mut()?;
+        let page = self.pages.last_mut()?.make_mut();
         let item = page.pop()?;
         self.len -= 1;
         if page.is_empty() {
@@ -60,15 +62,20 @@ impl<T> Paged<T> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> + Clone {
-        self.pages.iter().flatten()
+        self.pages.iter().flat_map(|p| p.iter())
     }
 
     /// Heap bytes of the pages, without what the elements hold themselves.
     pub(crate) fn memory_usage(&self) -> usize {
         // All pages but the last are full.
-        let last = self.pages.last().map_or(0, Vec::capacity);
+        let last = self.pages.last().map_or(0, |p| p.capacity());
         let full = self.pages.len().saturating_sub(1) * PAGE;
         (full + last) * size_of::<T>() + self.pages.capacity() * size_of::<Vec<T>>()
+    }
+
+    /// A copy that shares the pages, until either changes them.
+    pub(crate) fn share(&mut self) -> Paged<T> {
+        Paged { pages: self.pages.iter_mut().map(Cow::share).collect(), len: self.len }
     }
 }
 
@@ -95,6 +102,16 @@ mod tests {
             p.pop().unwrap();
         }
         assert_eq!(p.pop(), None);
+        for i in 0..2000 {
+            p.push(i);
+        }
+        let mut shared = p.share();
+        *p.get_mut(700).unwrap() = 9;
+        p.push(5);
+        assert_eq!(shared.pop(), Some(1999));
+        assert!(shared.iter().copied().eq(0..1999));
+        assert_eq!((p.get(700), p.get(1999), p.get(2000)), (Some(&9), Some(&1999), Some(&5)));
+        while p.pop().is_some() {}
         p.push(1);
         assert_eq!(p.get(0), Some(&1));
     }

@@ -176,6 +176,11 @@ impl PackedTable {
         self.bytes = (self.bytes + bucket.heap()).saturating_sub(before);
     }
 
+    /// A copy that shares memory, until either is changed.
+    pub(crate) fn share(&mut self) -> PackedTable {
+        PackedTable { buckets: self.buckets.share(), len: self.len, bytes: self.bytes }
+    }
+
     /// All records, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Record<'_>> + Clone {
         self.buckets.iter().flat_map(Bucket::iter)

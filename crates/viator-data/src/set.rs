@@ -97,6 +97,14 @@ impl Set {
         Set { repr: Repr::Packed(members) }
     }
 
+    /// A copy that shares memory with this one, until either is changed.
+    pub fn share(&mut self) -> Set {
+        match &mut self.repr {
+            Repr::Table(t) => Set { repr: Repr::Table(t.share()) },
+            _ => self.clone(),
+        }
+    }
+
     /// The encoding.
     pub fn encoding(&self) -> Encoding {
         match &self.repr {

@@ -107,6 +107,11 @@ impl Stream {
         Self::default()
     }
 
+    /// A copy that shares the entries with this one, until either is changed. Groups are copied.
+    pub fn share(&mut self) -> Stream {
+        Stream { log: self.log.share(), groups: self.groups.clone() }
+    }
+
     /// The entries.
     pub fn log(&self) -> &Log {
         &self.log

@@ -225,6 +225,23 @@ impl ZSet {
         }
     }
 
+    /// A copy that shares memory with this one, until this one is changed. It has its encoding and
+    /// [`ZSet::shared_members`] only: the order is not shared.
+    pub fn share(&mut self) -> ZSet {
+        match &mut self.repr {
+            Repr::Big(b) => ZSet { repr: Repr::Big(Box::new(Big { index: b.index.share(), tree: Tree::new() })) },
+            Repr::Packed(_) => self.clone(),
+        }
+    }
+
+    /// Of what [`ZSet::share`] gave from a large one: how many members there are, and all of them in no order.
+    pub fn shared_members(&self) -> Option<(usize, impl Iterator<Item = (&[u8], f64)>)> {
+        match &self.repr {
+            Repr::Big(b) if b.tree.len() < b.index.len() => Some((b.index.len(), b.index.iter())),
+            _ => None,
+        }
+    }
+
     /// The encoding.
     pub fn encoding(&self) -> Encoding {
         match &self.repr {

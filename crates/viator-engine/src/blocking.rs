@@ -358,6 +358,7 @@ pub(crate) fn note_database(local: &mut Local, shard: &mut Shard<ShardExt>, db: 
 /// allow stays noted for [`serve`].
 pub fn serve_held<'s>(local: &mut Local, server: &'s Server, guards: &mut Held<'s>) {
     let mut put_off = VecDeque::new();
+    refresh(local);
     if !postpone(local, server) {
         while let Some(ready) = local.ready.pop_front() {
             if serve_key(local, server, guards, &ready).is_err() {
@@ -368,8 +369,15 @@ pub fn serve_held<'s>(local: &mut Local, server: &'s Server, guards: &mut Held<'
     local.ready = put_off;
 }
 
+/// What expired while a transaction ran serves nobody.
+fn refresh(local: &mut Local) {
+    local.clock.read();
+    local.now = local.clock.now_ms();
+}
+
 /// Serves those who wait for ready keys. No shard may be held.
 pub fn serve(local: &mut Local, server: &Server) {
+    refresh(local);
     if postpone(local, server) {
         return;
     }

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::keys::{ReadKeys, WriteKeys};
 use crate::local::Local;
+use crate::scripting;
 use crate::server::{Held, Server, ShardExt};
 use crate::session::Session;
 use crate::table::Entry;
@@ -96,7 +97,10 @@ impl<'s> AdminCtx<'_, 's> {
                 assert!(g.held() == Footprint::ALL, "a command that looks at all keys declares Scope::All");
                 f(g, self.server, self.local)
             }
-            None => f(&mut self.server.keyspace.lock(shards), self.server, self.local),
+            None => {
+                let mut guards = scripting::lock(self.local, self.server, shards);
+                f(&mut guards, self.server, self.local)
+            }
         }
     }
 
@@ -110,7 +114,7 @@ impl<'s> AdminCtx<'_, 's> {
             }
             None => {
                 for n in 0..SHARDS {
-                    f(self.server.keyspace.lock(Footprint::NONE.with(n)).shard(n));
+                    f(scripting::lock(self.local, self.server, Footprint::NONE.with(n)).shard(n));
                 }
             }
         }

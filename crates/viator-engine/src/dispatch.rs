@@ -14,7 +14,7 @@ use crate::session::{Blocked, ReplyMode, Session, StandIn, gate};
 use crate::table::{Entry, Lookup};
 use crate::{auth, blocking, notify, propagation, tracking, transaction};
 use std::sync::atomic::Ordering::Relaxed;
-use viator_keyspace::{Footprint, Guards};
+use viator_keyspace::Footprint;
 use viator_resp::reply::{Reply, shown};
 
 /// What the connection does after a command.
@@ -308,6 +308,10 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
     if g & gate::AUTH != 0 && !entry.flags.has(Flags::NO_AUTH) && auth::required(session, &local.cfg) {
         return Some(Error::Static("NOAUTH Authentication required."));
     }
+    // nothing below may be looked at: it might need locks that the script holds
+    if g & server_gate::BUSY != 0 && !entry.flags.has(Flags::ALLOW_BUSY) {
+        return Some(server.scripting.running.busy_error());
+    }
     if entry.is(Traits::DEBUG) && !local.cfg.enable_debug_command.allows(session.local) {
         return Some(Error::text(format!(
             "ERR {} command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
@@ -328,11 +332,7 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
             return Some(Error::Oom);
         }
     }
-    if g & server_gate::AOF_FAILING != 0
-        && (entry.flags.has(Flags::WRITE)
-            || entry.is(Traits::REFUSED_WITH_WRITES)
-            || (entry.is(Traits::EXEC) && transaction::queued_flags(session, server, Flags::WRITE)))
-    {
+    if g & server_gate::AOF_FAILING != 0 && (writes(session, server, entry) || entry.is(Traits::REFUSED_WITH_WRITES)) {
         let reason = server.aof.write_error.lock().clone();
         return Some(Error::text(format!("MISCONF Errors writing to the AOF file: {reason}")));
     }
@@ -342,17 +342,16 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
             entry.cmd_name(args)
         )));
     }
-    if g & server_gate::DISK_ERROR != 0
-        && (entry.flags.has(Flags::WRITE)
-            || entry.is(Traits::REFUSED_WITH_WRITES)
-            || (entry.is(Traits::EXEC) && transaction::queued_flags(session, server, Flags::WRITE)))
-    {
+    if g & server_gate::DISK_ERROR != 0 && (writes(session, server, entry) || entry.is(Traits::REFUSED_WITH_WRITES)) {
         return Some(Error::Static(
             "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands \
              that may modify the data set are disabled, because this instance is configured to report errors during \
              writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
              details about the RDB error.",
         ));
+    }
+    if g & server_gate::FEW_REPLICAS != 0 && writes(session, server, entry) {
+        return Some(Error::Static("NOREPLICAS Not enough good replicas to write."));
     }
     if g & server_gate::LOADING != 0 && !entry.flags.has(Flags::LOADING) {
         return Some(Error::Static("LOADING Redis is loading the dataset in memory"));
@@ -361,6 +360,12 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
         return Some(Error::Static("ERR Replica can't interact with the keyspace"));
     }
     None
+}
+
+/// Whether a command writes, or the transaction that it executes does.
+fn writes(session: &Session, server: &Server, entry: &Entry) -> bool {
+    entry.flags.has(Flags::WRITE)
+        || (entry.is(Traits::EXEC) && transaction::queued_flags(session, server, Flags::WRITE))
 }
 
 /// Whether a command writes, or has others write or be told.
@@ -403,7 +408,10 @@ pub(crate) fn call(
     };
     let outcome = match entry.cmd.handler {
         Handler::Read(f) => {
-            let mut guards = server.keyspace.lock(footprint_of(entry, args, located));
+            let mut guards = match server.lock(footprint_of(entry, args, located)) {
+                Ok(g) => g,
+                Err(busy) => return account(local, server, session, entry, args, out, mark, Err(busy), start),
+            };
             let no_touch = session.no_touch;
             let keys = ReadKeys::new(&mut guards, server, local, session.db, no_touch, located);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
@@ -415,7 +423,10 @@ pub(crate) fn call(
             outcome
         }
         Handler::Write(f) => {
-            let mut guards = server.keyspace.lock(footprint_of(entry, args, located));
+            let mut guards = match server.lock(footprint_of(entry, args, located)) {
+                Ok(g) => g,
+                Err(busy) => return account(local, server, session, entry, args, out, mark, Err(busy), start),
+            };
             let no_touch = session.no_touch;
             let db = session.db;
             let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, db, no_touch, located));
@@ -610,9 +621,4 @@ impl Entry {
     fn cmd_name(&self, _args: Args<'_>) -> &str {
         &self.name
     }
-}
-
-/// Locks everything that the keys of several commands need.
-pub(crate) fn lock_for<'s>(server: &'s Server, footprint: Footprint) -> Guards<'s, crate::server::ShardExt> {
-    server.keyspace.lock(footprint)
 }

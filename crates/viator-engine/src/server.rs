@@ -4,6 +4,7 @@ use crate::aof::AofStatus;
 use crate::blocking::{Blocking, Queues};
 use crate::client::{ClientShared, Clients};
 use crate::config::Config;
+use crate::error::Error;
 use crate::latency::LatencyMonitor;
 use crate::pause::Pause;
 use crate::persistence::Persistence;
@@ -18,7 +19,7 @@ use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
-use viator_keyspace::{Guards, Keyspace, Object};
+use viator_keyspace::{Footprint, Guards, Keyspace, Object};
 
 /// A client that watches a key.
 pub struct Watcher {
@@ -167,6 +168,8 @@ pub mod gate {
     pub const CLIENT_EVICTION: u32 = 1 << 20;
     /// A script takes long: most commands are refused.
     pub const BUSY: u32 = 1 << 24;
+    /// `min-replicas-to-write` asks for more replicas than there are.
+    pub const FEW_REPLICAS: u32 = 1 << 23;
     /// The last save failed.
     pub const DISK_ERROR: u32 = 1 << 21;
     /// The append-only file cannot be written.
@@ -310,6 +313,8 @@ pub struct Server {
     pub aof: AofStatus,
     /// The propagation log.
     pub propagation: Propagation,
+    /// Watches that end as soon as a script lets go of their shards.
+    pub late_unwatch: Mutex<Vec<(u64, crate::session::Watched)>>,
     /// SLOWLOG.
     pub slowlog: Mutex<Slowlog>,
     /// LATENCY.
@@ -403,6 +408,7 @@ impl Server {
             host: p.host,
             gate: gate.clone(),
             scripting: Scripting::new(gate),
+            late_unwatch: Mutex::default(),
             pause: Pause::default(),
             aof: AofStatus::default(),
             propagation: Propagation::default(),
@@ -449,6 +455,21 @@ impl Server {
         *self.replid.lock() = id.get(..40).unwrap_or_default().to_owned();
     }
 
+    /// Whether a script takes long.
+    #[inline]
+    pub fn is_busy(&self) -> bool {
+        self.gate.load(Relaxed) & gate::BUSY != 0
+    }
+
+    /// Takes the locks of a footprint.
+    ///
+    /// # Errors
+    /// A script that takes long holds one of them.
+    #[inline]
+    pub fn lock(&self, footprint: Footprint) -> Result<Held<'_>, Error> {
+        self.keyspace.lock_unless(footprint, || self.is_busy()).ok_or_else(|| self.scripting.running.busy_error())
+    }
+
     /// Registers a thread that runs commands.
     pub fn add_thread(&self) -> Arc<ThreadStats> {
         let t = Arc::new(ThreadStats::new(self.table.entries().len()));
@@ -478,6 +499,8 @@ impl Server {
         let cfg = self.config.load();
         self.set_gate(gate::MAXMEMORY, cfg.maxmemory > 0);
         self.set_gate(gate::CLIENT_EVICTION, cfg.maxmemory_clients != 0);
+        // there are no replicas yet
+        self.set_gate(gate::FEW_REPLICAS, cfg.min_replicas_to_write > 0 && cfg.min_replicas_max_lag > 0);
         self.refresh_disk_gate();
     }
 

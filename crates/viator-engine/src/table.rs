@@ -248,8 +248,8 @@ pub fn spec_keys(spec: &KeySpec, args: Args<'_>, out: &mut Vec<(usize, KeyFlags)
                 (1..=start).rev().find(|&i| args.at(i).eq_ignore_ascii_case(keyword.as_bytes()))
             };
             match found {
-                Some(i) => i + 1,
-                None => return Some(()), // the keyword is optional
+                Some(i) if i + 1 < n => i + 1,
+                _ => return Some(()), // the keyword is optional; without its key it is a syntax error
             }
         }
         Begin::Unknown => 0,

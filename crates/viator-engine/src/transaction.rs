@@ -11,7 +11,7 @@ use crate::ctx::{AdminCtx, ReadCtx};
 use crate::dispatch;
 use crate::error::Error;
 use crate::propagation;
-use crate::server::{Server, ShardExt, Watcher};
+use crate::server::{Held, Server, ShardExt, Watcher};
 use crate::session::{Session, Watched};
 use crate::table::{Entry, Lookup};
 use std::sync::atomic::Ordering::Relaxed;
@@ -84,11 +84,28 @@ fn forget(shard: &mut Shard<ShardExt>, w: &Watched, client: u64) -> bool {
 pub fn unwatch(session: &mut Session, server: &Server) {
     for w in std::mem::take(&mut session.watched) {
         let shard = server.keyspace.locate(&w.key).shard();
-        let mut guards = server.keyspace.lock(Footprint::NONE.with(shard));
-        forget(guards.shard(shard), &w, session.shared.id);
         session.shared.state_mem.fetch_sub(watch_memory(&w.key), Relaxed);
+        match server.lock(Footprint::NONE.with(shard)) {
+            Ok(mut guards) => {
+                forget(guards.shard(shard), &w, session.shared.id);
+            }
+            Err(_) => server.late_unwatch.lock().push((session.shared.id, w)),
+        }
     }
     clear_watch_state(session);
+}
+
+/// Makes up for [`unwatch`] that a script which took long kept from the shards; all of these are held.
+pub(crate) fn unwatch_late(server: &Server, guards: &mut Held<'_>) {
+    let mut late = server.late_unwatch.lock();
+    late.retain(|(client, w)| {
+        let shard = server.keyspace.locate(&w.key).shard();
+        let held = guards.held().covers(Footprint::NONE.with(shard));
+        if held {
+            forget(guards.shard(shard), w, *client);
+        }
+        !held
+    });
 }
 
 fn clear_watch_state(session: &mut Session) {
@@ -122,7 +139,13 @@ pub fn exec(ctx: &mut AdminCtx<'_, '_>) -> Result<(), Error> {
     for w in &ctx.session.watched {
         footprint = footprint.with(server.keyspace.locate(&w.key).shard());
     }
-    let mut guards = dispatch::lock_for(server, footprint);
+    let mut guards = match server.lock(footprint) {
+        Ok(g) => g,
+        Err(busy) => {
+            discard(ctx.session, server);
+            return Err(Error::text(format!("EXECABORT Transaction discarded because of: {busy}")));
+        }
+    };
     let mut changed = ctx.session.shared.watch_dirty.load(Relaxed);
     for w in std::mem::take(&mut ctx.session.watched) {
         let loc = server.keyspace.locate(&w.key);

@@ -21,6 +21,15 @@ pub fn content<'v, T: Content>(entry: &EntryRef<'v>) -> Result<&'v T, Error> {
 }
 
 impl ReadKeys<'_, '_> {
+    /// Gives a sorted set its large form, as SORT does even where it only reads. The members stay what they are.
+    pub fn enlarge_zset(&mut self, key: &[u8]) {
+        let limits = zset_limits(self.cfg());
+        let Some((loc, handle)) = self.find_in(self.db, key) else { return };
+        if let Some(Object::Zset(z)) = self.part(self.db, loc).object_mut(handle) {
+            z.expect_members(usize::MAX, 0, &limits);
+        }
+    }
+
     /// Reads a key that holds a `T`, as [`ReadKeys::lookup`] does.
     ///
     /// # Errors

@@ -284,6 +284,41 @@ impl<X> Keyspace<X> {
     }
 }
 
+impl<X> Keyspace<X> {
+    /// As [`Keyspace::lock`], but while it waits it asks now and then whether to give up.
+    #[expect(clippy::indexing_slicing, reason = "a footprint has 64 bits, the keyspace 64 shards")]
+    pub fn lock_unless(&self, footprint: Footprint, mut give_up: impl FnMut() -> bool) -> Option<Guards<'_, X>> {
+        let mut one = |shard: usize| {
+            let lock = &self.shards[shard].lock;
+            if let Some(guard) = lock.try_lock() {
+                return Some(guard);
+            }
+            loop {
+                if give_up() {
+                    return None;
+                }
+                if let Some(guard) = lock.try_lock_for(PATIENCE) {
+                    return Some(guard);
+                }
+            }
+        };
+        let mut rest = footprint.0;
+        if rest.is_power_of_two() {
+            let guard = one(rest.trailing_zeros() as usize)?;
+            return Some(Guards { held: footprint, locks: Locks::One(guard) });
+        }
+        let mut locks = Vec::with_capacity(rest.count_ones() as usize);
+        while rest != 0 {
+            locks.push(one(rest.trailing_zeros() as usize)?);
+            rest &= rest - 1;
+        }
+        Some(Guards { held: footprint, locks: Locks::Many(locks) })
+    }
+}
+
+/// Time between two questions whether to give up waiting.
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(2);
+
 enum Locks<'k, X> {
     One(MutexGuard<'k, Shard<X>>),
     Many(Vec<MutexGuard<'k, Shard<X>>>),

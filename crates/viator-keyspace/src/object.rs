@@ -171,9 +171,17 @@ impl Object {
         }
     }
 
-    /// A copy that shares memory with it as far as its structure allows; what changes afterwards is copied then.
+    /// A copy, to be encoded and dropped, that shares memory with it: what is changed afterwards is copied then, a page
+    /// or a few nodes at a time.
     pub fn share(&mut self) -> Object {
-        self.clone()
+        match self {
+            Object::Str(s) => Object::Str(s.clone()),
+            Object::List(l) => Object::List(l.share()),
+            Object::Set(s) => Object::Set(s.share()),
+            Object::Zset(z) => Object::Zset(z.share()),
+            Object::Hash(h) => Object::Hash(h.share()),
+            Object::Stream(s) => Object::Stream(Box::new(s.share())),
+        }
     }
 
     /// How many allocations freeing it touches, roughly: above 64, freeing goes to the background.

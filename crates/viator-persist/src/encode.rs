@@ -84,6 +84,14 @@ impl Writer<'_> {
         if let Some(p) = zset.as_packed() {
             return self.string(p.as_bytes());
         }
+        if let Some((len, members)) = zset.shared_members() {
+            self.length(len as u64);
+            for (member, score) in members {
+                self.string(member);
+                self.raw(&score.to_le_bytes());
+            }
+            return;
+        }
         self.length(zset.len() as u64);
         let mut buf = IntBuf::new();
         // the highest first, as those who load expect

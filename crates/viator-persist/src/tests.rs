@@ -296,3 +296,58 @@ fn files_are_read_in_pieces() {
     assert_eq!(r.source().checksum(), viator_data::crc::crc64(0, &bytes));
     assert_eq!(r.part(), Err(Fault::Short));
 }
+
+/// A shared copy stays what it was, whatever happens to the original.
+#[test]
+fn shared_copies_stay() {
+    let l = Default::default();
+    let mut list = List::new();
+    let mut set = Set::for_first(b"a", 1, &l);
+    let mut zset = ZSet::new();
+    let mut hash = Hash::new();
+    let mut stream = Stream::new();
+    let name = |i: u64| format!("member:{i}").into_bytes();
+    for i in 0..20_000u64 {
+        let m = name(i);
+        list.push(End::Back, &[&m], &Default::default());
+        set.add(&m, &l);
+        zset.insert(&m, i as f64 / 3.0, &Default::default());
+        hash.set(&m, &m, if i % 5 == 0 { Ttl::At(1 << 40) } else { Ttl::Clear }, &Default::default());
+        stream.append(StreamId::new(i + 1, 0), &[&m, &m], &Default::default()).unwrap();
+    }
+    let objects = [list.into_object(), set.into_object(), zset.into_object(), hash.into_object(), stream.into_object()];
+    for mut object in objects {
+        let before = elements(load(&dump(ValueRef::Object(&object))).unwrap());
+        let copy = object.share();
+        match &mut object {
+            Object::List(x) => {
+                for i in 0..1000 {
+                    x.push(End::Front, &[&b"new"[..]], &Default::default());
+                    x.set(i * 7, b"changed", &Default::default());
+                    x.pop(End::Back, &Default::default(), |_| ());
+                }
+            }
+            Object::Set(x) => (0..15_000).for_each(|i| {
+                x.remove(&name(i));
+                x.add(&i.to_le_bytes(), &l);
+            }),
+            Object::Zset(x) => (0..15_000).for_each(|i| {
+                x.remove(&name(i));
+                x.insert(&name(i + 3000), 7.0, &Default::default());
+            }),
+            Object::Hash(x) => (0..15_000).for_each(|i| {
+                x.remove(&name(i));
+                x.set(&name(i + 3000), b"other", Ttl::Clear, &Default::default());
+            }),
+            Object::Stream(x) => (0..15_000).for_each(|i| {
+                x.delete(StreamId::new(i * 2 % 20_000, 0));
+                x.append(StreamId::new(100_000 + i, 0), &[&b"a"[..], b"b"], &Default::default()).unwrap();
+            }),
+            Object::Str(_) => {}
+        }
+        assert_ne!(elements(load(&dump(ValueRef::Object(&object))).unwrap()), before);
+        assert_eq!(elements(load(&dump(ValueRef::Object(&copy))).unwrap()), before);
+        drop(copy);
+        object.share();
+    }
+}

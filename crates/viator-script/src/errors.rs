@@ -144,6 +144,20 @@ pub(crate) fn described(lua: &Lua, e: Value) -> mlua::Result<Value> {
     }
 }
 
+/// `attempt to call a nil value (field 'f')` as 5.1 words it: `attempt to call field 'f' (a nil value)`.
+pub(crate) fn reword(message: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(message).ok()?;
+    let (before, rest) = text.split_once("attempt to ")?;
+    let (verb, rest) = rest.split_once(" a ")?;
+    let (kind, rest) = rest.split_once(" value (")?;
+    let name = rest.strip_suffix(')')?;
+    let known = ["global '", "local '", "field '", "upvalue '", "method '", "constant '"];
+    if verb.contains(' ') && verb != "perform arithmetic on" || !known.iter().any(|k| name.starts_with(k)) {
+        return None;
+    }
+    Some(format!("{before}attempt to {verb} {name} (a {kind} value)").into_bytes())
+}
+
 /// The handler around a whole script: a table with `err`, and where it happened.
 pub(crate) fn handler(lua: &Lua, e: Value) -> mlua::Result<Table> {
     let t = lua.create_table()?;
@@ -176,8 +190,9 @@ pub(crate) fn handler(lua: &Lua, e: Value) -> mlua::Result<Table> {
             }
         }
         Value::String(s) => {
+            let s = s.as_bytes();
             line = b"ERR ".to_vec();
-            line.extend_from_slice(&s.as_bytes());
+            line.extend_from_slice(reword(&s).as_deref().unwrap_or(&s));
         }
         other => {
             line = b"ERR ".to_vec();

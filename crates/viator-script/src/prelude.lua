@@ -1,7 +1,7 @@
 -- The world that scripts see, built on Lua 5.4's own. Runs once per state, before any script; `native` holds the functions
 -- written in Rust. Returns what the host needs: the globals' real table, the environment of scripts, the real `redis`
 -- table, and the function that runs a script.
-local native, version, version_num = ...
+local native, version, version_num, libraries = ...
 
 local error, type, select, next, pairs, rawget, rawset = error, type, select, next, pairs, rawget, rawset
 local getmetatable, setmetatable, xpcall, pcall, load = getmetatable, setmetatable, xpcall, pcall, load
@@ -60,7 +60,7 @@ local G, R = {}, {}
 
 -- Errors. What the host raises is a userdata until a script can see it; a script sees what Redis shows it.
 
-local seen, described = native.seen, native.described
+local seen, described, reword = native.seen, native.described, native.reword
 
 local function caught(ok, ...)
   if ok then return ok, ... end
@@ -68,6 +68,8 @@ local function caught(ok, ...)
   if type(e) == 'table' then
     local m = rawget(e, 'err')
     if type(m) == 'string' then return false, m end
+  elseif type(e) == 'string' then
+    return false, reword(e)
   elseif type(e) == 'userdata' then
     return false, seen(e)
   end
@@ -135,12 +137,13 @@ function G.unpack(t, i, j)
 end
 G.unpack = table.unpack
 
-local env = setmetatable({}, {
+local env_meta = {
   __index = G,
   __newindex = refuse,
   __pairs = function() return next, G, nil end,
   __metatable = false,
-})
+}
+local env = setmetatable({}, env_meta)
 frozen[env] = true
 local function missing(_, name)
   error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
@@ -402,10 +405,31 @@ function R.breakpoint() return false end
 function R.debug() end
 function R.pcall(...) return inner.host(M1, 'pcall', ...) end
 -- these are no functions of Lua's, so that a tail call to them leaves the caller's line for the error message
-for _, name in next, { 'log', 'setresp', 'set_repl', 'acl_check_cmd', 'register_function' } do
+for _, name in next, { 'log', 'setresp', 'set_repl', 'acl_check_cmd' } do
   R[name] = native.forward(M1, name)
 end
 G.redis = freeze(R)
+
+-- what a library has while it is being loaded
+local L = {}
+if libraries then
+  R.replicate_commands, R.breakpoint, R.debug = nil, nil, nil
+  local r = setmetatable({
+    register_function = native.forward(M1, 'register_function'),
+    log = R.log,
+    REDIS_VERSION = version,
+    REDIS_VERSION_NUM = version_num,
+    LOG_DEBUG = 0,
+    LOG_VERBOSE = 1,
+    LOG_NOTICE = 2,
+    LOG_WARNING = 3,
+  }, { __index = missing })
+  L.redis = freeze(r)
+  setmetatable(L, { __index = missing })
+end
+local function loading(on)
+  env_meta.__index = on and L or G
+end
 
 local handler = native.handler
 seed(0)
@@ -413,4 +437,4 @@ local function run(f, ...)
   return xpcall(f, handler, ...)
 end
 
-return G, env, R, run
+return G, env, R, run, loading

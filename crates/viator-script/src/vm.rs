@@ -94,6 +94,8 @@ pub struct Vm {
     /// Where the prelude finds the function that leads to the host.
     inner: Table,
     run: Function,
+    /// Switches between what libraries have for globals while they are loaded, and later.
+    loading: Function,
     scratch: RefCell<Option<(OwnedArgs, Reply)>>,
 }
 
@@ -111,13 +113,13 @@ impl Vm {
         let inner = lua.create_table()?;
         let native = natives(&lua, &inner)?;
         native.raw_set("inner", inner.clone())?;
-        let (globals, env, redis, run): (Table, Table, Table, Function) = lua
+        let (globals, env, redis, run, loading): (Table, Table, Table, Function, Function) = lua
             .load(include_str!("prelude.lua"))
             .set_name("=prelude")
             .set_mode(ChunkMode::Text)
-            .call((native, version, version_number(version)))?;
+            .call((native, version, version_number(version), flavour == Flavour::Function))?;
         set_hook(&lua, TICK, tick)?;
-        Ok(Vm { lua, flavour, globals, env, redis, inner, run, scratch: RefCell::new(None) })
+        Ok(Vm { lua, flavour, globals, env, redis, inner, run, loading, scratch: RefCell::new(None) })
     }
 
     /// Bytes that the state holds.
@@ -132,8 +134,10 @@ impl Vm {
     pub fn compile(&self, source: &[u8]) -> Result<Chunk, Vec<u8>> {
         let chunk = self.lua.load(source).set_name(self.flavour.chunk()).set_mode(ChunkMode::Text);
         chunk.set_environment(self.env.clone()).into_function().map(Chunk).map_err(|e| match e {
-            // 5.1 quotes every token
-            Error::SyntaxError { message, .. } => message.replace("<eof>", "'<eof>'").into_bytes(),
+            // in the words of 5.1
+            Error::SyntaxError { message, .. } => {
+                message.replace("<eof>", "'<eof>'").replace("syntax error near", "'=' expected near").into_bytes()
+            }
             other => other.to_string().into_bytes(),
         })
     }
@@ -217,13 +221,16 @@ impl Vm {
                 command(lua, host, resp3.get(), values.iter(), &mut args, &mut reply, true)
             })?;
             if loading {
-                self.redis.raw_set("call", Value::Nil)?;
+                self.loading.call::<()>(true)?;
             } else {
                 self.redis.raw_set("call", &call)?;
             }
             self.inner.raw_set("host", call)?;
             f(self)
         });
+        if loading {
+            self.loading.call::<()>(false)?;
+        }
         reply.clear();
         *self.scratch.borrow_mut() = Some((args, reply));
         result
@@ -406,7 +413,7 @@ fn other(
             let values: Vec<&Value> = rest().collect();
             match registration(&values).and_then(|r| host.register(r)) {
                 Ok(()) => Ok(Value::Nil),
-                Err(text) => Err(errors::reply(text, false)),
+                Err(text) => Err(errors::reply(format!("ERR {text}"), false)),
             }
         }
         _ => fail("ERR not a function of this library"),
@@ -443,10 +450,12 @@ fn named(t: &Table, bytes: impl Fn(&Value) -> Option<Vec<u8>>) -> Result<Registr
     let (mut name, mut callback, mut description, mut flags) = (None, None, None, Vec::new());
     for pair in t.pairs::<Value, Value>() {
         let (k, v) = pair.map_err(|e| e.to_string())?;
-        let Value::String(k) = k else {
-            return Err("named argument key given to redis.register_function is not a string".into());
+        let k = match k {
+            Value::String(k) => k.as_bytes().to_vec(),
+            Value::Integer(_) | Value::Number(_) => Vec::new(),
+            _ => return Err("named argument key given to redis.register_function is not a string".into()),
         };
-        match k.as_bytes().as_ref() {
+        match k.as_slice() {
             b"function_name" => {
                 name =
                     Some(bytes(&v).ok_or("function_name argument given to redis.register_function must be a string")?);
@@ -486,6 +495,13 @@ fn natives(lua: &Lua, inner: &Table) -> mlua::Result<Table> {
     t.raw_set("marker", Value::LightUserData(LightUserData(std::ptr::null_mut())))?;
     t.raw_set("seen", lua.create_function(errors::seen)?)?;
     t.raw_set("described", lua.create_function(errors::described)?)?;
+    t.raw_set(
+        "reword",
+        lua.create_function(|lua, s: mlua::LuaString| match errors::reword(&s.as_bytes()) {
+            Some(text) => lua.create_string(text),
+            None => Ok(s.clone()),
+        })?,
+    )?;
     t.raw_set("handler", lua.create_function(errors::handler)?)?;
     let inner = inner.clone();
     let forward = lua.create_function(move |lua, (marker, name): (Value, Value)| {

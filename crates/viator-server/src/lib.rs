@@ -8,6 +8,7 @@ mod log;
 mod memory;
 mod net;
 mod procfs;
+mod pump;
 mod start;
 mod worker;
 
@@ -172,23 +173,14 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         .zip(inboxes.iter().cloned())
         .enumerate()
         .filter_map(|(i, (poll, inbox))| {
-            let w = Worker::new(
-                i,
-                poll,
-                server.clone(),
-                memory.clone(),
-                inbox,
-                inboxes.clone(),
-                listeners.clone(),
-                aof.clone(),
-            );
+            let (server, memory, inboxes) = (server.clone(), memory.clone(), inboxes.clone());
+            let (listeners, aof) = (listeners.clone(), aof.clone());
             let name = format!("io_thd_{i}");
-            thread::Builder::new()
-                .name(name)
-                .stack_size(STACK)
-                .spawn(move || w.run())
-                .map_err(|e| tracing::warn!("{e}"))
-                .ok()
+            let run = move || match Worker::new(i, poll, server, memory, inbox, inboxes, listeners, aof) {
+                Ok(w) => w.run(),
+                Err(e) => tracing::warn!("cannot wait for events: {e}"),
+            };
+            thread::Builder::new().name(name).stack_size(STACK).spawn(run).map_err(|e| tracing::warn!("{e}")).ok()
         })
         .collect();
     tracing::info!("Server initialized");

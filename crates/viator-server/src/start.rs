@@ -120,7 +120,9 @@ pub fn load(server: &Server) -> Result<(), String> {
         }
         Err(Fault::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(e) => {
-            tracing::warn!("{e}");
+            if !matches!(e, Fault::Io(_)) {
+                tracing::warn!("Terminating server after rdb file reading failure.");
+            }
             Err("Fatal error loading the DB, check server logs. Exiting.".into())
         }
     }

@@ -6,8 +6,10 @@ use crate::memory::Memory;
 use crate::net::{Listener, Stream};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use parking_lot::Mutex;
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read, Write};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -15,6 +17,7 @@ use viator_engine::blocking;
 use viator_engine::client::ClientShared;
 use viator_engine::client_evict::evict_clients;
 use viator_engine::local::Local;
+use viator_engine::scripting;
 use viator_engine::server::{Server, gate};
 use viator_engine::session::{Blocked, Session};
 use viator_resp::reply::Reply;
@@ -71,6 +74,11 @@ impl Listeners {
         self.register();
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.list.lock().len()
+    }
+
     fn register(&self) {
         for (i, l) in self.list.lock().iter_mut().enumerate() {
             // those that stay get their new number, those that came are added
@@ -119,7 +127,7 @@ impl Listeners {
         result
     }
 
-    fn accept(&self, index: usize, keepalive: u64) -> io::Result<(Stream, String, String, bool)> {
+    pub(crate) fn accept(&self, index: usize, keepalive: u64) -> io::Result<(Stream, String, String, bool)> {
         match self.list.lock().get(index) {
             Some(l) => l.accept(keepalive),
             None => Err(io::ErrorKind::WouldBlock.into()),
@@ -149,7 +157,7 @@ impl Inbox {
 /// Connections by token.
 #[derive(Default)]
 struct Slab {
-    conns: Vec<Option<Conn>>,
+    conns: Vec<Option<Box<Conn>>>,
     vacant: Vec<usize>,
 }
 
@@ -162,7 +170,7 @@ impl Slab {
         })
     }
 
-    fn insert(&mut self, token: usize, conn: Conn) {
+    fn insert(&mut self, token: usize, conn: Box<Conn>) {
         if let Some(slot) = self.conns.get_mut(token) {
             *slot = Some(conn);
         }
@@ -170,10 +178,16 @@ impl Slab {
 
     #[inline]
     fn get_mut(&mut self, token: usize) -> Option<&mut Conn> {
-        self.conns.get_mut(token)?.as_mut()
+        self.conns.get_mut(token)?.as_deref_mut()
     }
 
-    fn remove(&mut self, token: usize) -> Option<Conn> {
+    /// Takes a connection out for a while; its token stays its own.
+    #[inline]
+    fn take_out(&mut self, token: usize) -> Option<Box<Conn>> {
+        self.conns.get_mut(token)?.take()
+    }
+
+    fn remove(&mut self, token: usize) -> Option<Box<Conn>> {
         let conn = self.conns.get_mut(token)?.take();
         if conn.is_some() {
             self.vacant.push(token);
@@ -182,8 +196,33 @@ impl Slab {
     }
 
     fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Conn)> {
-        self.conns.iter_mut().enumerate().filter_map(|(t, c)| Some((t, c.as_mut()?)))
+        self.conns.iter_mut().enumerate().filter_map(|(t, c)| Some((t, c.as_deref_mut()?)))
     }
+}
+
+/// What belongs to a worker's connections.
+#[derive(Default)]
+pub(crate) struct Desk {
+    conns: Slab,
+    by_id: HashMap<u64, usize>,
+    /// Connections that may have more to read although no event will say so.
+    again: Vec<usize>,
+    /// Connections whose replies wait for the append-only file.
+    held: Vec<usize>,
+    /// When clients' waits end (Unix milliseconds), earliest first, and whose.
+    waits: BTreeSet<(i64, u64)>,
+    /// Messages that wait until the script in progress is over.
+    later: Vec<Message>,
+}
+
+/// What became of a connection's turn to be read.
+enum Turn {
+    /// It is over.
+    Closed,
+    /// There may be more.
+    Again,
+    /// The socket is empty.
+    Done,
 }
 
 /// See the module.
@@ -196,14 +235,10 @@ pub struct Worker {
     peers: Vec<Arc<Inbox>>,
     listeners: Arc<Listeners>,
     aof: Arc<Aof>,
-    conns: Slab,
-    by_id: HashMap<u64, usize>,
-    /// Connections that may have more to read although no event will say so.
-    again: Vec<usize>,
-    /// Connections whose replies wait for the append-only file.
-    held: Vec<usize>,
-    /// When clients' waits end (Unix milliseconds), earliest first, and whose.
-    waits: BTreeSet<(i64, u64)>,
+    registry: Rc<Registry>,
+    desk: Desk,
+    /// Where the desk lies while a command is executed: a script that takes long has it served from there.
+    loan: Rc<RefCell<Option<Desk>>>,
 }
 
 impl Worker {
@@ -224,6 +259,9 @@ impl Worker {
     }
 
     /// A worker.
+    ///
+    /// # Errors
+    /// Those of the system.
     #[expect(clippy::too_many_arguments, reason = "each is another part of the process")]
     pub fn new(
         index: usize,
@@ -234,8 +272,9 @@ impl Worker {
         peers: Vec<Arc<Inbox>>,
         listeners: Arc<Listeners>,
         aof: Arc<Aof>,
-    ) -> Worker {
-        Worker {
+    ) -> io::Result<Worker> {
+        let registry = poll.registry().try_clone()?;
+        Ok(Worker {
             index,
             poll,
             server,
@@ -244,12 +283,21 @@ impl Worker {
             peers,
             listeners,
             aof,
-            conns: Slab::default(),
-            by_id: HashMap::default(),
-            again: Vec::new(),
-            held: Vec::new(),
-            waits: BTreeSet::new(),
-        }
+            registry: Rc::new(registry),
+            desk: Desk::default(),
+            loan: Rc::default(),
+        })
+    }
+
+    /// Executes what `f` does with a connection, which is out of the table meanwhile; the others are where a script that
+    /// takes long can have them served.
+    fn serve<R>(&mut self, token: usize, f: impl FnOnce(&mut Conn) -> R) -> Option<R> {
+        let mut conn = self.desk.conns.take_out(token)?;
+        *self.loan.borrow_mut() = Some(std::mem::take(&mut self.desk));
+        let result = f(&mut conn);
+        self.desk = self.loan.borrow_mut().take().unwrap_or_default();
+        self.desk.conns.insert(token, conn);
+        Some(result)
     }
 
     /// Runs until told to stop.
@@ -262,15 +310,25 @@ impl Worker {
         let mut buf = vec![0u8; READ];
         let mut out = Reply::new();
         let mut last_tick = 0i64;
+        let pump = crate::pump::Pump {
+            loan: self.loan.clone(),
+            registry: self.registry.clone(),
+            server: self.server.clone(),
+            inbox: self.inbox.clone(),
+            listeners: (self.index == 0).then(|| self.listeners.clone()),
+            index: self.index,
+            own: RefCell::new(None),
+        };
+        scripting::set_pump(&mut local, Rc::new(move || pump.turn()));
         self.memory.publish(&counted);
         loop {
-            let timeout = if !self.again.is_empty() {
+            let timeout = if !self.desk.again.is_empty() {
                 Duration::ZERO
             } else if server.gate.load(Relaxed) & (gate::PAUSED | gate::CLIENT_EVICTION) != 0 {
                 Duration::from_millis(20)
             } else {
                 let now = local.clock.now_ms();
-                let next = self.waits.first().map_or(500, |(until, _)| (until - now).clamp(0, 500));
+                let next = self.desk.waits.first().map_or(500, |(until, _)| (until - now).clamp(0, 500));
                 Duration::from_millis(next as u64)
             };
             match self.poll.poll(&mut events, Some(timeout)) {
@@ -297,7 +355,7 @@ impl Worker {
                             self.write(t, &server);
                         }
                         let ended = event.is_read_closed() || event.is_error();
-                        if ended && let Some(conn) = self.conns.get_mut(t) {
+                        if ended && let Some(conn) = self.desk.conns.get_mut(t) {
                             conn.ended = true;
                         }
                         if ended || event.is_readable() {
@@ -306,7 +364,10 @@ impl Worker {
                     }
                 }
             }
-            for t in std::mem::take(&mut self.again) {
+            if !self.desk.later.is_empty() && self.messages(&mut local, &server, &mut out) {
+                return;
+            }
+            for t in std::mem::take(&mut self.desk.again) {
                 self.read(t, &mut local, &server, &mut buf, &mut out);
             }
             self.end_waits(&mut local, &server, &mut out);
@@ -327,25 +388,25 @@ impl Worker {
 
     fn messages(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> bool {
         self.inbox.awake.store(false, Relaxed);
-        let messages = std::mem::take(&mut *self.inbox.messages.lock());
+        let mut messages = std::mem::take(&mut self.desk.later);
+        messages.append(&mut self.inbox.messages.lock());
         for m in messages {
             match m {
                 Message::Accept { stream, addr, laddr, near } => self.adopt(local, server, stream, addr, laddr, near),
                 Message::Look(id) => {
-                    let Some(&token) = self.by_id.get(&id) else { continue };
-                    let Some(conn) = self.conns.get_mut(token) else { continue };
+                    let Some(&token) = self.desk.by_id.get(&id) else { continue };
                     out.clear();
-                    if conn.deliver(local, server, out) == State::Closed {
-                        self.close(token, server);
-                    } else {
-                        self.after_wait(token);
+                    match self.serve(token, |conn| conn.deliver(local, server, out)) {
+                        Some(State::Closed) => self.close(token, server),
+                        Some(State::Open) => self.after_wait(token),
+                        None => {}
                     }
                 }
                 Message::Recheck => self.recheck(local, server, out),
                 Message::Settled => self.end_synced(local, server, out),
                 Message::Stop => {
                     self.settle(server);
-                    let tokens: Vec<usize> = self.conns.iter_mut().map(|(t, _)| t).collect();
+                    let tokens: Vec<usize> = self.desk.conns.iter_mut().map(|(t, _)| t).collect();
                     for t in tokens {
                         self.close(t, server);
                     }
@@ -361,6 +422,7 @@ impl Worker {
         local.begin_batch(server);
         blocking::resume(local, server);
         let mut waiting: Vec<(u64, usize)> = self
+            .desk
             .conns
             .iter_mut()
             .filter(|(_, c)| matches!(c.session.blocked, Some(Blocked::Paused(_))))
@@ -368,42 +430,41 @@ impl Worker {
             .collect();
         waiting.sort_unstable();
         for (_, token) in waiting {
-            let Some(conn) = self.conns.get_mut(token) else { continue };
             out.clear();
-            if conn.retry(local, server, out) == State::Closed {
-                self.close(token, server);
-            } else {
-                self.after_wait(token);
+            match self.serve(token, |conn| conn.retry(local, server, out)) {
+                Some(State::Closed) => self.close(token, server),
+                Some(State::Open) => self.after_wait(token),
+                None => {}
             }
         }
     }
 
     /// Notes a client's new wait, or that it has input that nobody looked at while it waited.
     fn after_wait(&mut self, token: usize) {
-        let Some(conn) = self.conns.get_mut(token) else { return };
-        arm(conn, &mut self.waits);
+        let Some(conn) = self.desk.conns.get_mut(token) else { return };
+        arm(conn, &mut self.desk.waits);
         if conn.held() {
-            self.held.push(token);
+            self.desk.held.push(token);
         }
         if conn.session.blocked.is_none() && conn.readable {
-            self.again.push(token);
+            self.desk.again.push(token);
         }
     }
 
     /// Sends the replies that waited for the append-only file, as far as that has got: at the end of a turn all that was
     /// logged is written.
     fn settle(&mut self, server: &Server) {
-        if self.held.is_empty() {
+        if self.desk.held.is_empty() {
             return;
         }
         self.aof.flush(server);
         let always = server.aof.always.load(Relaxed);
         let settled = server.aof.settled();
-        for token in std::mem::take(&mut self.held) {
-            let Some(conn) = self.conns.get_mut(token) else { continue };
+        for token in std::mem::take(&mut self.desk.held) {
+            let Some(conn) = self.desk.conns.get_mut(token) else { continue };
             // without `always` a write that could not be made holds nobody up
             if always && !conn.may_send(settled) {
-                self.held.push(token);
+                self.desk.held.push(token);
             } else if !conn.release() {
                 self.close(token, server);
             }
@@ -416,40 +477,41 @@ impl Worker {
             return;
         }
         let waiting: Vec<usize> = self
+            .desk
             .conns
             .iter_mut()
             .filter(|(_, c)| matches!(&c.session.blocked, Some(Blocked::Waiting(w)) if w.synced.is_some()))
             .map(|(t, _)| t)
             .collect();
         for token in waiting {
-            let Some(conn) = self.conns.get_mut(token) else { continue };
-            out.clear();
-            out.set_resp3(conn.session.resp3);
-            if conn.end_wait(local, server, out) == State::Closed {
-                self.close(token, server);
-            } else {
-                self.after_wait(token);
-            }
+            self.end_wait(token, local, server, out);
         }
     }
 
     /// Ends the waits whose time is over.
     fn end_waits(&mut self, local: &mut Local, server: &Server, out: &mut Reply) {
         let now = local.clock.now_ms();
-        while let Some((until, id)) = self.waits.first().copied()
+        while let Some((until, id)) = self.desk.waits.first().copied()
             && until <= now
         {
-            self.waits.pop_first();
-            let Some(&token) = self.by_id.get(&id) else { continue };
-            let Some(conn) = self.conns.get_mut(token) else { continue };
+            self.desk.waits.pop_first();
+            let Some(&token) = self.desk.by_id.get(&id) else { continue };
+            let Some(conn) = self.desk.conns.get_mut(token) else { continue };
             conn.armed = None;
-            out.clear();
+            self.end_wait(token, local, server, out);
+        }
+    }
+
+    fn end_wait(&mut self, token: usize, local: &mut Local, server: &Server, out: &mut Reply) {
+        out.clear();
+        let state = self.serve(token, |conn| {
             out.set_resp3(conn.session.resp3);
-            if conn.end_wait(local, server, out) == State::Closed {
-                self.close(token, server);
-            } else {
-                self.after_wait(token);
-            }
+            conn.end_wait(local, server, out)
+        });
+        match state {
+            Some(State::Closed) => self.close(token, server),
+            Some(State::Open) => self.after_wait(token),
+            None => {}
         }
     }
 
@@ -495,100 +557,40 @@ impl Worker {
         }
     }
 
-    fn adopt(
-        &mut self,
-        local: &mut Local,
-        server: &Server,
-        mut stream: Stream,
-        addr: String,
-        laddr: String,
-        near: bool,
-    ) {
-        let token = self.conns.vacant();
-        if let Err(e) =
-            self.poll.registry().register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)
-        {
-            tracing::warn!("Error registering fd event for the new client: {e}");
-            self.inbox.connections.fetch_sub(1, Relaxed);
-            self.conns.vacant.push(token);
-            return;
-        }
-        let id = server.clients.next_id();
-        let inbox = self.inbox.clone();
-        let wake = Arc::new(move |id| inbox.send(Message::Look(id)));
-        let now = local.clock.now_ms();
-        let unix = matches!(stream, Stream::Unix(_));
-        let shared = Arc::new(ClientShared::new(id, addr, laddr, unix, stream.fd(), self.index, now, wake));
-        tracing::debug!("Accepted {}", shared.addr);
-        server.clients.add(shared.clone());
-        let session = Session::new(shared, near, !local.cfg.requirepass.is_empty());
-        self.by_id.insert(id, token);
-        self.conns.insert(token, Conn::new(stream, session, local.stats.clone(), now));
+    fn adopt(&mut self, local: &mut Local, server: &Server, stream: Stream, addr: String, laddr: String, near: bool) {
+        let place = Place { registry: &self.registry, inbox: &self.inbox, index: self.index };
+        self.desk.adopt(&place, local, server, Accepted { stream, addr, laddr, near });
     }
 
     fn read(&mut self, token: usize, local: &mut Local, server: &Server, buf: &mut [u8], out: &mut Reply) {
-        let Some(conn) = self.conns.get_mut(token) else { return };
-        conn.readable = true;
-        for _ in 0..READS_PER_TURN {
-            if conn.closing {
-                // what still comes is thrown away, until the end is seen
-                match conn.stream.read(buf) {
-                    Ok(0) => return self.close(token, server),
-                    Ok(_) => continue,
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-                    Err(_) => return self.close(token, server),
-                }
-            }
-            match conn.stream.read(buf) {
-                Ok(0) => return self.close(token, server),
-                Ok(n) => {
-                    local.stats.counters.reads.add(1);
-                    local.stats.counters.net_in.add(n as u64);
-                    let bytes = buf.get(..n).unwrap_or_default();
-                    let was_held = conn.held();
-                    if conn.feed(local, server, bytes, out) == State::Closed {
-                        return self.close(token, server);
-                    }
-                    if conn.held() && !was_held {
-                        self.held.push(token);
-                    }
-                    arm(conn, &mut self.waits);
-                    if n < buf.len() && !conn.ended {
-                        conn.readable = false;
-                        return; // the socket is empty: the next event tells of more
-                    }
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    conn.readable = false;
-                    return;
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => {
-                    tracing::debug!("Reading from client: {e}");
-                    return self.close(token, server);
-                }
-            }
+        let mut was_held = false;
+        let turn = self.serve(token, |conn| {
+            was_held = conn.held();
+            read(conn, local, server, buf, out)
+        });
+        match turn {
+            Some(Turn::Closed) => return self.close(token, server),
+            Some(Turn::Again) => self.desk.again.push(token),
+            Some(Turn::Done) => {}
+            None => return,
         }
-        self.again.push(token);
+        let Some(conn) = self.desk.conns.get_mut(token) else { return };
+        if conn.held() && !was_held {
+            self.desk.held.push(token);
+        }
+        arm(conn, &mut self.desk.waits);
     }
 
     fn write(&mut self, token: usize, server: &Server) {
-        let Some(conn) = self.conns.get_mut(token) else { return };
+        let Some(conn) = self.desk.conns.get_mut(token) else { return };
         if conn.has_pending() && (!conn.write_pending() || conn.done()) {
             self.close(token, server);
         }
     }
 
     fn close(&mut self, token: usize, server: &Server) {
-        let Some(mut conn) = self.conns.remove(token) else { return };
-        drop(self.poll.registry().deregister(&mut conn.stream)); // closing ends it anyway
-        self.by_id.remove(&conn.session.id());
-        if let Some(until) = conn.armed {
-            self.waits.remove(&(until, conn.session.id()));
-        }
-        self.inbox.connections.fetch_sub(1, Relaxed);
-        tracing::debug!("Client closed connection id={} addr={}", conn.session.id(), conn.session.shared.addr);
-        conn.session.close(server);
+        let place = Place { registry: &self.registry, inbox: &self.inbox, index: self.index };
+        self.desk.close(&place, token, server);
     }
 
     /// What is due every now and then: idle clients, soft output limits, the end of a pause.
@@ -611,7 +613,7 @@ impl Worker {
         *last = now;
         let timeout = local.cfg.timeout * 1000;
         let mut dead = Vec::new();
-        for (t, c) in self.conns.iter_mut() {
+        for (t, c) in self.desk.conns.iter_mut() {
             let idle = timeout > 0
                 && now - c.last_ms > timeout
                 && c.session.blocked.is_none()
@@ -629,6 +631,131 @@ impl Worker {
         }
         for t in dead {
             self.close(t, server);
+        }
+    }
+}
+
+/// Reads a connection and executes what comes.
+fn read(conn: &mut Conn, local: &mut Local, server: &Server, buf: &mut [u8], out: &mut Reply) -> Turn {
+    conn.readable = true;
+    for _ in 0..READS_PER_TURN {
+        match conn.stream.read(buf) {
+            Ok(0) => return Turn::Closed,
+            // what still comes is thrown away, until the end is seen
+            Ok(_) if conn.closing => {}
+            Ok(n) => {
+                local.stats.counters.reads.add(1);
+                local.stats.counters.net_in.add(n as u64);
+                let bytes = buf.get(..n).unwrap_or_default();
+                if conn.feed(local, server, bytes, out) == State::Closed {
+                    return Turn::Closed;
+                }
+                if n < buf.len() && !conn.ended {
+                    conn.readable = false;
+                    return Turn::Done; // the socket is empty: the next event tells of more
+                }
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                conn.readable = conn.closing;
+                return Turn::Done;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => {
+                tracing::debug!("Reading from client: {e}");
+                return Turn::Closed;
+            }
+        }
+    }
+    Turn::Again
+}
+
+/// A new connection.
+pub(crate) struct Accepted {
+    pub(crate) stream: Stream,
+    pub(crate) addr: String,
+    pub(crate) laddr: String,
+    pub(crate) near: bool,
+}
+
+/// The worker around a desk.
+pub(crate) struct Place<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) inbox: &'a Arc<Inbox>,
+    pub(crate) index: usize,
+}
+
+impl Desk {
+    pub(crate) fn adopt(&mut self, place: &Place<'_>, local: &Local, server: &Server, new: Accepted) {
+        let Accepted { mut stream, addr, laddr, near } = new;
+        let token = self.conns.vacant();
+        if let Err(e) = place.registry.register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE) {
+            tracing::warn!("Error registering fd event for the new client: {e}");
+            place.inbox.connections.fetch_sub(1, Relaxed);
+            self.conns.vacant.push(token);
+            return;
+        }
+        let id = server.clients.next_id();
+        let inbox = place.inbox.clone();
+        let wake = Arc::new(move |id| inbox.send(Message::Look(id)));
+        let now = local.clock.now_ms();
+        let unix = matches!(stream, Stream::Unix(_));
+        let shared = Arc::new(ClientShared::new(id, addr, laddr, unix, stream.fd(), place.index, now, wake));
+        tracing::debug!("Accepted {}", shared.addr);
+        server.clients.add(shared.clone());
+        let session = Session::new(shared, near, !local.cfg.requirepass.is_empty());
+        self.by_id.insert(id, token);
+        self.conns.insert(token, Box::new(Conn::new(stream, session, local.stats.clone(), now)));
+    }
+
+    pub(crate) fn close(&mut self, place: &Place<'_>, token: usize, server: &Server) {
+        let Some(mut conn) = self.conns.remove(token) else { return };
+        drop(place.registry.deregister(&mut conn.stream)); // closing ends it anyway
+        self.by_id.remove(&conn.session.id());
+        if let Some(until) = conn.armed {
+            self.waits.remove(&(until, conn.session.id()));
+        }
+        place.inbox.connections.fetch_sub(1, Relaxed);
+        tracing::debug!("Client closed connection id={} addr={}", conn.session.id(), conn.session.shared.addr);
+        conn.session.close(server);
+    }
+
+    /// While a script takes long: looks at messages and reads every connection once.
+    pub(crate) fn pump(
+        &mut self,
+        place: &Place<'_>,
+        local: &mut Local,
+        server: &Server,
+        buf: &mut [u8],
+        out: &mut Reply,
+    ) {
+        place.inbox.awake.store(false, Relaxed);
+        for m in std::mem::take(&mut *place.inbox.messages.lock()) {
+            match m {
+                Message::Accept { stream, addr, laddr, near } => {
+                    self.adopt(place, local, server, Accepted { stream, addr, laddr, near });
+                }
+                Message::Stop => {
+                    server.scripting.running.kill_all();
+                    self.later.push(Message::Stop);
+                }
+                other => self.later.push(other),
+            }
+        }
+        for token in 0..self.conns.conns.len() {
+            let Some(mut conn) = self.conns.take_out(token) else { continue };
+            let blocked = conn.session.blocked.is_some();
+            let was_held = conn.held();
+            let turn = if blocked { Turn::Done } else { read(&mut conn, local, server, buf, out) };
+            if conn.held() && !was_held {
+                self.held.push(token);
+            }
+            arm(&mut conn, &mut self.waits);
+            self.conns.insert(token, conn);
+            match turn {
+                Turn::Closed => self.close(place, token, server),
+                Turn::Again => self.again.push(token),
+                Turn::Done => {}
+            }
         }
     }
 }

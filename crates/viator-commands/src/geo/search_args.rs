@@ -6,6 +6,8 @@ use viator_data::zset::ZSet;
 use viator_engine::args::{Args, int, is};
 use viator_engine::error::Error;
 
+use viator_resp::reply::shown;
+
 use super::{bits, position, unit};
 
 /// Which command's arguments they are.
@@ -58,7 +60,7 @@ struct Parser<'a> {
 }
 
 /// Reads the arguments after the source key. `set`: the sorted set, if it is there.
-pub(super) fn parse<'a>(args: Args<'a>, set: Option<&ZSet>, form: Form, name: &str) -> Result<Wanted<'a>, Error> {
+pub(super) fn parse<'a>(args: Args<'a>, set: Option<&ZSet>, form: Form, name: &[u8]) -> Result<Wanted<'a>, Error> {
     let nowhere = Point { longitude: 0.0, latitude: 0.0 };
     let search = Search { center: nowhere, shape: Shape::Circle { radius: 0.0 }, unit: Unit::Metre };
     let wanted = Wanted {
@@ -72,8 +74,7 @@ pub(super) fn parse<'a>(args: Args<'a>, set: Option<&ZSet>, form: Form, name: &s
         store: None,
         storedist: false,
     };
-    let mut parser =
-        Parser { wanted, from_member: false, from_position: false, by_radius: false, by_box: false };
+    let mut parser = Parser { wanted, from_member: false, from_position: false, by_radius: false, by_box: false };
     let before_options = match form {
         Form::Radius { .. } => {
             parser.wanted.search.center = position(args.at(0), args.at(1))?.0;
@@ -100,11 +101,14 @@ pub(super) fn parse<'a>(args: Args<'a>, set: Option<&ZSet>, form: Form, name: &s
     }
     if matches!(form, Form::Search | Form::SearchStore) {
         if !from_member && !from_position {
-            let line = format!("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {name}");
+            let line = format!("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {}", shown(name));
             return Err(Error::text(line));
         }
         if !by_radius && !by_box {
-            return Err(Error::text(format!("ERR exactly one of BYRADIUS and BYBOX can be specified for {name}")));
+            return Err(Error::text(format!(
+                "ERR exactly one of BYRADIUS and BYBOX can be specified for {}",
+                shown(name)
+            )));
         }
     }
     if wanted.any && wanted.count == 0 {

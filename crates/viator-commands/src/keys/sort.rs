@@ -177,7 +177,11 @@ impl<'a> Sort<'a> {
     /// The elements of a key, sorted and cut as the options say.
     fn run(&mut self, keys: &mut ReadKeys<'_, '_>, key: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         let Some(found) = keys.lookup(key) else { return Ok(Vec::new()) };
+        let zset = matches!(found.value, ValueRef::Object(Object::Zset(_)));
         let Elements { items, ordered } = elements(found.value)?;
+        if zset {
+            keys.enlarge_zset(key);
+        }
         if self.unsorted && !ordered && self.store.is_some() {
             // what is stored must not depend on the order in which a set happens to be
             self.unsorted = false;

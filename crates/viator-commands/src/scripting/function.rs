@@ -246,7 +246,7 @@ pub static KILL: Command = Command {
 };
 
 fn kill(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
-    ctx.server.scripting.running.kill(Kind::Function).map_err(Error::Static)?;
+    ctx.server.scripting.running.kill(Kind::Function)?;
     ctx.out.ok();
     Ok(())
 }

@@ -173,7 +173,7 @@ pub static KILL: Command = Command {
 };
 
 fn kill(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
-    ctx.server.scripting.running.kill(Kind::Script).map_err(Error::Static)?;
+    ctx.server.scripting.running.kill(Kind::Script)?;
     ctx.out.ok();
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod add;
 pub(crate) mod algebra;
+mod blocking;
 mod pop;
 mod random;
 mod range;
@@ -30,6 +31,9 @@ pub static COMMANDS: &[&Command] = &[
     &algebra::ZINTERSTORE,
     &algebra::ZUNION,
     &algebra::ZUNIONSTORE,
+    &blocking::BZMPOP,
+    &blocking::BZPOPMAX,
+    &blocking::BZPOPMIN,
     &pop::ZMPOP,
     &pop::ZPOPMAX,
     &pop::ZPOPMIN,

@@ -39,7 +39,7 @@ impl End {
     }
 
     /// The command that takes from this end.
-    fn command(self) -> &'static [u8] {
+    pub(crate) fn command(self) -> &'static [u8] {
         match self {
             End::Min => b"ZPOPMIN",
             End::Max => b"ZPOPMAX",
@@ -173,25 +173,18 @@ pub static ZMPOP: Command = Command {
 };
 
 fn zmpop(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
-    let Mpop { numkeys, end, count } = Mpop::parse(ctx.args.from(1))?;
-    for key in ctx.args.from(2).iter().take(numkeys) {
-        let Some(popped) = pop(&mut ctx.keys, key, end, count)? else { continue };
-        ctx.keys.propagate_as(|| {
-            let count = popped.len().to_string();
-            OwnedArgs::from_slices([end.command(), key, count.as_bytes()])
-        });
-        reply_mpop(ctx.out, key, &popped);
-        return Ok(());
+    let several = Mpop::parse(ctx.args.from(1))?;
+    if !several.pop(&mut ctx.keys, ctx.out, ctx.args.from(2))? {
+        ctx.out.null_array();
     }
-    ctx.out.null_array();
     Ok(())
 }
 
 /// What ZMPOP's arguments say, those of BZMPOP after its timeout.
 pub(crate) struct Mpop {
     pub(crate) numkeys: usize,
-    pub(crate) end: End,
-    pub(crate) count: usize,
+    end: End,
+    count: usize,
 }
 
 impl Mpop {
@@ -206,10 +199,24 @@ impl Mpop {
         }
         Ok(Mpop { numkeys, end, count: count.unwrap_or(1) })
     }
+
+    /// Takes members from the first of these keys that has any, and replies; whether there was one.
+    pub(crate) fn pop(&self, keys: &mut WriteKeys<'_, '_>, out: &mut Reply, names: Args<'_>) -> Result<bool, Error> {
+        for key in names.iter().take(self.numkeys) {
+            let Some(popped) = pop(keys, key, self.end, self.count)? else { continue };
+            keys.propagate_as(|| {
+                let count = popped.len().to_string();
+                OwnedArgs::from_slices([self.end.command(), key, count.as_bytes()])
+            });
+            reply_mpop(out, key, &popped);
+            return Ok(true);
+        }
+        Ok(false)
+    }
 }
 
 /// Writes the reply of ZMPOP: the key, and pairs in both protocols.
-pub(crate) fn reply_mpop(out: &mut Reply, key: &[u8], popped: &[(Vec<u8>, f64)]) {
+fn reply_mpop(out: &mut Reply, key: &[u8], popped: &[(Vec<u8>, f64)]) {
     out.array(2);
     out.bulk(key);
     out.array(popped.len());

@@ -81,6 +81,12 @@ impl BigHash {
         true
     }
 
+    /// A copy to read from that shares memory; of the times it knows the earliest only.
+    pub(super) fn share(&mut self) -> BigHash {
+        let first = self.expiring.as_ref().and_then(|e| e.0.first().copied());
+        BigHash { table: self.table.share(), expiring: first.map(|f| Box::new(Expiring([f].into()))) }
+    }
+
     pub(super) fn min_expire(&self) -> Option<u64> {
         self.expiring.as_ref()?.0.first().map(|e| e.0)
     }

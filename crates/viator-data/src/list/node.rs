@@ -62,6 +62,15 @@ impl Node {
         }
     }
 
+    /// Bytes without compression.
+    pub(super) fn packed_size(&self) -> usize {
+        match self {
+            Node::Packed(p) => p.byte_len(),
+            Node::Plain(b) => b.len(),
+            Node::Lzf(c) => c.size,
+        }
+    }
+
     pub(super) fn is_plain(&self) -> bool {
         match self {
             Node::Packed(_) => false,

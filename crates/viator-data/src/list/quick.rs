@@ -152,94 +152,110 @@ impl Quick {
         }
     }
 
-    /// Inserts before the element of this index (`len()`: at the end).
-    pub(super) fn insert(&mut self, index: usize, value: &[u8], limits: &Limits) {
-        if index == 0 || index >= self.len() {
-            return self.push(if index == 0 { End::Front } else { End::Back }, value, limits);
-        }
-        let Some((mut at, mut offset)) = self.spine.seek(index) else { return };
-        if offset == 0 && !self.has_room(at, value.len(), limits) {
-            // Between two nodes: the one in front may have room.
-            if let Some(prev) = self.spine.prev(at)
-                && self.has_room(prev, value.len(), limits)
-            {
-                self.settle(at, limits);
-                at = prev;
-                offset = self.spine.get(prev).map_or(0, Node::count);
-            }
-        }
+    /// Inserts before or after the element of this index; at the end if there is none.
+    pub(super) fn insert(&mut self, index: usize, after: bool, value: &[u8], limits: &Limits) {
+        let Some((at, offset)) = self.spine.seek(index) else { return self.push(End::Back, value, limits) };
         if self.has_room(at, value.len(), limits) {
             self.spine.edit(at, |node| {
                 if let Node::Packed(p) = node {
-                    insert_at(p, offset, value);
+                    insert_at(p, offset + usize::from(after), value);
                 }
             });
             return self.settle(at, limits);
         }
-        let new = Node::of(value, limits.is_large(value.len()));
-        if offset == 0 {
-            let new = self.spine.insert_before(at, new);
-            self.settle(new, limits);
-            if let Some(next) = self.spine.next(new) {
-                self.settle(next, limits);
+        let large = limits.is_large(value.len());
+        let node = self.spine.get(at);
+        let outermost = if after { node.is_some_and(|n| offset + 1 == n.count()) } else { offset == 0 };
+        if outermost || node.is_some_and(Node::is_plain) {
+            // Between two nodes: the other one may have room.
+            let other = if after { self.spine.next(at) } else { self.spine.prev(at) };
+            if let Some(other) = other
+                && self.has_room(other, value.len(), limits)
+            {
+                self.spine.edit(other, |node| match node {
+                    Node::Packed(p) if after => p.push_front(value),
+                    Node::Packed(p) => p.push_back(value),
+                    _ => {}
+                });
+                self.settle(other, limits);
+                return self.settle(at, limits);
             }
-            return self.settle_ends(limits);
+            let new = Node::of(value, large);
+            let new = if after { self.spine.insert_after(at, new) } else { self.spine.insert_before(at, new) };
+            return self.settle_around(new, limits);
         }
-        // In the middle of a full node: split it.
+        // In the middle of a full node: split it, the value between the parts or at the end of the one that it is beside.
         let tail = self.spine.edit(at, |node| {
             node.decompress();
             match node {
-                Node::Packed(p) => Some(p.split_off(offset)),
+                Node::Packed(p) => Some(p.split_off(offset + usize::from(after))),
                 _ => None,
             }
         });
-        let Some(Some(tail)) = tail else { return };
-        let right = self.spine.insert_after(at, Node::Packed(tail));
-        let Some(left) = self.spine.prev(right) else { return };
-        if self.has_room(left, value.len(), limits) {
-            self.spine.edit(left, |node| {
+        let Some(Some(mut tail)) = tail else { return };
+        if large {
+            let right = self.spine.insert_after(at, Node::Packed(tail));
+            let middle = self.spine.insert_before(right, Node::of(value, true));
+            return self.settle_around(middle, limits);
+        }
+        if after {
+            tail.push_front(value);
+        } else {
+            self.spine.edit(at, |node| {
                 if let Node::Packed(p) = node {
                     p.push_back(value);
                 }
             });
-        } else {
-            self.spine.insert_after(left, new);
         }
-        self.merge_around(index, limits);
-        self.settle_ends(limits);
+        self.spine.insert_after(at, Node::Packed(tail));
+        // the element beside which the value went is in the part that was given the value's place in Redis's split
+        self.merge_around(if after { index } else { index + 1 }, limits);
     }
 
-    /// Merges the small nodes that splitting at this element may have left, and compresses what remains.
+    /// Merges the small nodes that a split may have left around the node of this element, and compresses what remains.
     fn merge_around(&mut self, index: usize, limits: &Limits) {
-        // From the node before the split to the node after the new ones.
-        let Some((at, _)) = self.spine.seek(index) else { return };
-        let mut at = self.spine.prev(at).and_then(|p| self.spine.prev(p)).or_else(|| self.spine.prev(at)).unwrap_or(at);
-        for _ in 0..4 {
-            let Some(next) = self.spine.next(at) else { break };
-            if self.try_merge(at, next, limits) {
-                continue;
+        // The node's place changes with every merge; the element stays the same.
+        let node = |q: &Self, steps: i32| {
+            let mut at = q.spine.seek(index)?.0;
+            for _ in 0..steps.unsigned_abs() {
+                at = if steps < 0 { q.spine.prev(at) } else { q.spine.next(at) }?;
             }
-            self.settle(at, limits);
-            let Some(next) = self.spine.next(at) else { break };
-            at = next;
+            Some(at)
+        };
+        for (left, right) in [(-2, -1), (1, 2), (-1, 0), (0, 1)] {
+            if let (Some(left), Some(right)) = (node(self, left), node(self, right)) {
+                self.try_merge(left, right, limits);
+            }
         }
-        self.settle(at, limits);
+        if let Some(at) = node(self, 0) {
+            self.settle_around(at, limits);
+        }
+    }
+
+    /// Compresses a node, its neighbours and what has moved away from the ends.
+    fn settle_around(&mut self, at: Loc, limits: &Limits) {
+        if limits.compress_depth > 0 {
+            for near in [self.spine.prev(at), Some(at), self.spine.next(at)].into_iter().flatten() {
+                self.settle(near, limits);
+            }
+            self.settle_ends(limits);
+        }
     }
 
     /// Appends a node to the one before if both fit the limit.
     fn try_merge(&mut self, left: Loc, right: Loc, limits: &Limits) -> bool {
-        let size = |node: Option<&Node>| match node {
-            Some(Node::Packed(p)) => Some((p.byte_len(), p.len())),
-            _ => None,
-        };
-        let (Some(a), Some(b)) = (size(self.spine.get(left)), size(self.spine.get(right))) else { return false };
-        if limits.exceeded(a.0 + b.0, a.1 + b.1) {
+        let (Some(a), Some(b)) = (self.spine.get(left), self.spine.get(right)) else { return false };
+        // One of the two headers goes.
+        let bytes = (a.packed_size() + b.packed_size()).saturating_sub(packed::EMPTY);
+        if a.is_plain() || b.is_plain() || limits.exceeded(bytes, a.count() + b.count()) {
             return false;
         }
-        let Some(Node::Packed(tail)) = self.spine.remove(right) else { return false };
+        let Some(mut tail) = self.spine.remove(right) else { return false };
+        tail.decompress();
         self.spine.edit(left, |node| {
-            if let Node::Packed(p) = node {
-                p.append_all(&tail);
+            node.decompress();
+            if let (Node::Packed(p), Node::Packed(tail)) = (node, &tail) {
+                p.append_all(tail);
             }
         });
         true
@@ -271,7 +287,7 @@ impl Quick {
         if done == Some(true) {
             self.settle(at, limits);
         } else {
-            self.insert(index, value, limits);
+            self.insert(index, false, value, limits);
             self.remove_range(index + 1, 1, limits);
         }
         true

@@ -2,6 +2,7 @@
 //! the chunks and then at the nodes of one, and an insertion in the middle moves one chunk at most.
 
 use super::node::Node;
+use crate::cow::Cow;
 use std::collections::VecDeque;
 
 /// Nodes of a chunk.
@@ -9,7 +10,7 @@ const CHUNK: usize = 256;
 
 #[derive(Clone, Debug, Default)]
 struct Chunk {
-    nodes: VecDeque<Node>,
+    nodes: Cow<VecDeque<Node>>,
     items: usize,
 }
 
@@ -40,6 +41,12 @@ impl Spine {
 
     pub(super) fn memory_usage(&self) -> usize {
         self.bytes + self.nodes * size_of::<Node>() + self.chunks.capacity() * size_of::<Chunk>()
+    }
+
+    /// A copy that shares the nodes, until either changes them.
+    pub(super) fn share(&mut self) -> Spine {
+        let chunks = self.chunks.iter_mut().map(|c| Chunk { nodes: c.nodes.share(), items: c.items }).collect();
+        Spine { chunks, ..*self }
     }
 
     pub(super) fn first(&self) -> Option<Loc> {
@@ -114,7 +121,7 @@ impl Spine {
     /// Changes a node and keeps the counts.
     pub(super) fn edit<R>(&mut self, at: Loc, change: impl FnOnce(&mut Node) -> R) -> Option<R> {
         let chunk = self.chunks.get_mut(at.chunk)?;
-        let node = chunk.nodes.get_mut(at.node)?;
+        let node = chunk.nodes.make_mut().get_mut(at.node)?;
         let (items, bytes) = (node.count(), node.heap());
         let result = change(node);
         let now = node.count();
@@ -131,7 +138,7 @@ impl Spine {
         self.count(&node);
         if let Some(c) = self.chunks.back_mut() {
             c.items += node.count();
-            c.nodes.push_back(node);
+            c.nodes.make_mut().push_back(node);
         }
     }
 
@@ -142,7 +149,7 @@ impl Spine {
         self.count(&node);
         if let Some(c) = self.chunks.front_mut() {
             c.items += node.count();
-            c.nodes.push_front(node);
+            c.nodes.make_mut().push_front(node);
         }
     }
 
@@ -165,17 +172,18 @@ impl Spine {
     fn insert(&mut self, mut at: Loc, node: Node) -> Loc {
         self.count(&node);
         if let Some(chunk) = self.chunks.get_mut(at.chunk).filter(|c| c.nodes.len() >= CHUNK) {
-            let tail = chunk.nodes.split_off(CHUNK / 2);
+            let tail = chunk.nodes.make_mut().split_off(CHUNK / 2);
             let items = tail.iter().map(Node::count).sum();
             chunk.items -= items;
-            self.chunks.insert(at.chunk + 1, Chunk { nodes: tail, items });
+            self.chunks.insert(at.chunk + 1, Chunk { nodes: Cow::Own(tail), items });
             if at.node > CHUNK / 2 {
                 at = Loc { chunk: at.chunk + 1, node: at.node - CHUNK / 2 };
             }
         }
         if let Some(chunk) = self.chunks.get_mut(at.chunk) {
             chunk.items += node.count();
-            chunk.nodes.insert(at.node.min(chunk.nodes.len()), node);
+            let place = at.node.min(chunk.nodes.len());
+            chunk.nodes.make_mut().insert(place, node);
         }
         at
     }
@@ -183,12 +191,13 @@ impl Spine {
     /// Takes a node out. The place then holds the next node, unless its chunk ended here.
     pub(super) fn remove(&mut self, at: Loc) -> Option<Node> {
         let chunk = self.chunks.get_mut(at.chunk)?;
-        let node = chunk.nodes.remove(at.node)?;
+        let node = chunk.nodes.make_mut().remove(at.node)?;
         chunk.items -= node.count();
         if chunk.nodes.is_empty() {
             self.chunks.remove(at.chunk);
         } else if chunk.nodes.capacity() > 16 && chunk.nodes.len() < chunk.nodes.capacity() / 4 {
-            chunk.nodes.shrink_to(chunk.nodes.capacity() / 2);
+            let half = chunk.nodes.capacity() / 2;
+            chunk.nodes.make_mut().shrink_to(half);
         }
         self.nodes -= 1;
         self.items -= node.count();
@@ -197,7 +206,7 @@ impl Spine {
     }
 
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Node> {
-        self.chunks.iter().flat_map(|c| &c.nodes)
+        self.chunks.iter().flat_map(|c| c.nodes.iter())
     }
 
     /// How many nodes are on either side of this one, counted up to `limit`.

@@ -2,6 +2,7 @@
 
 use super::StreamId;
 use super::node::{self, Fields, Walker, Which};
+use crate::cow::Cow;
 use crate::packed::{Malformed, Packed};
 use std::collections::{BTreeMap, btree_map};
 
@@ -59,7 +60,7 @@ pub enum TrimTo {
 /// The entries of a stream and what is known about those that were.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
-    nodes: BTreeMap<StreamId, Packed>,
+    nodes: BTreeMap<StreamId, Cow<Packed>>,
     len: usize,
     first_id: StreamId,
     last_id: StreamId,
@@ -107,7 +108,12 @@ impl Log {
 
     /// The nodes with their master ids, in order.
     pub fn nodes(&self) -> impl Iterator<Item = (StreamId, &Packed)> {
-        self.nodes.iter().map(|(id, p)| (*id, p))
+        self.nodes.iter().map(|(id, p)| (*id, &**p))
+    }
+
+    /// A copy that shares the nodes, until either changes them.
+    pub(super) fn share(&mut self) -> Log {
+        Log { nodes: self.nodes.iter_mut().map(|(id, n)| (*id, n.share())).collect(), ..*self }
     }
 
     pub(super) fn memory_usage(&self) -> usize {
@@ -127,7 +133,7 @@ impl Log {
         let size: usize = fields.iter().map(|f| f.as_ref().len()).sum();
         let most = if limits.node_bytes == 0 { MAX_NODE_BYTES } else { limits.node_bytes.min(MAX_NODE_BYTES) };
         let mut last = self.nodes.last_entry();
-        if let Some(node) = last.as_mut().map(|e| e.get_mut()) {
+        if let Some(node) = last.as_mut().map(|e| e.get_mut().make_mut()) {
             let full = node.byte_len().saturating_add(size) >= most;
             let (live, deleted) = node::counts(node);
             if full || (limits.node_entries != 0 && live + deleted >= limits.node_entries) {
@@ -140,7 +146,7 @@ impl Log {
         match last {
             Some(mut entry) => {
                 let master = *entry.key();
-                let node = entry.get_mut();
+                let node = entry.get_mut().make_mut();
                 let before = node.memory_usage();
                 node::append(node, master, id, fields);
                 self.bytes = (self.bytes + node.memory_usage()).saturating_sub(before);
@@ -149,7 +155,7 @@ impl Log {
                 let mut node = node::create(fields);
                 node::append(&mut node, id, id, fields);
                 self.bytes += node.memory_usage();
-                self.nodes.insert(id, node);
+                self.nodes.insert(id, Cow::Own(node));
             }
         }
         if self.len == 0 {
@@ -169,7 +175,7 @@ impl Log {
         }
         self.len += node::counts(&node).0;
         self.bytes += node.memory_usage();
-        self.nodes.insert(master, node);
+        self.nodes.insert(master, Cow::Own(node));
         self.find_first();
         self.last_id = self.last_id.max(self.range(StreamId::MIN, StreamId::MAX, true).next().map_or(master, |i| i.id));
         self.entries_added = self.len as u64;
@@ -207,7 +213,7 @@ impl Log {
     /// Deletes an entry by name; whether it was there.
     pub(super) fn delete(&mut self, id: StreamId) -> bool {
         let Some((master, node)) = self.nodes.range_mut(..=id).next_back() else { return false };
-        let master = *master;
+        let (master, node) = (*master, node.make_mut());
         let before = node.memory_usage();
         let deleted = node::delete(node, master, |at| match at.cmp(&id) {
             core::cmp::Ordering::Less => Which::Keep,
@@ -275,6 +281,7 @@ impl Log {
             }
             let mut stopped = false;
             let mut left = self.len;
+            let node = node.make_mut();
             let before = node.memory_usage();
             let gone = node::delete(node, master, |id| {
                 let stop = match to {
@@ -353,7 +360,7 @@ impl Log {
 /// Entries in order; see [`Log::range`].
 #[derive(Clone)]
 pub struct Range<'a> {
-    nodes: Option<btree_map::Range<'a, StreamId, Packed>>,
+    nodes: Option<btree_map::Range<'a, StreamId, Cow<Packed>>>,
     walker: Option<Walker<'a>>,
     start: StreamId,
     end: StreamId,

@@ -70,7 +70,11 @@ impl Index {
         Index { heads, slots: Paged::new(), bytes: 0 }
     }
 
-    #[cfg(test)]
+    /// A copy that shares the entries; nothing can be looked up in it.
+    pub(super) fn share(&mut self) -> Index {
+        Index { heads: Paged::new(), slots: self.slots.share(), bytes: self.bytes }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }

@@ -61,7 +61,17 @@ pub fn load_file(
     let checked = server.config.load().rdbchecksum && !server.debug.skip_checksum_validation.load(Relaxed);
     let mut reader = Reader::new(Streamed::new(file, checked));
     let options = Options { duplicates, keep_expired: false, now_ms };
-    let loaded = load_stream(server, held, &mut reader, options)?;
+    let loaded = load_stream(server, held, &mut reader, options).inspect_err(|e| {
+        let at = reader.source().position();
+        match e {
+            Fault::Checksum { .. } => {
+                tracing::warn!("{e}");
+                tracing::warn!("RDB CRC error");
+            }
+            Fault::Data(_) => tracing::warn!("Internal error in RDB reading offset {at} -> {e}"),
+            e => tracing::warn!("{e}"),
+        }
+    })?;
     p.keys_loaded.store(loaded.keys, Relaxed);
     p.keys_expired.store(loaded.expired, Relaxed);
     if loaded.empty > 0 {
@@ -154,7 +164,6 @@ pub fn load_stream<R: Read>(
         let got = reader.source().checksum();
         let expected = reader.millis()?;
         if reader.source().is_checked() && expected != 0 && expected != got {
-            tracing::warn!("Wrong RDB checksum expected: ({expected:x}) but got ({got:x}). Aborting now.");
             return Err(Fault::Checksum { expected, got });
         }
         if expected == 0 && reader.source().is_checked() {

@@ -8,7 +8,7 @@ pub use save::{FileSink, bgsave, cron, save, save_held};
 
 use crate::server::{Server, gate};
 use crate::snapshot::Snapshot;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
@@ -24,6 +24,8 @@ pub struct Running {
 pub struct Persistence {
     /// The background save that runs.
     pub running: Mutex<Option<Running>>,
+    /// It has ended.
+    ended: Condvar,
     /// BGSAVE SCHEDULE: a save is to begin when the snapshot that runs has ended.
     pub scheduled: AtomicBool,
     /// Whether the last save succeeded.
@@ -56,6 +58,7 @@ impl Default for Persistence {
     fn default() -> Persistence {
         Persistence {
             running: Mutex::default(),
+            ended: Condvar::new(),
             scheduled: AtomicBool::new(false),
             last_ok: AtomicBool::new(true),
             last_try: AtomicI64::new(0),

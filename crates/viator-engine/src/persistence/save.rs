@@ -113,8 +113,9 @@ fn beginning(server: &Server, now_ms: i64, aof_base: bool) -> Vec<u8> {
     w.finish()
 }
 
-fn temp_name() -> String {
-    format!("temp-{}.rdb", std::process::id())
+/// The file of a snapshot. Under all locks it is another one: a snapshot may be going on.
+fn temp_name(held: bool) -> String {
+    format!("temp-{}{}.rdb", std::process::id(), if held { "-all" } else { "" })
 }
 
 fn plain(e: &io::Error) -> String {
@@ -123,8 +124,7 @@ fn plain(e: &io::Error) -> String {
 }
 
 /// Creates the temporary file, with Redis's words if that fails.
-fn create(server: &Server, now_ms: i64) -> io::Result<FileSink> {
-    let temp = temp_name();
+fn create(server: &Server, temp: String, now_ms: i64) -> io::Result<FileSink> {
     FileSink::create(server, temp.clone(), now_ms, false).inspect_err(|e| {
         tracing::warn!(
             "Failed opening the temp RDB file {temp} (in server root dir {}) for saving: {}",
@@ -187,7 +187,7 @@ pub fn save(server: &Server, now_ms: i64) -> Result<(), Error> {
 }
 
 fn write_file(server: &Server, snapshot: &Snapshot, now_ms: i64) -> io::Result<()> {
-    let mut sink = create(server, now_ms).inspect_err(|_| snapshot.abandon())?;
+    let mut sink = create(server, temp_name(false), now_ms).inspect_err(|_| snapshot.abandon())?;
     match snapshot.write(&mut sink) {
         Ok(()) => finish(server, sink),
         Err(e) => {
@@ -243,6 +243,7 @@ pub fn bgsave(server: &Server, now_ms: i64) -> Result<(), Error> {
             Err(_) => tracing::warn!("Background saving error"),
         }
         *p.running.lock() = None;
+        p.ended.notify_all();
     });
     tracing::info!("Background saving started by pid {}", std::process::id());
     let walks = walker.clone();
@@ -262,7 +263,7 @@ pub fn bgsave(server: &Server, now_ms: i64) -> Result<(), Error> {
 /// # Errors
 /// Those of the file system, logged.
 pub fn save_held(server: &Server, guards: &mut Held<'_>, now_ms: i64) -> io::Result<()> {
-    let mut sink = create(server, now_ms)?;
+    let mut sink = create(server, temp_name(true), now_ms)?;
     let dirty = server.sum(|c| &c.dirty);
     let result = match HeldSnapshot::write(server, guards, now_ms, &mut sink) {
         Ok(()) => finish(server, sink),
@@ -303,14 +304,16 @@ pub fn cron(server: &Server, now_ms: i64) {
     }
 }
 
-/// Gives up the background save that runs.
 impl super::Persistence {
-    /// Gives up the background save that runs, if there is one.
+    /// Gives up the background save that runs, if there is one, and waits until its file is gone.
     pub fn abandon(&self) -> bool {
         let snapshot: Option<Arc<Snapshot>> = self.running.lock().as_ref().map(|r| r.snapshot.clone());
-        if let Some(s) = &snapshot {
-            s.abandon();
+        let Some(snapshot) = snapshot else { return false };
+        snapshot.abandon();
+        let mut running = self.running.lock();
+        while running.is_some() {
+            self.ended.wait(&mut running);
         }
-        snapshot.is_some()
+        true
     }
 }

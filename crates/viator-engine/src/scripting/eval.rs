@@ -10,6 +10,7 @@ use crate::ctx::AdminCtx;
 use crate::error::Error;
 use crate::propagation;
 use crate::server::Server;
+use crate::transaction;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::Footprint;
@@ -163,7 +164,7 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
     let guards = match ctx.held.as_deref_mut() {
         Some(g) => g,
         None => {
-            own = server.keyspace.lock(job.footprint);
+            own = server.lock(job.footprint)?;
             &mut own
         }
     };
@@ -187,6 +188,7 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
     let was_slow = scripts.watch.end();
     saved.restore(ctx.local, ctx.session);
     if was_slow {
+        transaction::unwatch_late(server, guards);
         server.host.wake_all();
     }
     match result {

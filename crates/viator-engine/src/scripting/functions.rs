@@ -92,7 +92,7 @@ impl Libraries {
     /// Adds a library; one of the same name goes if `replace`.
     fn add(&mut self, library: Arc<Library>, replace: bool) -> Result<(), Error> {
         if self.by_name.contains_key(&library.name) && !replace {
-            return Err(Error::text(format!("ERR Library '{}' already exists", shown(&library.name))));
+            return Err(Error::text(format!("ERR Library {} already exists", shown(&library.name))));
         }
         for f in &library.functions {
             if let Some((other, _)) = self.functions.get(&f.name.to_ascii_lowercase())
@@ -142,11 +142,9 @@ impl Host for Loader {
 
     fn register(&mut self, r: Registration) -> Result<(), String> {
         if !is_name(&r.name) {
-            return Err(
-                "Function names can only contain letters, numbers, or underscores(_) and must be at least one \
+            return Err("Library names can only contain letters, numbers, or underscores(_) and must be at least one \
                         character long"
-                    .into(),
-            );
+                .into());
         }
         if self.functions.iter().any(|(f, _)| f.name.eq_ignore_ascii_case(&r.name)) {
             return Err("Function already exists in the library".into());
@@ -176,8 +174,12 @@ fn header(code: &[u8]) -> Result<(Vec<u8>, usize), Error> {
     };
     let line = code.get(2..end).unwrap_or_default();
     let parts = viator_data::args::split_args(line).map_err(|_| Error::Static("ERR Invalid library metadata"))?;
+    // the name of the engine begins at once
     let mut parts = parts.iter();
-    let engine = parts.next().map(Vec::as_slice).unwrap_or_default();
+    let engine = match line.first() {
+        None | Some(b' ') => b"",
+        Some(_) => parts.next().map(Vec::as_slice).unwrap_or_default(),
+    };
     let mut name: Option<Vec<u8>> = None;
     for part in parts {
         match part.get(..5).filter(|p| p.eq_ignore_ascii_case(b"name=")) {
@@ -218,15 +220,8 @@ fn instantiate(scripts: &mut LocalScripting, code: &[u8]) -> Result<Vec<(Functio
             vm.revive(watch.tick());
             return Err(Error::Static("ERR Error registering functions: FUNCTION LOAD timeout"));
         }
-        let line = failure.line.strip_prefix(b"ERR ").unwrap_or(&failure.line);
-        let line = match &failure.place {
-            Some((source, n)) if !line.starts_with(b"user_function") => {
-                [source.as_bytes(), b": ", n.to_string().as_bytes(), b": ", line].concat()
-            }
-            Some((_, _)) => [b"@", line].concat(),
-            None => line.to_vec(),
-        };
-        return Err(Error::text(format!("ERR Error registering functions: {}", viator_resp::reply::shown_all(&line))));
+        let line = viator_resp::reply::shown_all(&failure.line);
+        return Err(Error::text(format!("ERR Error registering functions: {line}")));
     }
     if loader.functions.is_empty() {
         return Err(Error::Static("ERR No functions registered"));

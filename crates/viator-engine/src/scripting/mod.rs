@@ -15,6 +15,7 @@ pub use eval::{eval, evalsha, load_script};
 pub use functions::{Function, Library, Policy, fcall, load_library, restore};
 pub use running::{Kind, Run};
 
+use crate::server::Held;
 use cache::Scripts;
 use functions::{Instance, Libraries};
 use parking_lot::Mutex;
@@ -23,6 +24,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use viator_keyspace::Footprint;
 use viator_script::{Flavour, Vm};
 
 /// Most memory of a Lua state, bytes.
@@ -156,6 +158,24 @@ impl LocalScripting {
                 *before = now;
             }
         }
+    }
+}
+
+/// Takes the locks of a footprint for a command that cannot be refused any more. While a script that takes long holds
+/// them, the worker's other connections are served.
+pub(crate) fn lock<'s>(
+    local: &crate::local::Local,
+    server: &'s crate::server::Server,
+    footprint: Footprint,
+) -> Held<'s> {
+    loop {
+        if let Some(guards) = server.keyspace.lock_unless(footprint, || server.is_busy()) {
+            return guards;
+        }
+        if let Some(scripts) = &local.scripting {
+            scripts.watch.pump();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
 

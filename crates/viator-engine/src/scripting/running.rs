@@ -1,5 +1,6 @@
 //! What runs now, how long it has been running, and how it is ended.
 
+use crate::error::Error;
 use crate::server::gate;
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
@@ -73,7 +74,7 @@ impl Running {
     ///
     /// # Errors
     /// Nothing of that kind takes long, or all of it has written.
-    pub fn kill(&self, kind: Kind) -> Result<(), &'static str> {
+    pub fn kill(&self, kind: Kind) -> Result<(), Error> {
         let slow = self.slow.lock();
         let mut found = false;
         let mut killed = false;
@@ -86,12 +87,13 @@ impl Running {
         }
         match (found, killed) {
             (_, true) => Ok(()),
-            (true, false) => {
-                Err("UNKILLABLE Sorry the script already executed write commands against the dataset. You \
+            (true, false) => Err(Error::Static(
+                "UNKILLABLE Sorry the script already executed write commands against the dataset. You \
                                   can either wait the script termination or kill the server in a hard way using the \
-                                  SHUTDOWN NOSAVE command.")
-            }
-            (false, false) => Err("NOTBUSY No scripts in execution right now."),
+                                  SHUTDOWN NOSAVE command.",
+            )),
+            (false, false) if !slow.is_empty() => Err(busy(slow.first())),
+            (false, false) => Err(Error::Static("NOTBUSY No scripts in execution right now.")),
         }
     }
 
@@ -100,6 +102,11 @@ impl Running {
         for run in self.slow.lock().iter() {
             run.kill.store(true, Relaxed);
         }
+    }
+
+    /// What others are told while something takes long.
+    pub fn busy_error(&self) -> Error {
+        busy(self.slow.lock().first())
     }
 
     /// What has been taking long for the longest time.
@@ -121,6 +128,15 @@ impl Running {
     }
 }
 
+fn busy(first: Option<&Arc<Run>>) -> Error {
+    Error::Static(match first.map(|r| r.kind) {
+        Some(Kind::Function) => {
+            "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+        }
+        _ => "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+    })
+}
+
 /// A worker's look at what it runs.
 #[derive(Default)]
 pub(super) struct Watch {
@@ -129,12 +145,20 @@ pub(super) struct Watch {
     /// Of a library being loaded: when it must be done.
     deadline: Cell<Option<Instant>>,
     pump: RefCell<Option<Rc<dyn Fn()>>>,
-    pumped: Cell<Option<Instant>>,
+    next_pump: Cell<Option<Instant>>,
 }
 
 impl Watch {
     pub(super) fn set_pump(&self, pump: Rc<dyn Fn()>) {
         *self.pump.borrow_mut() = Some(pump);
+    }
+
+    /// Serves the worker's other connections.
+    pub(super) fn pump(&self) {
+        let pump = self.pump.borrow().clone();
+        if let Some(pump) = pump {
+            pump();
+        }
     }
 
     /// What a Lua state asks every now and then.
@@ -166,14 +190,11 @@ impl Watch {
                 run.name
             );
         }
-        let pump = self.pump.borrow().clone();
-        if let Some(pump) = pump
-            && self.pumped.get().is_none_or(|t| t.elapsed() >= PUMP_EVERY)
-        {
-            let began = Instant::now();
-            pump();
+        let now = Instant::now();
+        if self.next_pump.get().is_none_or(|t| now >= t) {
+            self.pump();
             // looking takes no more than a part of the time
-            self.pumped.set(Some(Instant::now() + 4 * began.elapsed()));
+            self.next_pump.set(Some(Instant::now() + PUMP_EVERY.max(4 * now.elapsed())));
         }
         run.kill.load(Relaxed)
     }
