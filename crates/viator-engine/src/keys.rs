@@ -386,6 +386,16 @@ impl<'a, 's> WriteKeys<'a, 's> {
         self.tell(db, loc, key);
     }
 
+    /// Has those who wait for a key try again, though its content did not change (XGROUP DESTROY).
+    pub fn wake(&mut self, key: &[u8]) {
+        let (db, loc) = (self.db, self.locate(key));
+        let keys = &mut self.0;
+        let shard = keys.guards.shard(loc.shard());
+        if !shard.ext.waiters.is_empty() {
+            blocking::note(keys.local, shard, db, key);
+        }
+    }
+
     /// Counts changes of the dataset.
     #[inline]
     pub fn dirty(&mut self, n: u64) {
@@ -399,10 +409,16 @@ impl<'a, 's> WriteKeys<'a, 's> {
         self.0.event(class, name, db, key);
     }
 
+    /// Whether somebody listens to the log of changes.
+    #[inline]
+    pub fn is_propagating(&self) -> bool {
+        self.server.propagation.listening()
+    }
+
     /// Has this command propagated as another one. `with` runs only if somebody listens to the log.
     #[inline]
     pub fn propagate_as(&mut self, with: impl FnOnce() -> OwnedArgs) {
-        if self.server.propagation.listening() {
+        if self.is_propagating() {
             let db = self.db;
             propagation::replace(self.local, db, with().args());
         }

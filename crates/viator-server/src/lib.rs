@@ -7,6 +7,7 @@ mod host;
 mod log;
 mod memory;
 mod net;
+mod peers;
 mod procfs;
 mod pump;
 mod start;
@@ -141,6 +142,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         log,
         server: OnceLock::new(),
         aof: aof.clone(),
+        peers: peers::Peers::default(),
     });
     if let Err(e) = process.oom_score.adjust(&cfg) {
         tracing::warn!("Unable to write oom_score_adj: {e}");
@@ -195,7 +197,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     }
     memory.publish(&main_memory);
     server.set_gate(gate::LOADING, false);
-    cron_thread(server.clone(), memory.clone(), aof.clone());
+    cron_thread(server.clone(), memory.clone(), process.clone());
     if port != 0 {
         tracing::info!("Ready to accept connections tcp");
     }
@@ -341,7 +343,7 @@ fn free_thread(rx: Receiver<Garbage>, pending: Arc<AtomicU64>, memory: Arc<memor
 }
 
 /// Timers: expiry, compaction, rates, peaks.
-fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>, aof: Arc<aof::Aof>) {
+fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>, process: Arc<Process>) {
     let spawned = thread::Builder::new().name("cron".into()).spawn(move || {
         let counted = memory.this_thread();
         let mut local = Local::new(&server);
@@ -358,7 +360,8 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>, aof: Arc<aof::A
                 viator_engine::tracking::limit(&mut local, &server);
                 viator_engine::tracking::flush(&mut local, &server);
             }
-            aof.tick(&server, &local.cfg);
+            process.aof.tick(&server, &local.cfg);
+            process.peers.tick();
             viator_engine::persistence::cron(&server, now_ms());
             let now = now_ms();
             if now - last >= 100 {
