@@ -155,6 +155,7 @@ scripts! {
     generic
     geo
     hash
+    hyperloglog
     list
     list_blocking
     protocol

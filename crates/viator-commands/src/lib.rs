@@ -9,6 +9,7 @@ pub mod declare;
 mod geo;
 mod hash;
 mod help;
+mod hyperloglog;
 mod keys;
 mod list;
 mod pubsub;
@@ -26,6 +27,7 @@ pub static FAMILIES: &[&[&Command]] = &[
     connection::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
+    hyperloglog::COMMANDS,
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,
