@@ -99,8 +99,8 @@ impl Host for Process {
         self.peers.exchange(peer, commands)
     }
 
-    fn rewrite_aof(&self) -> Result<&'static str, &'static str> {
-        self.aof.request_rewrite()
+    fn rewrite_aof(&self, held: bool) -> Result<&'static str, &'static str> {
+        self.aof.request_rewrite(held)
     }
 
     fn reload_aof(&self, on: bool) -> Result<(), String> {

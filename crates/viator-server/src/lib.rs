@@ -208,6 +208,11 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     start::notify_supervisor(&server.config.load(), "STATUS=Ready to accept connections\nREADY=1\n");
     let mut held = control(&control_rx, &server, &process);
     start::notify_supervisor(&server.config.load(), "STOPPING=1\n");
+    if held.is_none() && server.aof.state() != State::Off {
+        // what is acknowledged from now on would not be logged
+        held = Some(server.keyspace.lock(Footprint::ALL));
+    }
+    aof.shut_down(&server);
     if held.is_none() {
         for i in &inboxes {
             i.send(Message::Stop);
@@ -218,7 +223,6 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
             }
         }
     }
-    aof.shut_down(&server);
     let cfg = server.config.load();
     if !cfg.unixsocket.is_empty() {
         tracing::info!("Removing the unix socket file.");
