@@ -161,7 +161,7 @@ fn scored(ctx: &mut WriteCtx<'_, '_>, mut rules: Rules) -> Outcome {
     if rules.nx && rules.xx {
         return Err(Error::Static("ERR XX and NX options at the same time are not compatible"));
     }
-    if (rules.gt && rules.nx) || (rules.lt && rules.nx) || (rules.gt && rules.lt) {
+    if [rules.gt, rules.lt, rules.nx].into_iter().filter(|r| *r).count() > 1 {
         return Err(Error::Static("ERR GT, LT, and/or NX options at the same time are not compatible"));
     }
     if rules.incr && pairs.len() > 2 {
