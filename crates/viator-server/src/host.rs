@@ -84,7 +84,11 @@ impl Host for Process {
     }
 
     fn abort_shutdown(&self) -> bool {
-        self.stopping.swap(false, Relaxed)
+        let aborted = self.stopping.swap(false, Relaxed);
+        if aborted {
+            tracing::warn!("Shutdown manually aborted.");
+        }
+        aborted
     }
 
     fn apply_config(&self, old: &Config, new: &Config, changed: &[&'static str]) -> Result<(), (String, String)> {
