@@ -492,9 +492,11 @@ fn run_again<'s>(local: &mut Local, server: &'s Server, guards: &mut Held<'s>, w
     out.set_resp3(w.resp3);
     let noted = local.ready.len();
     let client = std::mem::replace(&mut local.client, w.client.id);
+    let held_back = local.held_back.replace(Vec::new());
     let start = local.clock.read();
     dispatch::call_held(local, server, &mut session, entry, w.args.args(), &mut out, guards, start);
     local.client = client;
+    let invalidations = std::mem::replace(&mut local.held_back, held_back).unwrap_or_default();
     if let StandIn::Waits { again } = session.stand_in {
         w.again.store(again.unwrap_or(i64::MAX), Relaxed);
         // whatever it touched changes nothing for those who wait
@@ -507,11 +509,13 @@ fn run_again<'s>(local: &mut Local, server: &'s Server, guards: &mut Held<'s>, w
         return;
     }
     let reply = out.flatten();
+    let mut reply = if w.silent { Vec::new() } else { reply.into() };
+    reply.extend_from_slice(&invalidations);
     if local.log_end != 0 {
         w.log_end.store(local.log_end, Relaxed);
     }
     *state = State::Served;
     take_out(server, guards, w);
     // its worker sees the state only when the reply is there
-    w.client.deliver(if w.silent { &[] } else { &reply });
+    w.client.deliver(&reply);
 }
