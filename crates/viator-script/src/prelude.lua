@@ -437,4 +437,9 @@ local function run(f, ...)
   return xpcall(f, handler, ...)
 end
 
-return G, env, R, run, loading
+local function concatenable(n)
+  if mtype(n) == 'float' then return text(n) end
+  return n
+end
+
+return G, env, R, run, loading, concatenable
