@@ -109,7 +109,8 @@ fn arguments(list: &Json, keep_display: bool) -> Json {
     let Some(list) = list.as_array() else { return json!([]) };
     let mut out = Vec::new();
     for argument in list {
-        if argument["since"].as_str().is_some_and(newer) {
+        // XADD's idmp came with 8.6, though it does not say so.
+        if argument["since"].as_str().is_some_and(newer) || argument["name"] == "idmp" {
             continue;
         }
         let mut argument = argument.clone();

@@ -7,6 +7,8 @@ mod bytes;
 mod command;
 #[path = "../fuzz/src/host.rs"]
 mod host;
+#[path = "../fuzz/src/rdb.rs"]
+mod rdb;
 #[path = "../fuzz/src/request.rs"]
 mod request;
 #[path = "common/rng.rs"]
@@ -99,4 +101,75 @@ fn requests() {
 #[test]
 fn commands() {
     smoke("command", 2000, 64 << 20, command::run, |rng| (0..20 + rng.below(600)).map(|_| rng.next() as u8).collect());
+}
+
+/// Values of every type, whole and then damaged.
+fn damaged_value(rng: &mut Rng) -> Vec<u8> {
+    use viator_data::stream::{Stream, StreamId};
+    use viator_data::{hash, list, set, zset};
+    use viator_keyspace::{Content, ValueRef};
+    if rng.chance(20) {
+        return (0..rng.below(80)).map(|_| rng.next() as u8).collect();
+    }
+    let members: Vec<Vec<u8>> = (0..1 + rng.below(12))
+        .map(|i| match rng.below(3) {
+            0 => (rng.next() as i64 >> rng.below(64)).to_string().into_bytes(),
+            1 => vec![b'x'; rng.below(80)],
+            _ => format!("m{i}").into_bytes(),
+        })
+        .collect();
+    let object = match rng.below(5) {
+        0 => {
+            let mut x = list::List::new();
+            x.push(list::End::Back, &members, &list::Limits { fill: 2, compress_depth: 1 });
+            x.into_object()
+        }
+        1 => {
+            let mut x = set::Set::for_first(&members[0], 1, &set::Limits::default());
+            members.iter().for_each(|m| {
+                x.add(m, &set::Limits::default());
+            });
+            x.into_object()
+        }
+        2 => {
+            let mut x = zset::ZSet::new();
+            members.iter().enumerate().for_each(|(i, m)| {
+                x.insert(m, i as f64 / 2.0, &zset::Limits::default());
+            });
+            x.into_object()
+        }
+        3 => {
+            let mut x = hash::Hash::new();
+            let ttl = if rng.chance(50) { hash::Ttl::At(1 << 40) } else { hash::Ttl::Clear };
+            members.iter().for_each(|m| {
+                x.set(m, m, ttl, &hash::Limits::default());
+            });
+            x.into_object()
+        }
+        _ => {
+            let mut x = Stream::new();
+            for (i, m) in members.iter().enumerate() {
+                x.append(StreamId::new(1 + i as u64, 0), &[m, m], &Default::default()).unwrap();
+            }
+            x.create_group(b"g", StreamId::new(1, 0), Some(1));
+            x.group_mut(b"g").unwrap().1.assign(StreamId::new(1, 0), b"c", 5, 1);
+            x.into_object()
+        }
+    };
+    let mut w = viator_persist::Writer::new(None);
+    w.value(ValueRef::Object(&object));
+    let mut bytes = w.finish();
+    for _ in 0..rng.below(5) {
+        let at = rng.below(bytes.len());
+        bytes[at] = rng.next() as u8;
+    }
+    if rng.chance(50) {
+        bytes[0] |= 0x80;
+    }
+    bytes
+}
+
+#[test]
+fn rdb_values_and_files() {
+    smoke("rdb", 20000, 64 << 20, rdb::run, damaged_value);
 }

@@ -4,4 +4,5 @@
 pub mod bytes;
 pub mod command;
 pub mod host;
+pub mod rdb;
 pub mod request;

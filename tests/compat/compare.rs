@@ -17,6 +17,9 @@ pub enum Mode {
     Pairs,
     /// Every byte, but non-negative integers may differ by this much.
     Near(i64),
+    /// Every byte, but times may differ: those of named fields (idle, seen-time…), and in a list that begins with a
+    /// stream entry's id, integers that are not its last element.
+    StreamTimes,
     /// A DUMP payload: without its version and checksum.
     Dump,
     /// HELLO's description: without the version, the client's number and the modules.
@@ -54,6 +57,7 @@ pub fn same(mode: Mode, a: &Value, b: &Value) -> bool {
         (Mode::Near(_), Value::Array(x), Value::Array(y)) => {
             x.len() == y.len() && x.iter().zip(y).all(|(x, y)| same(mode, x, y))
         }
+        (Mode::StreamTimes, ..) => same_but_times(a, b),
         (Mode::Dump, Value::Bulk(x), Value::Bulk(y)) => {
             x.len() > 10 && x.len() == y.len() && x[..x.len() - 10] == y[..y.len() - 10]
         }
@@ -74,6 +78,37 @@ pub fn same(mode: Mode, a: &Value, b: &Value) -> bool {
         }
         _ => a == b,
     }
+}
+
+/// See [`Mode::StreamTimes`].
+fn same_but_times(a: &Value, b: &Value) -> bool {
+    const TIMES: &[&[u8]] = &[b"idle", b"inactive", b"seen-time", b"active-time"];
+    let is_time = |name: &Value| name.as_bytes().is_some_and(|n| TIMES.contains(&n));
+    let near = |a: &Value, b: &Value| same(Mode::Near(APART_MS), a, b);
+    match (a, b) {
+        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => {
+            let id = x.first().is_some_and(is_stream_id);
+            let time = |i: usize| match i.checked_sub(1) {
+                Some(before) => is_time(&x[before]) || (id && i + 1 < x.len()),
+                None => false,
+            };
+            (0..x.len()).all(|i| {
+                if time(i) && x[i].as_int().is_some() { near(&x[i], &y[i]) } else { same_but_times(&x[i], &y[i]) }
+            })
+        }
+        (Value::Map(x), Value::Map(y)) => {
+            x.len() == y.len()
+                && x.iter()
+                    .zip(y)
+                    .all(|((k, v), (l, w))| k == l && if is_time(k) { near(v, w) } else { same_but_times(v, w) })
+        }
+        _ => a == b,
+    }
+}
+
+fn is_stream_id(v: &Value) -> bool {
+    let text = v.as_bytes().unwrap_or_default();
+    text.contains(&b'-') && text.iter().all(|b| b.is_ascii_digit() || *b == b'-')
 }
 
 /// The same value with its elements in order.
@@ -116,6 +151,7 @@ pub fn default_mode(args: &[Vec<u8>]) -> Mode {
         "KEYS" | "SMEMBERS" | "HKEYS" | "HVALS" | "SINTER" | "SUNION" | "SDIFF" | "CONFIG GET" | "COMMAND LIST"
         | "PUBSUB CHANNELS" => Mode::Unordered,
         "HGETALL" => Mode::Pairs,
+        "XPENDING" | "XINFO CONSUMERS" | "XINFO STREAM" | "XREADGROUP" => Mode::StreamTimes,
         "RANDOMKEY" | "SPOP" | "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "TIME" | "LASTSAVE" | "CLIENT ID"
         | "CLIENT LIST" | "CLIENT INFO" | "INFO" | "MEMORY USAGE" | "OBJECT FREQ" | "ACL GENPASS" => Mode::Type,
         "DUMP" => Mode::Dump,
@@ -136,6 +172,13 @@ fn modes_can_tell() {
     assert!(!same(Mode::Unordered, &Value::Set(vec![i(1)]), &list(&[i(1)])));
     let (x, y) = (list(&[i(1), i(2), i(3), i(4)]), list(&[i(3), i(4), i(1), i(2)]));
     assert!(same(Mode::Pairs, &x, &y) && !same(Mode::Pairs, &x, &list(&[i(4), i(3), i(1), i(2)])));
+    let row = |idle: i64, count: i64| list(&[b("1-0"), b("c"), i(idle), i(count)]);
+    assert!(same(Mode::StreamTimes, &row(1, 2), &row(5, 2)) && !same(Mode::StreamTimes, &row(1, 2), &row(1, 3)));
+    let named = |idle: i64, n: i64| list(&[b("idle"), i(idle), b("pending"), i(n)]);
+    assert!(same(Mode::StreamTimes, &named(1, 2), &named(5, 2)));
+    assert!(
+        !same(Mode::StreamTimes, &named(1, 2), &named(1, 3)) && !same(Mode::StreamTimes, &named(-1, 2), &named(5, 2))
+    );
     assert!(
         same(Mode::Dump, &b("x1234567890"), &b("xabcdefghij"))
             && !same(Mode::Dump, &b("x1234567890"), &b("y1234567890"))

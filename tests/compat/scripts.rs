@@ -155,12 +155,14 @@ scripts! {
     generic
     geo
     hash
+    hyperloglog
     list
     list_blocking
     protocol
     pubsub
     server
     set
+    stream
     string
     tracking
     transactions

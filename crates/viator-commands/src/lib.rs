@@ -9,12 +9,14 @@ pub mod declare;
 mod geo;
 mod hash;
 mod help;
+mod hyperloglog;
 mod keys;
 mod list;
 mod pubsub;
 mod scripting;
 mod server;
 mod set;
+mod stream;
 mod string;
 mod transactions;
 mod zset;
@@ -25,12 +27,14 @@ pub static FAMILIES: &[&[&Command]] = &[
     connection::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
+    hyperloglog::COMMANDS,
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,
     scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
     zset::COMMANDS,

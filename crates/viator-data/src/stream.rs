@@ -272,8 +272,9 @@ impl Stream {
         delivered
     }
 
-    /// How many entries a group has yet to read, if that can be known (XINFO's `lag`).
-    pub fn lag(&self, group: &Group) -> Option<u64> {
+    /// How many entries a group has yet to read, if that can be known (XINFO's `lag`). Negative, as in Redis, where its
+    /// position was set so that it seems to have read more than there were.
+    pub fn lag(&self, group: &Group) -> Option<i64> {
         let added = self.log.entries_added();
         if added == 0 || self.log.is_empty() {
             return Some(0);
@@ -283,7 +284,7 @@ impl Stream {
             Some(n) if exact => n,
             _ => self.log.entries_read_at(group.last_id)?,
         };
-        Some(added.saturating_sub(read))
+        Some(added.wrapping_sub(read).cast_signed())
     }
 
     /// Frees part of a stream that is to be thrown away, up to `n` nodes and as many references; whether nothing is left.

@@ -36,6 +36,9 @@ pub enum Scope {
     AllIf(fn(crate::args::Args<'_>) -> bool),
 }
 
+/// Finds the keys among arguments, with what the command does to them.
+pub type KeyFinder = fn(crate::args::Args<'_>) -> Option<Vec<(usize, KeyFlags)>>;
+
 /// A command (or a subcommand), declared once.
 pub struct Command {
     /// Lower-case name; of a subcommand, its own part only (`"get"` of `CONFIG GET`).
@@ -50,6 +53,9 @@ pub struct Command {
     pub keys: &'static [KeySpec],
     /// For key specs with [`KeyFlags::VARIABLE_FLAGS`]: what the command does with the keys, given its arguments.
     pub key_flags: Option<fn(crate::args::Args<'_>) -> KeyFlags>,
+    /// Finds the keys that are locked where the specs could be misled (by a group called STREAMS); `None` for a wrong
+    /// grammar.
+    pub find_keys: Option<KeyFinder>,
     /// Shards locked; `Scope::Keys` for every command with key specs unless stated otherwise.
     pub scope: Scope,
     /// Group of the documentation.
@@ -89,6 +95,7 @@ impl Command {
         acl: Acl(0),
         keys: &[],
         key_flags: None,
+        find_keys: None,
         scope: Scope::None,
         group: Group::Generic,
         since: "1.0.0",

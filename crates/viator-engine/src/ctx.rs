@@ -91,6 +91,25 @@ impl<'s> AdminCtx<'_, 's> {
         })
     }
 
+    /// As [`AdminCtx::with_keys_mut`], for the keys of some shards only, which the command's own keys are in: a transaction
+    /// holds these.
+    pub fn with_footprint_mut<R>(
+        &mut self,
+        shards: Footprint,
+        db: usize,
+        f: impl FnOnce(&mut WriteKeys<'_, 's>) -> R,
+    ) -> R {
+        let (server, args) = (self.server, self.args);
+        let mut own = None;
+        let guards = match &mut self.held {
+            Some(g) => &mut **g,
+            None => own.insert(server.keyspace.lock(shards)),
+        };
+        let r = f(&mut WriteKeys::new(ReadKeys::new(guards, server, self.local, db, true, &[])));
+        crate::dispatch::commit(self.local, server, db, args);
+        r
+    }
+
     fn with_guards<R>(&mut self, shards: Footprint, f: impl FnOnce(&mut Held<'s>, &'s Server, &mut Local) -> R) -> R {
         match &mut self.held {
             Some(g) => {

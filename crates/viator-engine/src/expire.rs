@@ -3,12 +3,14 @@
 use crate::keys::ReadKeys;
 use crate::local::Local;
 use crate::propagation;
-use crate::server::Server;
+use crate::server::{Held, Server};
 use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::{Footprint, SHARDS};
 
 /// Keys removed per hold of a lock: some 20 µs.
 const PER_HOLD: usize = 32;
+/// Fields of hashes removed in the time of a key.
+const FIELDS_PER_KEY: usize = 4;
 
 /// One cycle over all shards and databases, limited by `active-expire-effort` to a share of the time between cycles
 /// (25 % at effort 1, 43 % at 10). Goes on where the last one stopped.
@@ -41,9 +43,6 @@ fn clear_some(local: &mut Local, server: &Server, shard: usize) -> bool {
     for db in 0..server.keyspace.databases() {
         let now = local.now;
         let Some(part) = guards.shard(shard).db_mut(db) else { continue };
-        if part.expires() == 0 {
-            continue;
-        }
         let due = part.expired(now, left);
         left -= due.len();
         for key in due {
@@ -58,12 +57,38 @@ fn clear_some(local: &mut Local, server: &Server, shard: usize) -> bool {
                 keys.reindex(db, &key);
             }
         }
+        left = clear_fields(local, server, &mut guards, shard, db, left);
         if left == 0 {
             break;
         }
     }
     crate::dispatch::settle(local, server);
     left == 0
+}
+
+/// Removes expired fields of hashes of a shard, at most as many as `left` keys take. Returns what is left of that.
+fn clear_fields<'s>(
+    local: &mut Local,
+    server: &'s Server,
+    guards: &mut Held<'s>,
+    shard: usize,
+    db: usize,
+    left: usize,
+) -> usize {
+    let now = local.now;
+    let Some(part) = guards.shard(shard).db_mut(db) else { return left };
+    let due = part.fields_due(now, left);
+    let (found, mut fields) = (due.len(), left * FIELDS_PER_KEY);
+    for key in due {
+        let mut keys = ReadKeys::new(guards, server, local, db, true, &[]);
+        let n = keys.expire_fields_of(db, &key, fields);
+        // there may be more, or writes are held back now: the index must not forget it
+        keys.reindex_fields(db, &key);
+        fields -= n;
+        keys.local.stats.counters.expired_fields_active.add(n as u64);
+        propagation::flush(local, server);
+    }
+    if found == left { 0 } else { fields / FIELDS_PER_KEY }
 }
 
 #[cfg(test)]
@@ -73,7 +98,8 @@ mod tests {
     use crate::server::{Garbage, Host, Parts, ProcessInfo, ShutdownRequest};
     use crate::table::Table;
     use std::sync::Arc;
-    use viator_keyspace::{Expiry, NewValue};
+    use viator_data::hash::{Hash, Limits, Ttl};
+    use viator_keyspace::{Content, Expiry, NewValue};
 
     /// A process that has nothing to do.
     struct Idle;
@@ -160,6 +186,49 @@ mod tests {
         }
         assert_eq!(before, 4_001);
         assert_eq!(local.stats.counters.expired_active.get(), 15_999);
+    }
+
+    #[test]
+    fn fields_that_have_expired_go_in_small_portions_and_hashes_with_them() {
+        let now = Local::new(&server(0)).now;
+        let server = server(now - 10_000);
+        let mut local = Local::new(&server);
+        let limits = Limits::default();
+        let mut guards = server.keyspace.lock(Footprint::ALL);
+        for i in 0..2_000 {
+            let (key, db) = (format!("key:{i}"), i % 2);
+            let mut hash = Hash::new();
+            // every fourth keeps a field
+            if i % 4 == 0 {
+                hash.set(b"stays", b"v", Ttl::Clear, &limits);
+                hash.set(b"later", b"v", Ttl::At((now + 1_000_000) as u64), &limits);
+            }
+            for f in 0..if i == 0 { 1_000 } else { 3 } {
+                hash.set(format!("f{f}").as_bytes(), b"v", Ttl::At((now - 1_000) as u64), &limits);
+            }
+            let loc = server.keyspace.locate(key.as_bytes());
+            let value = NewValue::Object(Box::new(hash.into_object()));
+            guards.shard(loc.shard()).db_or_new(db).put(loc, key.as_bytes(), value, Expiry::Clear, 0);
+        }
+        drop(guards);
+        let before = |local: &Local| local.stats.counters.expired_fields_active.get();
+        for shard in 0..SHARDS {
+            loop {
+                let n = before(&local);
+                let more = clear_some(&mut local, &server, shard);
+                assert!(before(&local) - n <= (PER_HOLD * FIELDS_PER_KEY) as u64);
+                if !more {
+                    break;
+                }
+            }
+        }
+        assert_eq!(before(&local), 1_000 + 1_999 * 3);
+        assert_eq!(len(&server), 500);
+        let mut guards = server.keyspace.lock(Footprint::ALL);
+        let parts = guards
+            .iter_mut()
+            .flat_map(|(_, s)| (0..2).filter_map(|db| Some(s.db_mut(db)?.expiring_hashes())).collect::<Vec<_>>());
+        assert_eq!(parts.sum::<usize>(), 500);
     }
 
     #[test]

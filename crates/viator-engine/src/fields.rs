@@ -32,16 +32,29 @@ impl ReadKeys<'_, '_> {
         self.fields_gone(db, loc, key, gone.len(), &gone);
     }
 
-    /// Removes every expired field of a key of the selected database, if it holds a hash.
-    pub fn expire_all_fields(&mut self, key: &[u8]) {
-        let db = self.db;
-        if let Some((loc, handle)) = self.find_in(db, key) {
-            self.expire_fields_at(db, loc, handle, key, usize::MAX);
+    /// Removes expired fields of a key of any database, at most `limit`, if it holds a hash. Returns how many.
+    pub(crate) fn expire_fields_of(&mut self, db: usize, key: &[u8], limit: usize) -> usize {
+        match self.find_in(db, key) {
+            Some((loc, handle)) => self.expire_fields_at(db, loc, handle, key, limit),
+            None => 0,
         }
     }
 
+    /// Puts a hash that the index of expiring fields gave, and that has not lost all of them, back into it.
+    pub(crate) fn reindex_fields(&mut self, db: usize, key: &[u8]) {
+        if let Some((loc, handle)) = self.find_in(db, key) {
+            self.part(db, loc).reindex_fields(handle);
+        }
+    }
+
+    /// Removes every expired field of a key of the selected database, if it holds a hash.
+    pub fn expire_all_fields(&mut self, key: &[u8]) {
+        let db = self.db;
+        self.expire_fields_of(db, key, usize::MAX);
+    }
+
     /// Removes expired fields of a hash, at most `limit`, the earliest first. Returns how many.
-    pub(crate) fn expire_fields_at(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8], limit: usize) -> usize {
+    fn expire_fields_at(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8], limit: usize) -> usize {
         let now = self.now().max(0).unsigned_abs();
         let due =
             self.object_in(db, loc, handle).and_then(Hash::of).and_then(Hash::min_expire).is_some_and(|at| at < now);

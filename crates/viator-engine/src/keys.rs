@@ -386,6 +386,16 @@ impl<'a, 's> WriteKeys<'a, 's> {
         self.tell(db, loc, key);
     }
 
+    /// Has those who wait for a key try again, though its content did not change (XGROUP DESTROY).
+    pub fn wake(&mut self, key: &[u8]) {
+        let (db, loc) = (self.db, self.locate(key));
+        let keys = &mut self.0;
+        let shard = keys.guards.shard(loc.shard());
+        if !shard.ext.waiters.is_empty() {
+            blocking::note(keys.local, shard, db, key);
+        }
+    }
+
     /// Counts changes of the dataset.
     #[inline]
     pub fn dirty(&mut self, n: u64) {
@@ -399,10 +409,16 @@ impl<'a, 's> WriteKeys<'a, 's> {
         self.0.event(class, name, db, key);
     }
 
+    /// Whether somebody listens to the log of changes.
+    #[inline]
+    pub fn is_propagating(&self) -> bool {
+        self.server.propagation.listening()
+    }
+
     /// Has this command propagated as another one. `with` runs only if somebody listens to the log.
     #[inline]
     pub fn propagate_as(&mut self, with: impl FnOnce() -> OwnedArgs) {
-        if self.server.propagation.listening() {
+        if self.is_propagating() {
             let db = self.db;
             propagation::replace(self.local, db, with().args());
         }
@@ -463,6 +479,15 @@ impl<'a, 's> WriteKeys<'a, 's> {
         let handle = spot.handle?;
         self.touch_lru(spot.loc, handle);
         Some(self.part(spot.db, spot.loc).get(handle))
+    }
+
+    /// The object at a spot, for changing it in place: touches its LRU bits. The caller tells by [`WriteKeys::touched`]
+    /// that it did.
+    #[inline]
+    pub fn object_at(&mut self, spot: Spot) -> Option<&mut Object> {
+        let handle = spot.handle?;
+        self.touch_lru(spot.loc, handle);
+        self.part(spot.db, spot.loc).object_mut(handle)
     }
 
     /// As [`WriteKeys::set`], at a spot of that key.

@@ -1,6 +1,7 @@
 //! The server's shared state: what every worker, timer and background job sees.
 
 use crate::aof::AofStatus;
+use crate::args::OwnedArgs;
 use crate::blocking::{Blocking, Queues};
 use crate::client::{ClientShared, Clients};
 use crate::config::Config;
@@ -71,11 +72,19 @@ pub trait Host: Send + Sync {
     fn purge(&self);
     /// The allocator's own report (MEMORY MALLOC-STATS).
     fn malloc_stats(&self) -> String;
-    /// Begins to rewrite the append-only file, or notes that it is to be done as soon as possible. Returns the reply.
+    /// Sends commands to another server, and reads the line that answers each.
+    ///
+    /// # Errors
+    /// How far it got.
+    fn exchange(&self, _peer: &Peer, _commands: &[OwnedArgs]) -> Result<Vec<Vec<u8>>, ExchangeError> {
+        Err(ExchangeError::Connecting)
+    }
+    /// Begins to rewrite the append-only file, or, while locks are held or another snapshot is taken, notes that it is to be
+    /// done as soon as possible. Returns the reply.
     ///
     /// # Errors
     /// Redis's text.
-    fn rewrite_aof(&self) -> Result<&'static str, &'static str> {
+    fn rewrite_aof(&self, _held: bool) -> Result<&'static str, &'static str> {
         Err("ERR Can't execute an AOF background rewriting. Please check the server logs for more information.")
     }
     /// Loads the append-only file into the dataset, which has been emptied (DEBUG LOADAOF), and lets the log be written again
@@ -92,6 +101,28 @@ pub trait Host: Send + Sync {
 
 /// What runs on a thread of its own.
 pub type Job = Box<dyn FnOnce(&Server) + Send>;
+
+/// Another server.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How long to wait for each step, milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// Where a conversation with another server ended.
+#[derive(Debug)]
+pub enum ExchangeError {
+    /// There is no connection.
+    Connecting,
+    /// Not all was sent.
+    Writing,
+    /// Not all replies came: those that did.
+    Reading(Vec<Vec<u8>>),
+}
 
 /// Facts of the process.
 #[derive(Clone, Debug, Default)]

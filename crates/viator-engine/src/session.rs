@@ -244,6 +244,13 @@ impl Session {
             return self.end_wait_for_keys(&w, local, server, now, out);
         }
         let by = self.shared.unblock.load(Relaxed);
+        if matches!(self.blocked, Some(Blocked::Shutdown)) && by != 0 {
+            self.unblock(server);
+            let line = "ERR Errors trying to SHUTDOWN. Check logs.";
+            out.error(line);
+            server.count_error(line);
+            return true;
+        }
         let Some(Blocked::Waiting(w)) = &self.blocked else { return false };
         let synced = w.synced.is_some_and(|offset| server.aof.synced.load(Relaxed) >= offset);
         let off = w.synced.is_some() && server.aof.state() == State::Off;

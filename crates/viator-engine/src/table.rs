@@ -187,9 +187,18 @@ impl Entry {
                 }
             }
             None => {
-                for (i, _) in self.keys(args).unwrap_or_default() {
-                    each(i);
-                }
+                let keys = match self.cmd.find_keys {
+                    Some(find) => find(args).unwrap_or_default(),
+                    None => {
+                        // each spec for itself: PFMERGE with a destination alone has no sources, but it has a key
+                        let mut keys = Vec::new();
+                        for spec in self.cmd.keys.iter().filter(|s| !s.flags.has(KeyFlags::NOT_KEY)) {
+                            spec_keys(spec, args, &mut keys);
+                        }
+                        keys
+                    }
+                };
+                keys.into_iter().for_each(|(i, _)| each(i));
             }
         }
     }

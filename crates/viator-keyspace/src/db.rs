@@ -5,6 +5,7 @@
 use crate::arena::{self, Arena, Handle};
 use crate::buckets::Buckets;
 use crate::entry::{self, Inline, View};
+use crate::fields::FieldIndex;
 use crate::object::{Object, Objects};
 use crate::sizes::Sizes;
 use crate::{HashSeed, Loc, SLOTS_PER_SHARD, Type};
@@ -126,8 +127,11 @@ pub struct DbShard {
     len: usize,
     expires: usize,
     sizes: Sizes,
-    /// The entry whose object somebody may have changed since it was counted in `sizes`, and what it counts as there.
-    changing: Option<(Handle, (Type, usize))>,
+    /// The entry whose object somebody may have changed since it was counted in `sizes`, what it counts as there, and when
+    /// its first field expires as `fields` has it.
+    changing: Option<(Handle, (Type, usize), Option<u32>)>,
+    /// Hashes with fields that expire.
+    fields: FieldIndex,
     seed: HashSeed,
     /// Of the entries that need not be saved: those a snapshot has, or that came after its beginning.
     pub(crate) mark: u8,
@@ -146,6 +150,7 @@ impl DbShard {
             expires: 0,
             sizes: Sizes::default(),
             changing: None,
+            fields: FieldIndex::default(),
             seed,
             mark: 0,
             saving: None,
@@ -192,10 +197,64 @@ impl DbShard {
     /// Counts the size that an object has now.
     #[inline]
     fn settle(&mut self) {
-        if let Some((handle, old)) = self.changing.take() {
-            let new = self.size_of(entry::view(self.arena.bytes(handle)).value);
+        if let Some((handle, old, old_tick)) = self.changing.take() {
+            let value = entry::view(self.arena.bytes(handle)).value;
+            let (new, new_tick) = (self.size_of(value), self.field_tick(value));
             self.sizes.replace(old, new);
+            self.fields_changed(handle, old_tick, new_tick);
         }
+    }
+
+    /// The tick when the first field of a hash expires.
+    #[inline]
+    fn field_tick(&self, value: Inline<'_>) -> Option<u32> {
+        let Inline::Object(id) = value else { return None };
+        field_tick(&self.objects, self.epoch, id)
+    }
+
+    #[inline]
+    fn fields_changed(&mut self, handle: Handle, old: Option<u32>, new: Option<u32>) {
+        if old.is_some() || new.is_some() {
+            let (arena, objects, epoch) = (&self.arena, &self.objects, self.epoch);
+            self.fields.change(handle, old, new, |h| tick_of_hash(arena, objects, epoch, h));
+        }
+    }
+
+    /// An entry has moved, or was named by [`DbShard::fields_due`] and still has expired fields: the index must find it.
+    pub fn reindex_fields(&mut self, handle: Handle) {
+        let (arena, objects, epoch) = (&self.arena, &self.objects, self.epoch);
+        if let Some(tick) = tick_of_hash(arena, objects, epoch, handle) {
+            self.fields.hint(handle, tick, |h| tick_of_hash(arena, objects, epoch, h));
+        }
+    }
+
+    /// Number of hashes with fields that expire.
+    pub fn expiring_hashes(&mut self) -> usize {
+        self.settle();
+        self.fields.len()
+    }
+
+    /// Keys of hashes with fields that have expired by `now`, at most `limit`, found through the index. Those that keep
+    /// such fields are to be given to [`DbShard::reindex_fields`].
+    pub fn fields_due(&mut self, now: i64, limit: usize) -> Vec<Vec<u8>> {
+        self.settle();
+        let mut out = Vec::new();
+        if self.fields.len() == 0 {
+            return out;
+        }
+        let now_tick = u32::try_from((now - self.epoch).max(0) / TICK_MS).unwrap_or(u32::MAX);
+        while out.len() < limit
+            && let Some(handle) = self.fields.pop_due(now_tick)
+        {
+            if !self.arena.is_live(handle) {
+                continue;
+            }
+            let view = entry::view(self.arena.bytes(handle));
+            if self.field_tick(view.value).is_some_and(|t| t <= now_tick) {
+                out.push(view.key.to_vec());
+            }
+        }
+        out
     }
 
     /// What a value counts as in `sizes`.
@@ -218,7 +277,9 @@ impl DbShard {
     /// Bytes of expiry indexes.
     pub fn expiry_bytes(&self) -> usize {
         let heaps = self.slots.iter().filter_map(|s| s.ttl.as_ref());
-        heaps.map(|t| size_of::<TtlIndex>() + t.heap.capacity() * 8).sum::<usize>() + self.due.len() * 4
+        heaps.map(|t| size_of::<TtlIndex>() + t.heap.capacity() * 8).sum::<usize>()
+            + self.due.len() * 4
+            + self.fields.memory()
     }
 
     /// Bytes of tables and expiry indexes.
@@ -299,7 +360,8 @@ impl DbShard {
         self.before_change(handle);
         if self.changing.is_none_or(|c| c.0 != handle) {
             self.settle();
-            self.changing = Some((handle, self.size_of(entry::view(self.arena.bytes(handle)).value)));
+            let value = entry::view(self.arena.bytes(handle)).value;
+            self.changing = Some((handle, self.size_of(value), self.field_tick(value)));
         }
         match entry::view(self.arena.bytes(handle)).value {
             Inline::Object(id) => self.objects.get_mut(id),
@@ -364,6 +426,7 @@ impl DbShard {
             self.expires += 1;
             self.index_expiry(loc, handle, when, true);
         }
+        self.fields_changed(handle, None, self.field_tick(value));
         handle
     }
 
@@ -382,7 +445,7 @@ impl DbShard {
         let slot = self.arena.bytes(handle);
         let (old, old_len) = (entry::view(slot), entry::len(slot));
         let had = old.expire;
-        let old_size = self.size_of(old.value);
+        let (old_size, old_tick) = (self.size_of(old.value), self.field_tick(old.value));
         let old_object = match old.value {
             Inline::Object(id) => self.objects.remove(id),
             _ => None,
@@ -418,6 +481,8 @@ impl DbShard {
                 }
             }
         }
+        self.fields_changed(handle, old_tick, None);
+        self.fields_changed(at, None, self.field_tick(value));
         (at, old_object)
     }
 
@@ -503,6 +568,9 @@ impl DbShard {
                         self.forget_expiry(loc);
                     }
                 }
+                if at != handle {
+                    self.reindex_fields(at);
+                }
                 at
             }
         }
@@ -513,7 +581,7 @@ impl DbShard {
         self.settle();
         self.before_change(handle);
         let v = entry::view(self.arena.bytes(handle));
-        let size = self.size_of(v.value);
+        let (size, field_tick) = (self.size_of(v.value), self.field_tick(v.value));
         self.sizes.remove(size);
         let expires = v.expire.is_some();
         let object = match v.value {
@@ -530,6 +598,7 @@ impl DbShard {
             self.forget_expiry(loc);
         }
         self.arena.free(handle);
+        self.fields_changed(handle, field_tick, None);
         object
     }
 
@@ -726,8 +795,22 @@ impl DbShard {
             if let Some(when) = entry::expire(&copy) {
                 self.index_expiry(loc, to, when, false);
             }
+            self.reindex_fields(to);
         }
         n
+    }
+}
+
+/// The tick when the first field of the hash with this number expires.
+fn field_tick(objects: &Objects, epoch: i64, id: u32) -> Option<u32> {
+    let Object::Hash(hash) = objects.get(id)? else { return None };
+    Some(tick(epoch, i64::try_from(hash.min_expire()?).unwrap_or(i64::MAX)))
+}
+
+fn tick_of_hash(arena: &Arena, objects: &Objects, epoch: i64, handle: Handle) -> Option<u32> {
+    match entry::view(arena.is_live(handle).then(|| arena.bytes(handle))?).value {
+        Inline::Object(id) => field_tick(objects, epoch, id),
+        _ => None,
     }
 }
 

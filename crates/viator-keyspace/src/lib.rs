@@ -9,6 +9,7 @@ mod arena;
 mod buckets;
 mod db;
 mod entry;
+mod fields;
 mod object;
 mod sizes;
 mod snapshot;

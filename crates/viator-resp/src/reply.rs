@@ -12,7 +12,11 @@ const BYTE_MAX: char = '\u{10ffff}';
 /// What an error line shows of an argument: as C's `%.128s` does, at most 128 bytes and none from the first NUL on. What is
 /// not UTF-8 is disguised, one character for each byte, until [`Reply::error`] writes the line.
 pub fn shown(arg: &[u8]) -> String {
-    let arg = arg.get(..128).unwrap_or(arg);
+    shown_whole(arg.get(..128).unwrap_or(arg))
+}
+
+/// What an error line shows of an argument as C's `%s` does: as [`shown`], whatever its length.
+pub fn shown_whole(arg: &[u8]) -> String {
     let arg = arg.split(|b| *b == 0).next().unwrap_or_default();
     let disguised = |b: &u8| char::from_u32(u32::from(BYTE_0) + u32::from(*b)).unwrap_or(BYTE_0);
     let mut text = String::with_capacity(arg.len());

@@ -55,6 +55,11 @@ impl<'a> Args<'a> {
         Args { buf: self.buf, ranges: self.ranges.get(from..).unwrap_or_default() }
     }
 
+    /// The first `n` arguments, or all if there are fewer.
+    pub fn first(self, n: usize) -> Args<'a> {
+        Args { buf: self.buf, ranges: self.ranges.get(..n).unwrap_or(self.ranges) }
+    }
+
     /// Bytes of all arguments together.
     pub fn bytes(self) -> usize {
         self.ranges.iter().map(|r| r.1 as usize).sum()

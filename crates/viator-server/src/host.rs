@@ -6,8 +6,9 @@ use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock, Weak};
+use viator_engine::args::OwnedArgs;
 use viator_engine::config::Config;
-use viator_engine::server::{Garbage, Host, Job, ProcessInfo, Server, ShutdownRequest};
+use viator_engine::server::{ExchangeError, Garbage, Host, Job, Peer, ProcessInfo, Server, ShutdownRequest};
 
 /// See the module.
 pub struct Process {
@@ -31,6 +32,8 @@ pub struct Process {
     pub log: Arc<crate::log::Log>,
     /// The server, once there is one.
     pub server: OnceLock<Weak<Server>>,
+    /// Connections to other servers.
+    pub peers: crate::peers::Peers,
     /// The append-only file.
     pub aof: Arc<crate::aof::Aof>,
 }
@@ -81,15 +84,23 @@ impl Host for Process {
     }
 
     fn abort_shutdown(&self) -> bool {
-        self.stopping.swap(false, Relaxed)
+        let aborted = self.stopping.swap(false, Relaxed);
+        if aborted {
+            tracing::warn!("Shutdown manually aborted.");
+        }
+        aborted
     }
 
     fn apply_config(&self, old: &Config, new: &Config, changed: &[&'static str]) -> Result<(), (String, String)> {
         crate::apply::apply(self, old, new, changed)
     }
 
-    fn rewrite_aof(&self) -> Result<&'static str, &'static str> {
-        self.aof.request_rewrite()
+    fn exchange(&self, peer: &Peer, commands: &[OwnedArgs]) -> Result<Vec<Vec<u8>>, ExchangeError> {
+        self.peers.exchange(peer, commands)
+    }
+
+    fn rewrite_aof(&self, held: bool) -> Result<&'static str, &'static str> {
+        self.aof.request_rewrite(held)
     }
 
     fn reload_aof(&self, on: bool) -> Result<(), String> {

@@ -92,6 +92,22 @@ pub static RESTORE: Command = Command {
     ..Command::BASE
 };
 
+/// RESTORE-ASKING.
+pub static RESTORE_ASKING: Command = Command {
+    name: "restore-asking",
+    flags: Flags::WRITE.or(Flags::DENYOOM).or(Flags::ASKING),
+    group: Group::Server,
+    since: "3.0.0",
+    summary: "An internal command for migrating keys in a cluster.",
+    syscmd: true,
+    examples: &[
+        r#"RESTORE-ASKING key 0 "\x00\x05hello\x0c\x00\xa8\x04\xeb\xb6\x9f\x1e\xbeC""#,
+        "GET key",
+        "RESTORE-ASKING bad 0 payload",
+    ],
+    ..RESTORE
+};
+
 /// Options of RESTORE.
 #[derive(Default)]
 struct Restore {

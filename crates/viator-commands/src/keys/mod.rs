@@ -3,6 +3,7 @@
 mod dump;
 mod exists;
 mod expire;
+mod migrate;
 pub mod object;
 mod rename;
 mod scan;
@@ -17,6 +18,7 @@ use viator_engine::command::Command;
 pub static COMMANDS: &[&Command] = &[
     &dump::DUMP,
     &dump::RESTORE,
+    &dump::RESTORE_ASKING,
     &exists::DEL,
     &exists::UNLINK,
     &exists::EXISTS,
@@ -27,6 +29,7 @@ pub static COMMANDS: &[&Command] = &[
     &expire::EXPIREAT,
     &expire::PEXPIREAT,
     &expire::PERSIST,
+    &migrate::MIGRATE,
     &object::OBJECT,
     &rename::RENAME,
     &rename::RENAMENX,

@@ -88,9 +88,11 @@ fn write_arg(out: &mut Reply, arg: &ArgSpec) {
         ("display_text", if group { "" } else { Some(arg.display).filter(|d| !d.is_empty()).unwrap_or(arg.name) }),
     ];
     let more = [("token", arg.token), ("since", arg.since), ("deprecated_since", arg.deprecated_since)];
-    let present = |list: &[(&str, &str)]| list.iter().filter(|t| !t.1.is_empty()).count();
+    // a token may be the empty string
+    let shown = |t: &&(&str, &str)| !t.1.is_empty() || (t.0 == "token" && matches!(arg.kind, ArgKind::PureToken));
+    let present = |list: &[(&str, &str)]| list.iter().filter(shown).count();
     let write = |out: &mut Reply, list: &[(&str, &str)]| {
-        for (name, value) in list.iter().filter(|t| !t.1.is_empty()) {
+        for (name, value) in list.iter().filter(shown) {
             out.bulk(name.as_bytes());
             out.bulk(value.as_bytes());
         }

@@ -184,8 +184,9 @@ pub(crate) fn add(ctx: &mut WriteCtx<'_, '_>, rules: Rules, members: &[(f64, &[u
     let set = if rules.xx {
         ctx.keys.write::<ZSet>(key)?
     } else {
-        let longest = members.iter().map(|(_, m)| m.len()).max().unwrap_or(0);
-        Some(ctx.keys.write_or_new(key, |_| ZSet::for_members(members.len(), longest, &limits))?)
+        // as in Redis, the first member's length decides
+        let len = members.first().map_or(0, |(_, m)| m.len());
+        Some(ctx.keys.write_or_new(key, |_| ZSet::for_members(members.len(), len, &limits))?)
     };
     let Some(set) = set else {
         if rules.incr {

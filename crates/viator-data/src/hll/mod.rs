@@ -315,6 +315,40 @@ pub fn count_registers(union: &Registers) -> u64 {
     estimate(&histogram)
 }
 
+/// Checks both encodings and the estimator on elements that begin with a number (PFSELFTEST).
+///
+/// # Errors
+/// What is wrong.
+pub fn self_test(seed: u64) -> Result<(), String> {
+    const ELEMENTS: u64 = 100_000;
+    // six times the standard error of 16384 registers
+    const TOLERANCE: f64 = 6.0 * 1.04 / 128.0;
+    let broken = |e: HllError| e.to_string();
+    let (mut sparse, mut dense) = (empty(), empty());
+    to_dense(&mut dense).map_err(broken)?;
+    let mut checkpoint = 1;
+    for n in 1..=ELEMENTS {
+        let element = seed.wrapping_add(n).to_le_bytes();
+        let changed = add(&mut dense, &element, 0).map_err(broken)?;
+        if add(&mut sparse, &element, 3000).map_err(broken)? != changed {
+            return Err(format!("sparse and dense encodings differ at element {n}"));
+        }
+        if n < checkpoint {
+            continue;
+        }
+        if registers(&sparse).map_err(broken)? != registers(&dense).map_err(broken)? {
+            return Err(format!("sparse and dense registers differ after {n} elements"));
+        }
+        let count = count(&sparse).map_err(broken)?;
+        let error = count.abs_diff(n) as f64;
+        if error > (n as f64 * TOLERANCE).max(1.0) {
+            return Err(format!("{n} elements are counted as {count}"));
+        }
+        checkpoint *= 10;
+    }
+    Ok(())
+}
+
 /// The improved raw estimator of O. Ertl ("New cardinality estimation algorithms for HyperLogLog sketches", 2017), of
 /// the numbers of registers with each value. The order of the operations is that of Redis: the result is the same to
 /// the last unit.
@@ -425,6 +459,13 @@ mod tests {
         let full = [51; REGISTERS];
         assert!(count_registers(&full) > 1 << 60);
         assert_eq!(count_registers(&[0; REGISTERS]), 0);
+    }
+
+    #[test]
+    fn the_self_test_passes() {
+        for seed in [0, 1, u64::MAX - 5] {
+            assert_eq!(self_test(seed), Ok(()));
+        }
     }
 
     proptest! {

@@ -116,6 +116,34 @@ impl Log {
         Log { nodes: self.nodes.iter_mut().map(|(id, n)| (*id, n.share())).collect(), ..*self }
     }
 
+    /// How many nodes Redis's radix tree has for the ids of these nodes ("radix-tree-nodes"): one for each id of 16
+    /// bytes, one for each place where ids part, and one for each stretch of bytes from such a place to the next.
+    pub fn radix_nodes(&self) -> usize {
+        let mut ids = self.nodes.keys().map(|id| u128::from_be_bytes(id.to_bytes()));
+        let Some(mut last) = ids.next() else { return 1 };
+        // a stretch in front of `depth`, which hangs from the place at depth `from`, or is the first
+        let stretch = |from: Option<u32>, depth: u32| usize::from(depth > from.map_or(0, |f| f + 1));
+        // depths of the places on the way to the last id
+        let mut places: Vec<u32> = Vec::new();
+        let mut nodes = 0;
+        for id in ids {
+            let parts = (last ^ id).leading_zeros() / 8;
+            nodes += 1 + stretch(Some(places.last().map_or(parts, |p| parts.max(*p))), 16);
+            while let Some(place) = places.pop_if(|p| *p > parts) {
+                nodes += 1 + stretch(Some(places.last().map_or(parts, |p| parts.max(*p))), place);
+            }
+            if places.last() != Some(&parts) {
+                places.push(parts);
+            }
+            last = id;
+        }
+        nodes += 1 + stretch(places.last().copied(), 16);
+        while let Some(place) = places.pop() {
+            nodes += 1 + stretch(places.last().copied(), place);
+        }
+        nodes
+    }
+
     pub(super) fn memory_usage(&self) -> usize {
         self.bytes + self.nodes.len() * NODE_OVERHEAD
     }

@@ -11,6 +11,8 @@ pub struct DbFacts {
     pub keys: usize,
     /// Keys with an expiry.
     pub expires: usize,
+    /// Hashes with fields that expire.
+    pub expiring_hashes: usize,
     /// Mean time to live of the keys with an expiry, milliseconds, from a sample.
     pub avg_ttl: i64,
     /// Bytes of tables.
@@ -54,6 +56,7 @@ impl KeyFacts {
                     db.keys += part.len();
                     db.expires += part.expires();
                     db.sizes.add(part.sizes());
+                    db.expiring_hashes += part.expiring_hashes();
                     random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
                     if let Some(when) = part.random_volatile(random).and_then(|h| part.expire_of(h)) {
                         // weighed by the shard's share
@@ -94,7 +97,10 @@ pub(super) fn keyspace(source: &Source<'_>, out: &mut Lines) {
     for (n, db) in source.keys.dbs.iter().enumerate().filter(|d| d.1.keys > 0) {
         out.line(
             &format!("db{n}"),
-            format_args!("keys={},expires={},avg_ttl={},subexpiry=0", db.keys, db.expires, db.avg_ttl),
+            format_args!(
+                "keys={},expires={},avg_ttl={},subexpiry={}",
+                db.keys, db.expires, db.avg_ttl, db.expiring_hashes
+            ),
         );
     }
 }

@@ -4,7 +4,7 @@ mod load;
 mod save;
 
 pub use load::{Duplicates, Loaded, Options, load_file, load_stream};
-pub use save::{FileSink, bgsave, cron, save, save_held};
+pub use save::{FileSink, bgsave, cron, remove_temporary, save, save_held};
 
 use crate::server::{Server, gate};
 use crate::snapshot::Snapshot;

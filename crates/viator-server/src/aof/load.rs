@@ -140,7 +140,9 @@ impl Aof {
         local.replaying = true;
         let loaded = parts.iter().enumerate().try_for_each(|(i, p)| {
             let began = Instant::now();
-            let last = i + 1 == parts.len();
+            // an increment that nothing was written to yet begins while the one before it is still written
+            let last =
+                parts.iter().skip(i + 1).all(|later| fs::metadata(dir.join(&later.name)).is_ok_and(|m| m.len() == 0));
             let what = if p.kind == viator_persist::aof::Kind::Base { "base" } else { "incr" };
             match load_file(server, local, &cfg, &dir.join(&p.name), &p.name, last)? {
                 End::Whole => tracing::info!(

@@ -381,7 +381,8 @@ impl Aof {
             "Unable to turn on AOF. Check server logs.".to_owned()
         })?;
         server.aof.set_state(State::WaitRewrite);
-        self.begin_rewrite(server);
+        // CONFIG SET may hold locks
+        self.begin_rewrite(server, false);
         Ok(())
     }
 
