@@ -7,6 +7,7 @@
 #   GROUP   type | unit | cluster | integration | all; without UNIT or GROUP: the claims of tests/tcl/units.txt
 #   -t      seconds that a unit may take (600)          -o  folder of the logs, one for each unit
 #   -j      units run at the same time (1)
+# Tests of replication and of clusters, which are not there yet, are left out: they would wait for what does not come.
 # One unit per process, so that a crash costs one unit. A line per unit: tests passed, how many a real Redis 8.2.3
 # passes (tests/tcl/baseline.tsv), and of the claims how many must pass. The exit status is 1 if a claim is not met.
 set -u
@@ -75,7 +76,7 @@ one() { # UNIT: runs it; prints its line; the last field says whether its claim 
   log=$LOGS/$name.log
   tree "$WORK/$name"
   begin=$SECONDS
-  (cd "$WORK/$name" && exec timeout -k 5 "$LIMIT" ./runtest --durable --clients 1 --timeout "$LIMIT" \
+  (cd "$WORK/$name" && exec timeout -k 5 "$LIMIT" ./runtest --tags "-cluster -needs:repl" --durable --clients 1 --timeout "$LIMIT" \
     --baseport $((24000 + ($2 % 16) * 300)) --single "$unit" $EXTRA) >"$log" 2>&1
   rc=$?
   passed=$(grep -ac '^\[ok\]' "$log")

@@ -169,13 +169,14 @@ impl Scan<'_> {
             let mut seen = 0;
             let next = part.scan_slot(self.at.index, self.at.from, self.left, |e| {
                 seen += 1;
-                if self.pattern.is_some_and(|p| !glob::matches(p, e.key))
-                    || self.kind.is_some_and(|t| !args::is(t, kind(e.value).name()))
-                {
+                if self.pattern.is_some_and(|p| !glob::matches(p, e.key)) {
                     return;
                 }
-                let target = if e.expire.is_some_and(|when| when <= now) { &mut expired } else { &mut self.found };
-                target.push(e.key.to_vec());
+                if e.expire.is_some_and(|when| when <= now) {
+                    expired.push(e.key.to_vec());
+                } else if self.kind.is_none_or(|t| args::is(t, kind(e.value).name())) {
+                    self.found.push(e.key.to_vec());
+                }
             });
             self.left = self.left.saturating_sub(seen);
             self.at.from = next.unwrap_or(0);
