@@ -68,6 +68,12 @@ GROUPS = {
     "workers": [name for name, load in LOADS.items() if load[3] == 2],
     "memory": ["memory"],
     "pause": ["pause"],
+    # benches/families.py
+    "types": ["types"],
+    "algebra": ["algebra"],
+    "collections": ["collections"],
+    "scripts": ["scripts"],
+    "durability": ["durability"],
 }
 
 
@@ -85,13 +91,16 @@ def die(text):
 class Server:
     """A running server with an empty database, nothing saved to disk, on a port and in a folder of its own."""
 
-    def __init__(self, name, setup, workers, cores):
+    def __init__(self, name, setup, workers, cores, arguments=(), dump=None):
         self.name = name
         self.port = setup.free_port()
         self.folder = tempfile.mkdtemp(prefix="viator-bench-")
         self.log = Path(self.folder) / "log"
         command = [setup.binaries[name], "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder]
         command += ["--save", "", "--appendonly", "no", "--loglevel", "warning", "--io-threads", str(workers)]
+        command += arguments
+        if dump:
+            shutil.copy(dump, Path(self.folder) / "dump.rdb")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [*pin(cores), *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder
@@ -104,7 +113,7 @@ class Server:
             raise
 
     def wait_ready(self):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while True:
             try:
                 if Connection(self.port).call("PING") == b"+PONG\r\n":
@@ -153,8 +162,8 @@ class Server:
 class Servers:
     """One server of each kind; gone at the end of the block."""
 
-    def __init__(self, setup, workers=1, cores=None, names=NAMES):
-        self.args = (setup, workers, cores)
+    def __init__(self, setup, workers=1, cores=None, names=NAMES, arguments=()):
+        self.args = (setup, workers, cores, arguments)
         self.names = names
         self.running = []
 
@@ -580,6 +589,8 @@ def main():
             sections[group] = memory_table(measure_memory(setup))
         elif group == "pause":
             sections[group] = pause_table(setup, measure_pause(setup))
+        elif group in families.SECTIONS:
+            sections[group] = families.SECTIONS[group](setup)
         else:
             measure_loads(setup, names, results)
             sections[group] = load_table(names, results)
@@ -595,4 +606,7 @@ def main():
 
 START = time.monotonic()
 if __name__ == "__main__":
+    sys.modules["run"] = sys.modules["__main__"]  # families.py uses what is here
+    import families
+
     main()

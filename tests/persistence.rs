@@ -232,3 +232,29 @@ fn failing_saves_stop_writes() {
     bgsave(&mut c);
     ok(&mut c, &["SET", "a", "c"]);
 }
+
+/// Files of versions that Redis no longer writes.
+#[test]
+fn old_files_are_read() {
+    let ours = Launch::viator().start();
+    let reference = Launch::reference().map(|l| l.start());
+    let mut c = ours.client();
+    for name in ["version-1", "version-4", "version-7", "version-9", "version-9-without-checksum"] {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/rdb/{name}.rdb"));
+        fs::copy(&file, ours.dir().join("dump.rdb")).unwrap();
+        ok(&mut c, &["DEBUG", "RELOAD", "NOSAVE"]);
+        if let Some(reference) = &reference {
+            fs::copy(&file, reference.dir().join("dump.rdb")).unwrap();
+            ok(&mut reference.client(), &["DEBUG", "RELOAD", "NOSAVE"]);
+            assert_eq!(digest(&ours), digest(reference), "{name}");
+        }
+    }
+    fs::copy("tests/fixtures/rdb/version-1.rdb", ours.dir().join("dump.rdb")).unwrap();
+    ok(&mut c, &["DEBUG", "RELOAD", "NOSAVE"]);
+    assert_eq!(ok(&mut c, &["GET", "lzf"]).as_text(), Some("a".repeat(100)));
+    assert_eq!(ok(&mut c, &["EXPIRETIME", "expires"]), Value::Integer(2_000_000_000));
+    assert_eq!(
+        ok(&mut c, &["LRANGE", "list", "0", "-1"]),
+        Value::Array([&b"a"[..], b"b", b"5"].map(|b| Value::Bulk(b.to_vec())).to_vec())
+    );
+}

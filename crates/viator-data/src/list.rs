@@ -115,6 +115,16 @@ pub enum NodeView<'a> {
     },
 }
 
+impl NodeView<'_> {
+    /// Bytes without compression.
+    pub fn plain_len(&self) -> usize {
+        match self {
+            NodeView::Packed(b) | NodeView::Plain(b) => b.len(),
+            NodeView::Compressed { size, .. } => *size,
+        }
+    }
+}
+
 /// A list of byte strings.
 #[derive(Clone, Debug)]
 pub struct List {

@@ -19,8 +19,8 @@ pub(crate) use bucket::Record;
 
 /// Records per bucket, on average, above which the table grows.
 const LOAD: usize = 8;
-/// How many records of a bucket a random choice looks at; a bucket almost never has more.
-const CHOICES: u64 = 32;
+/// How many records of a bucket a random choice expects at most; hardly any bucket has more.
+const CHOICES: u64 = 16;
 
 /// What [`PackedTable::set`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,10 +146,14 @@ impl PackedTable {
         let expire = bucket.remove(tag(h), key)?;
         self.bytes = (self.bytes + bucket.heap()).saturating_sub(before);
         self.len -= 1;
+        self.merge_if_sparse();
+        Some(expire)
+    }
+
+    fn merge_if_sparse(&mut self) {
         if self.buckets.len() > 1 && self.len < self.buckets.len() * (LOAD / 2) {
             self.merge();
         }
-        Some(expire)
     }
 
     fn split(&mut self) {
@@ -210,23 +214,44 @@ impl PackedTable {
         cursor
     }
 
-    /// A record chosen with equal chances by a random number.
+    /// A record chosen with (nearly) equal chances by a random number.
     pub(crate) fn random(&self, r: u64) -> Option<Record<'_>> {
+        let (bucket, place) = self.choose(r)?;
+        self.buckets.get(bucket)?.iter().nth(place)
+    }
+
+    /// Removes a record chosen by a random number, and returns its key.
+    pub(crate) fn pop(&mut self, r: u64) -> Option<Vec<u8>> {
+        let (bucket, place) = self.choose(r)?;
+        let bucket = self.buckets.get_mut(bucket)?;
+        let before = bucket.heap();
+        let key = bucket.take(place)?;
+        self.bytes = (self.bytes + bucket.heap()).saturating_sub(before);
+        self.len -= 1;
+        self.merge_if_sparse();
+        Some(key)
+    }
+
+    /// The bucket of a random record, and its place there.
+    fn choose(&self, r: u64) -> Option<(usize, usize)> {
         if self.len == 0 {
             return None;
         }
         let n = self.buckets.len();
         let mut r = r;
         // Picking a place, not a bucket, gives records of full buckets the same chance; empty places are tried again.
+        // In a bucket with more records than places they share those.
         for _ in 0..96 {
             r = mix(r);
-            let place = (r % CHOICES) as usize;
-            let found = self.buckets.get(below(r, n)).and_then(|b| b.iter().nth(place));
-            if found.is_some() {
-                return found;
+            let (bucket, place) = (below(r, n), (r % CHOICES) as usize);
+            let records = self.buckets.get(bucket).map_or(0, Bucket::len);
+            if place < records {
+                let place = if records > CHOICES as usize { below(mix(r), records) } else { place };
+                return Some((bucket, place));
             }
         }
-        (0..n).filter_map(|i| self.buckets.get((below(r, n) + i) % n)).find_map(|b| b.iter().next())
+        let at = |i: usize| (below(r, n) + i) % n;
+        (0..n).map(at).find(|&i| self.buckets.get(i).is_some_and(|b| b.len() > 0)).map(|bucket| (bucket, 0))
     }
 
     /// Frees up to `n` buckets; whether nothing is left. The table is of no other use afterwards.

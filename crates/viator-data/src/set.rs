@@ -308,9 +308,20 @@ impl Set {
 
     /// Removes a member chosen by a random number and returns it.
     pub fn pop(&mut self, r: u64) -> Option<Vec<u8>> {
-        let member = self.random(r)?.to_vec();
-        self.remove(&member);
-        Some(member)
+        match &mut self.repr {
+            Repr::Int(set) => {
+                let i = set.get(below(r, set.len()))?;
+                set.remove(i);
+                Some(Entry::Int(i).to_vec())
+            }
+            Repr::Packed(p) => {
+                let at = p.seek(below(r, p.len()) as i64)?;
+                let member = p.get(at)?.to_vec();
+                p.remove(at);
+                Some(member)
+            }
+            Repr::Table(table) => table.pop(r),
+        }
     }
 
     /// Tells of each member whether it is among `n` that are chosen by chance, each such choice being equally likely.

@@ -481,6 +481,15 @@ impl<'a, 's> WriteKeys<'a, 's> {
         Some(self.part(spot.db, spot.loc).get(handle))
     }
 
+    /// The object at a spot, for changing it in place: touches its LRU bits. The caller tells by [`WriteKeys::touched`]
+    /// that it did.
+    #[inline]
+    pub fn object_at(&mut self, spot: Spot) -> Option<&mut Object> {
+        let handle = spot.handle?;
+        self.touch_lru(spot.loc, handle);
+        self.part(spot.db, spot.loc).object_mut(handle)
+    }
+
     /// As [`WriteKeys::set`], at a spot of that key.
     #[inline]
     pub fn overwrite(&mut self, spot: Spot, key: &[u8], value: NewValue<'_>, expiry: Expiry) {

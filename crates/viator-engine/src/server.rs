@@ -79,11 +79,12 @@ pub trait Host: Send + Sync {
     fn exchange(&self, _peer: &Peer, _commands: &[OwnedArgs]) -> Result<Vec<Vec<u8>>, ExchangeError> {
         Err(ExchangeError::Connecting)
     }
-    /// Begins to rewrite the append-only file, or notes that it is to be done as soon as possible. Returns the reply.
+    /// Begins to rewrite the append-only file, or, while locks are held or another snapshot is taken, notes that it is to be
+    /// done as soon as possible. Returns the reply.
     ///
     /// # Errors
     /// Redis's text.
-    fn rewrite_aof(&self) -> Result<&'static str, &'static str> {
+    fn rewrite_aof(&self, _held: bool) -> Result<&'static str, &'static str> {
         Err("ERR Can't execute an AOF background rewriting. Please check the server logs for more information.")
     }
     /// Loads the append-only file into the dataset, which has been emptied (DEBUG LOADAOF), and lets the log be written again

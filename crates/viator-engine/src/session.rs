@@ -112,7 +112,10 @@ pub enum StandIn {
     /// It stands in.
     Tries,
     /// It stands in, and the command would wait again.
-    Waits,
+    Waits {
+        /// When it is to be tried again without a reason, Unix milliseconds.
+        again: Option<i64>,
+    },
 }
 
 /// WAITAOF where there is nothing to wait for.
@@ -237,6 +240,22 @@ impl Session {
         }
     }
 
+    /// When its worker has to look at the wait, Unix milliseconds.
+    pub fn due(&self) -> Option<i64> {
+        match &self.blocked {
+            Some(Blocked::Keys(w)) => w.due(),
+            _ => self.deadline(),
+        }
+    }
+
+    /// The wait for keys whose command is to be tried again at `now`.
+    pub fn due_again(&self, now: i64) -> Option<Arc<Waiter>> {
+        match &self.blocked {
+            Some(Blocked::Keys(w)) if w.is_due_again(now) => Some(w.clone()),
+            _ => None,
+        }
+    }
+
     /// Ends a wait whose time is over at `now`, or that CLIENT UNBLOCK ended: replies. Returns whether it did.
     pub fn end_wait(&mut self, local: &Local, server: &Server, now: i64, out: &mut Reply) -> bool {
         if let Some(Blocked::Keys(w)) = &self.blocked {
@@ -244,6 +263,13 @@ impl Session {
             return self.end_wait_for_keys(&w, local, server, now, out);
         }
         let by = self.shared.unblock.load(Relaxed);
+        if matches!(self.blocked, Some(Blocked::Shutdown)) && by != 0 {
+            self.unblock(server);
+            let line = "ERR Errors trying to SHUTDOWN. Check logs.";
+            out.error(line);
+            server.count_error(line);
+            return true;
+        }
         let Some(Blocked::Waiting(w)) = &self.blocked else { return false };
         let synced = w.synced.is_some_and(|offset| server.aof.synced.load(Relaxed) >= offset);
         let off = w.synced.is_some() && server.aof.state() == State::Off;

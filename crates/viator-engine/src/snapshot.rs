@@ -439,6 +439,9 @@ impl Held {
                     if w.len() > 1 << 20 && result.is_ok() {
                         result = sink.write(&w.take());
                     }
+                    if cfg.rdb_key_save_delay > 0 {
+                        std::thread::sleep(Duration::from_micros(cfg.rdb_key_save_delay.unsigned_abs()));
+                    }
                 });
                 result?;
             }

@@ -111,7 +111,7 @@ impl<S: Source> Reader<S> {
             types::STRING => Ok(Loaded::text(self.string()?)),
             types::LIST => object(self.linked_list(limits)?),
             types::LIST_ZIPLIST => {
-                let mut list = List::from_packed(legacy::ziplist(&self.string()?)?);
+                let mut list = List::from_packed(ziplist(&self.string()?, "List ziplist integrity check failed.")?);
                 list.fit(&limits.list);
                 object(list)
             }
@@ -126,18 +126,25 @@ impl<S: Source> Reader<S> {
             }
             types::SET_LISTPACK => {
                 let members = Packed::from_bytes(self.string()?)?;
-                distinct(&members, 1, limits)?;
+                distinct(&members, 1, "Set listpack integrity check failed.", limits)?;
                 let mut set = Set::from_packed(members);
                 set.expect_members(set.len(), &limits.set);
                 object(set)
             }
             types::ZSET | types::ZSET_2 => object(self.zset(kind, limits)?),
-            types::ZSET_ZIPLIST => object(packed_zset(legacy::ziplist(&self.string()?)?, limits)?),
+            types::ZSET_ZIPLIST => {
+                object(packed_zset(ziplist(&self.string()?, "Zset ziplist integrity check failed.")?, limits)?)
+            }
             types::ZSET_LISTPACK => object(packed_zset(Packed::from_bytes(self.string()?)?, limits)?),
             types::HASH => object(self.hash(kind, limits)?),
             types::HASH_METADATA | types::HASH_METADATA_PRE_GA => object(self.hash(kind, limits)?),
             types::HASH_ZIPMAP => object(packed_hash(legacy::zipmap(&self.string()?)?, 2, true, limits)?),
-            types::HASH_ZIPLIST => object(packed_hash(legacy::ziplist(&self.string()?)?, 2, false, limits)?),
+            types::HASH_ZIPLIST => object(packed_hash(
+                ziplist(&self.string()?, "Hash ziplist integrity check failed.")?,
+                2,
+                false,
+                limits,
+            )?),
             types::HASH_LISTPACK => object(packed_hash(Packed::from_bytes(self.string()?)?, 2, false, limits)?),
             types::HASH_LISTPACK_EX | types::HASH_LISTPACK_EX_PRE_GA => {
                 if kind == types::HASH_LISTPACK_EX {
@@ -173,6 +180,9 @@ impl<S: Source> Reader<S> {
                 PLAIN | PACKED => self.string()?,
                 _ => return Err(Fault::Data("Quicklist integrity check failed.")),
             };
+            if bytes.is_empty() {
+                return Err(Fault::Data("Quicklist integrity check failed."));
+            }
             if container == PLAIN {
                 list.push_plain_node(bytes);
             } else if kind == types::LIST_QUICKLIST_2 {
@@ -294,22 +304,23 @@ pub(crate) fn module_name(id: u64) -> String {
     (0..9).rev().map(letter).collect()
 }
 
+/// A ziplist, with the text for what it is part of.
+fn ziplist(bytes: &[u8], text: &'static str) -> Result<Packed, Fault> {
+    legacy::ziplist(bytes).map_err(|_| Fault::Data(text))
+}
+
 /// An entry as it compares: text that is an integer's is one.
 fn plain(e: Entry<'_>) -> Entry<'_> {
     e.as_int().map_or(e, Entry::Int)
 }
 
 /// Checks that the first of every `width` entries are all different.
-fn distinct(packed: &Packed, width: usize, limits: &Limits) -> Result<(), Fault> {
+fn distinct(packed: &Packed, width: usize, text: &'static str, limits: &Limits) -> Result<(), Fault> {
     if !limits.distinct {
         return Ok(());
     }
     let mut seen = HashSet::with_capacity(at_most(packed.len() as u64));
-    if packed.iter().step_by(width).all(|e| seen.insert(plain(e))) {
-        Ok(())
-    } else {
-        Err(Fault::Data("Duplicate elements detected"))
-    }
+    if packed.iter().step_by(width).all(|e| seen.insert(plain(e))) { Ok(()) } else { Err(Fault::Data(text)) }
 }
 
 fn packed_zset(pairs: Packed, limits: &Limits) -> Result<ZSet, Fault> {
@@ -317,7 +328,7 @@ fn packed_zset(pairs: Packed, limits: &Limits) -> Result<ZSet, Fault> {
     if pairs.len() % 2 != 0 {
         return Err(BAD);
     }
-    distinct(&pairs, 2, limits)?;
+    distinct(&pairs, 2, "Zset listpack integrity check failed.", limits)?;
     let mut entries = pairs.iter();
     let (mut ordered, mut before): (bool, Option<(f64, Entry<'_>)>) = (true, None);
     let (mut a, mut b) = (IntBuf::new(), IntBuf::new());
@@ -352,7 +363,7 @@ fn packed_hash(packed: Packed, width: usize, long: bool, limits: &Limits) -> Res
     if packed.len() % width != 0 {
         return Err(BAD);
     }
-    distinct(&packed, width, limits)?;
+    distinct(&packed, width, "Hash listpack integrity check failed.", limits)?;
     let fields = packed.len() / width;
     let longest = if long { packed.iter().map(|e| e.len()).max().unwrap_or(0) } else { 0 };
     let mut hash = if width == 3 {

@@ -95,7 +95,7 @@ pub(crate) fn zipmap(bytes: &[u8]) -> Result<Packed, Fault> {
             packed.push_back(value);
             seen += 1;
         }
-        (count >= 254 || usize::from(count) == seen).then_some(packed)
+        (seen > 0 && (count >= 254 || usize::from(count) == seen)).then_some(packed)
     };
     read().ok_or(BAD_ZIPMAP)
 }

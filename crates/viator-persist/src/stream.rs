@@ -67,7 +67,8 @@ impl<S: Source> Reader<S> {
             let master = self.string()?;
             let master = <[u8; 16]>::try_from(master.as_slice())
                 .map_err(|_| Fault::Data("Stream node key entry is not the size of a stream ID"))?;
-            let node = Packed::from_bytes(self.string()?)?;
+            let node = Packed::from_bytes(self.string()?)
+                .map_err(|_| Fault::Data("Stream listpack integrity check failed."))?;
             if node.is_empty() {
                 return Err(Fault::Data("Empty listpack inside stream"));
             }

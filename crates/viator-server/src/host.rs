@@ -84,7 +84,11 @@ impl Host for Process {
     }
 
     fn abort_shutdown(&self) -> bool {
-        self.stopping.swap(false, Relaxed)
+        let aborted = self.stopping.swap(false, Relaxed);
+        if aborted {
+            tracing::warn!("Shutdown manually aborted.");
+        }
+        aborted
     }
 
     fn apply_config(&self, old: &Config, new: &Config, changed: &[&'static str]) -> Result<(), (String, String)> {
@@ -95,8 +99,8 @@ impl Host for Process {
         self.peers.exchange(peer, commands)
     }
 
-    fn rewrite_aof(&self) -> Result<&'static str, &'static str> {
-        self.aof.request_rewrite()
+    fn rewrite_aof(&self, held: bool) -> Result<&'static str, &'static str> {
+        self.aof.request_rewrite(held)
     }
 
     fn reload_aof(&self, on: bool) -> Result<(), String> {

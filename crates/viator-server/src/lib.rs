@@ -26,6 +26,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use viator_engine::REDIS_VERSION;
+use viator_engine::aof::State;
 use viator_engine::config::{Config, Loaded};
 use viator_engine::local::Local;
 use viator_engine::server::{Garbage, Held, Parts, Server, ShutdownRequest, gate};
@@ -164,7 +165,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     let appendonly = server.config.load().appendonly;
     server.set_gate(gate::LOADING, true);
 
-    signals(control_tx);
+    signals(control_tx, process.clone());
     free_thread(garbage_rx, pending, memory.clone(), server.clone());
     memory.publish(&main_memory);
     memory.calibrate();
@@ -207,6 +208,11 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     start::notify_supervisor(&server.config.load(), "STATUS=Ready to accept connections\nREADY=1\n");
     let mut held = control(&control_rx, &server, &process);
     start::notify_supervisor(&server.config.load(), "STOPPING=1\n");
+    if held.is_none() && server.aof.state() != State::Off {
+        // what is acknowledged from now on would not be logged
+        held = Some(server.keyspace.lock(Footprint::ALL));
+    }
+    aof.shut_down(&server);
     if held.is_none() {
         for i in &inboxes {
             i.send(Message::Stop);
@@ -217,7 +223,6 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
             }
         }
     }
-    aof.shut_down(&server);
     let cfg = server.config.load();
     if !cfg.unixsocket.is_empty() {
         tracing::info!("Removing the unix socket file.");
@@ -258,6 +263,13 @@ fn control<'s>(rx: &Receiver<Control>, server: &'s Server, process: &Process) ->
                 };
                 tracing::warn!("Received {name} scheduling shutdown...");
                 process.stopping.store(true, Relaxed);
+                // as in Redis, it is the timer that comes upon it: SHUTDOWN ABORT may come first
+                while server.cron_paused.load(Relaxed) && process.stopping.load(Relaxed) {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                if !process.stopping.load(Relaxed) {
+                    continue;
+                }
                 start::shutdown_by(action)
             }
             Ok(Control::Shutdown(r)) => r,
@@ -272,7 +284,7 @@ fn control<'s>(rx: &Receiver<Control>, server: &'s Server, process: &Process) ->
         }
         process.stopping.store(false, Relaxed);
         if let Some(c) = request.client.and_then(|id| server.clients.get(id)) {
-            c.send(b"-ERR Errors trying to SHUTDOWN. Check logs.\r\n");
+            c.wake();
         }
     }
 }
@@ -282,6 +294,13 @@ fn control<'s>(rx: &Receiver<Control>, server: &'s Server, process: &Process) ->
 fn end<'s>(server: &'s Server, request: &ShutdownRequest) -> Option<Option<Held<'s>>> {
     if server.persistence.abandon() {
         tracing::warn!("There is a child saving an .rdb. Killing it!");
+    }
+    if server.aof.state() == State::WaitRewrite {
+        if !request.force {
+            tracing::warn!("Writing initial AOF, can't exit.");
+            return None;
+        }
+        tracing::warn!("Writing initial AOF. Exiting anyway.");
     }
     let save = request.save.unwrap_or(!server.config.load().save.is_empty());
     if !save || server.gate.load(Relaxed) & gate::LOADING != 0 {
@@ -302,12 +321,17 @@ fn end<'s>(server: &'s Server, request: &ShutdownRequest) -> Option<Option<Held<
     }
 }
 
-fn signals(tx: mpsc::Sender<Control>) {
+fn signals(tx: mpsc::Sender<Control>, process: Arc<Process>) {
     let r = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT]);
     match r {
         Ok(mut signals) => {
             let spawned = thread::Builder::new().name("signals".into()).spawn(move || {
                 for s in signals.forever() {
+                    if s == signal_hook::consts::SIGINT && process.stopping.load(Relaxed) {
+                        tracing::warn!("You insist... exiting now.");
+                        viator_engine::persistence::remove_temporary();
+                        std::process::exit(1);
+                    }
                     if tx.send(Control::Signal(s)).is_err() {
                         return;
                     }

@@ -5,6 +5,7 @@ use viator_engine::command::{Acl, ArgKind, ArgSpec, Command, Flags, Group, Handl
 use viator_engine::config::NotifyFlags;
 use viator_engine::ctx::WriteCtx;
 use viator_engine::error::Error;
+use viator_resp::reply::shown_whole;
 
 use crate::declare::{KEY, RW_UPDATE, one_key};
 
@@ -77,7 +78,7 @@ impl Condition {
             } else if args::is(option, "LT") {
                 c.lt = true;
             } else {
-                return Err(Error::text(format!("ERR Unsupported option {}", String::from_utf8_lossy(option))));
+                return Err(Error::text(format!("ERR Unsupported option {}", shown_whole(option))));
             }
         }
         if c.nx && (c.xx || c.gt || c.lt) {

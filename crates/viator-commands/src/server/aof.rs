@@ -19,6 +19,6 @@ pub static BGREWRITEAOF: Command = Command {
 };
 
 fn bgrewriteaof(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
-    ctx.out.simple(ctx.server.host.rewrite_aof().map_err(Error::Static)?);
+    ctx.out.simple(ctx.server.host.rewrite_aof(ctx.in_exec()).map_err(Error::Static)?);
     Ok(())
 }

@@ -69,14 +69,15 @@ pub static SREM: Command = Command {
 
 fn srem(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let (key, members) = (ctx.args.at(1), ctx.args.from(2));
-    let removed = match ctx.keys.write::<Set>(key)? {
-        // nothing is in an empty set
-        Some(set) => members.iter().filter(|m| set.remove(m)).count(),
-        None => 0,
+    let (removed, emptied) = match ctx.keys.write::<Set>(key)? {
+        Some(set) => (members.iter().filter(|m| set.remove(m)).count(), set.is_empty()),
+        None => (0, false),
     };
     if removed > 0 {
         ctx.keys.changed(NotifyFlags::SET, "srem", key, removed as u64);
-        ctx.keys.remove_if_empty(key);
+        if emptied {
+            ctx.keys.remove_if_empty(key);
+        }
     }
     ctx.out.int(removed as i64);
     Ok(())

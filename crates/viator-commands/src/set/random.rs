@@ -56,13 +56,16 @@ fn spop(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
 fn pop_one(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let key = ctx.args.at(1);
     let random = ctx.keys.random();
-    let Some(member) = ctx.keys.write::<Set>(key)?.and_then(|s| s.pop(random)) else {
+    let popped = ctx.keys.write::<Set>(key)?.and_then(|s| Some((s.pop(random)?, s.is_empty())));
+    let Some((member, emptied)) = popped else {
         ctx.out.null();
         return Ok(());
     };
     ctx.keys.changed(NotifyFlags::SET, "spop", key, 1);
     ctx.keys.propagate_as(|| OwnedArgs::from_slices([b"SREM", key, &member]));
-    ctx.keys.remove_if_empty(key);
+    if emptied {
+        ctx.keys.remove_if_empty(key);
+    }
     ctx.out.bulk(&member);
     Ok(())
 }

@@ -197,6 +197,30 @@ impl Bucket {
         Some(expire)
     }
 
+    /// Number of records: a walk over their headers.
+    pub(super) fn len(&self) -> usize {
+        let (mut n, mut rest) = (0, self.blob.as_slice());
+        while let Some(h) = head(rest) {
+            n += 1;
+            rest = rest.get(h.size..).unwrap_or_default();
+        }
+        n
+    }
+
+    /// Removes the record at this place and returns its key.
+    pub(super) fn take(&mut self, place: usize) -> Option<Vec<u8>> {
+        let mut at = 0;
+        for _ in 0..place {
+            at += head(self.blob.get(at..)?)?.size;
+        }
+        let rest = self.blob.get(at..)?;
+        let h = head(rest)?;
+        let key = self.record_at(rest, &h)?.key.to_vec();
+        self.remove_at(at, &h);
+        room::give_back(&mut self.blob);
+        Some(key)
+    }
+
     fn remove_at(&mut self, at: usize, h: &Head) {
         self.blob.drain(at..at + h.size);
         let Body::Large(slot) = h.body else { return };

@@ -98,6 +98,7 @@ pub fn load_stream<R: Read>(
     options: Options,
 ) -> Result<Loaded, Fault> {
     let Options { duplicates, keep_expired, now_ms } = options;
+    server.persistence.functions.lock().clear();
     let version = reader.header()?;
     let cfg = server.config.load();
     let limits = rdb_limits(&cfg, cfg.sanitize_dump_payload == SanitizeDumpPayload::Yes);
@@ -121,7 +122,12 @@ pub fn load_stream<R: Read>(
             Part::Key(kind) => {
                 reader.string_into(&mut key)?;
                 match reader.content(kind, &limits) {
-                    Err(Fault::Empty) => loaded.empty += 1,
+                    Err(Fault::Empty) => {
+                        if loaded.empty < 10 {
+                            tracing::info!("rdbLoadObject skipping empty key: {}", String::from_utf8_lossy(&key));
+                        }
+                        loaded.empty += 1;
+                    }
                     Err(e) => return Err(e),
                     Ok(_) if !keep_expired && next.expire.is_some_and(|at| at < now_ms) => loaded.expired += 1,
                     Ok(value) => {

@@ -107,15 +107,20 @@ fn beginning(server: &Server, now_ms: i64, aof_base: bool) -> Vec<u8> {
     w.aux("ctime", &(now_ms / 1000).to_string());
     w.aux("used-mem", &server.used_memory().to_string());
     w.aux("aof-base", if aof_base { "1" } else { "0" });
-    for code in server.persistence.functions.lock().iter() {
-        w.function(code);
+    for library in server.scripting.libraries() {
+        w.function(&library.code);
     }
     w.finish()
 }
 
-/// The file of a snapshot. Under all locks it is another one: a snapshot may be going on.
+/// The file that is written. Under all locks it is another one than a snapshot's: one may be going on.
 fn temp_name(held: bool) -> String {
-    format!("temp-{}{}.rdb", std::process::id(), if held { "-all" } else { "" })
+    format!("temp-{}{}.rdb", std::process::id(), if held { "" } else { "-bg" })
+}
+
+/// Removes the file that is being written under all locks: the process ends at once.
+pub fn remove_temporary() {
+    drop(std::fs::remove_file(temp_name(true))); // there may be none
 }
 
 fn plain(e: &io::Error) -> String {
@@ -140,15 +145,16 @@ fn finish(server: &Server, sink: FileSink) -> io::Result<()> {
 }
 
 /// A save has ended.
-fn note(server: &Server, result: &io::Result<()>, dirty: u64, now_ms: i64) {
+fn note(server: &Server, result: &io::Result<()>, background: bool, dirty: u64, now_ms: i64) {
     let p = &server.persistence;
     p.last_try.store(now_ms / 1000, Relaxed);
-    p.last_ok.store(result.is_ok(), Relaxed);
     if result.is_ok() {
+        p.last_ok.store(true, Relaxed);
         server.dirty_at_save.fetch_max(dirty, Relaxed);
         server.last_save.store(now_ms / 1000, Relaxed);
         p.failures.store(0, Relaxed);
-    } else {
+    } else if background {
+        p.last_ok.store(false, Relaxed);
         p.failures.fetch_add(1, Relaxed);
     }
     server.refresh_disk_gate();
@@ -176,7 +182,7 @@ pub fn save(server: &Server, now_ms: i64) -> Result<(), Error> {
     }
     snapshot.walk(server);
     let result = rx.recv().unwrap_or_else(|_| Err(io::Error::other("the writing thread is gone")));
-    note(server, &result, dirty, now_ms);
+    note(server, &result, false, dirty, now_ms);
     match result {
         Ok(()) => {
             tracing::info!("DB saved on disk");
@@ -230,7 +236,7 @@ pub fn bgsave(server: &Server, now_ms: i64) -> Result<(), Error> {
         let p = &server.persistence;
         p.last_seconds.store(seconds, Relaxed);
         p.last_copied.store(writer.copied().1, Relaxed);
-        note(server, &result, dirty, now_ms + started.elapsed().as_millis() as i64);
+        note(server, &result, true, dirty, now_ms + started.elapsed().as_millis() as i64);
         match &result {
             Ok(()) => {
                 tracing::info!("DB saved on disk");
@@ -273,7 +279,7 @@ pub fn save_held(server: &Server, guards: &mut Held<'_>, now_ms: i64) -> io::Res
             Err(e)
         }
     };
-    note(server, &result, dirty, now_ms);
+    note(server, &result, false, dirty, now_ms);
     if result.is_ok() {
         tracing::info!("DB saved on disk");
     }

@@ -19,6 +19,8 @@ pub enum Mode {
     TruncateTo(i64),
 }
 
+const NO_EXEC: &str = "Reached EOF before reading EXEC for MULTI";
+
 /// How the check of a file ended.
 enum Verdict {
     Valid,
@@ -154,7 +156,7 @@ impl Check<'_> {
             match reader.next_item() {
                 Ok(None) => {
                     if multi {
-                        complaint = Some((reader.step(), "Reached EOF before reading EXEC for MULTI".to_owned()));
+                        complaint = Some((reader.step(), NO_EXEC.to_owned()));
                     }
                     break;
                 }
@@ -195,6 +197,8 @@ impl Check<'_> {
                 Err(LogError::Truncated(what) | LogError::Format(what)) => {
                     if !what.is_empty() {
                         complaint = Some((reader.step(), what));
+                    } else if multi {
+                        complaint = Some((reader.step(), NO_EXEC.to_owned()));
                     }
                     break;
                 }

@@ -20,30 +20,46 @@ use viator_persist::aof::{commands, manifest::TEMP_PREFIX};
 use viator_persist::file::Part;
 use viator_persist::{Fault, Limits, Reader};
 
+/// A rewrite whose point in time has come.
+struct Begun {
+    snapshot: Arc<Snapshot>,
+    /// The log is written: an increment begins there.
+    on: bool,
+    /// The replication offset.
+    offset: i64,
+}
+
 impl Aof {
-    /// BGREWRITEAOF.
+    /// BGREWRITEAOF. `held`: within a transaction, which holds locks; it is done after that.
     ///
     /// # Errors
     /// Redis's text.
-    pub fn request_rewrite(self: &Arc<Self>) -> Result<&'static str, &'static str> {
+    pub fn request_rewrite(self: &Arc<Self>, held: bool) -> Result<&'static str, &'static str> {
         let Some(server) = self.server() else { return Err("ERR the server ends") };
+        if !held && self.cancel.load(Relaxed) {
+            // one that was given up is about to end
+            let until = Instant::now() + Duration::from_secs(1);
+            let mut r = self.rewrite.lock();
+            while server.aof.rewriting.load(Relaxed) && !self.rewrite_ended.wait_until(&mut r, until).timed_out() {}
+        }
         if server.aof.rewriting.load(Relaxed) {
             return Err("ERR Background append only file rewriting already in progress");
         }
-        let busy = server.snapshot.lock().is_some();
-        self.begin_rewrite(&server);
-        Ok(if busy {
-            "Background append only file rewriting scheduled"
-        } else {
-            "Background append only file rewriting started"
-        })
+        if held || server.snapshot.lock().is_some() {
+            server.aof.rewrite_scheduled.store(true, Relaxed);
+            server.aof.rewrite_failures.store(0, Relaxed);
+            return Ok("Background append only file rewriting scheduled");
+        }
+        self.begin_rewrite(&server, true);
+        Ok("Background append only file rewriting started")
     }
 
-    /// Starts a rewrite on a thread of its own, unless one is running: then it is done again after that.
-    pub(super) fn begin_rewrite(self: &Arc<Self>, server: &Arc<Server>) {
+    /// Starts a rewrite on a thread of its own, unless one is running: then it is done again after that. `here`: its point in
+    /// time is now; no shard may be held.
+    pub(super) fn begin_rewrite(self: &Arc<Self>, server: &Arc<Server>, here: bool) {
         let status = &server.aof;
-        // a save that runs comes first
-        if server.snapshot.lock().is_some() || status.rewriting.swap(true, Relaxed) {
+        // a save that runs comes first; who begins one may be waiting for locks that are held here
+        if server.snapshot.try_lock().is_none_or(|s| s.is_some()) || status.rewriting.swap(true, Relaxed) {
             status.rewrite_scheduled.store(true, Relaxed);
             return;
         }
@@ -51,8 +67,13 @@ impl Aof {
         self.cancel.store(false, Relaxed);
         status.rewrites.add_shared(1);
         status.rewrite_began.store(crate::now_ms() / 1000, Relaxed);
+        let first = status.state() == State::WaitRewrite;
+        let begun = here.then(|| self.begin_parts(server, first));
         let (aof, server) = (self.clone(), server.clone());
-        let spawned = thread::Builder::new().name("aof_rewrite".into()).spawn(move || aof.run_rewrite(&server));
+        let spawned = thread::Builder::new().name("aof_rewrite".into()).spawn(move || {
+            let begun = begun.unwrap_or_else(|| aof.begin_parts(&server, first));
+            aof.run_rewrite(&server, first, begun);
+        });
         match spawned {
             Ok(_) => tracing::info!("Background append only file rewriting started by pid {}", std::process::id()),
             Err(e) => {
@@ -62,11 +83,10 @@ impl Aof {
         }
     }
 
-    fn run_rewrite(self: &Arc<Self>, server: &Arc<Server>) {
+    fn run_rewrite(self: &Arc<Self>, server: &Arc<Server>, first: bool, begun: io::Result<Begun>) {
         let began = Instant::now();
-        let first = server.aof.state() == State::WaitRewrite;
         let temp = PathBuf::from(format!("{TEMP_PREFIX}rewriteaof-bg-{}.aof", std::process::id()));
-        let done = self.rewrite_parts(server, first, &temp);
+        let done = begun.and_then(|b| self.rewrite_parts(server, first, b, &temp));
         let status = &server.aof;
         let cancelled = self.cancel.load(Relaxed);
         match &done {
@@ -84,12 +104,16 @@ impl Aof {
                     tracing::warn!("Background AOF rewrite terminated with error: {}", plain(e));
                 }
                 if first {
-                    self.forget_temporary(server, cancelled);
+                    self.forget_temporary(server);
                 }
             }
         }
         status.last_rewrite_secs.store(began.elapsed().as_secs() as i64 + 1, Relaxed);
-        status.rewriting.store(false, Relaxed);
+        {
+            let _ending = self.rewrite.lock();
+            status.rewriting.store(false, Relaxed);
+            self.rewrite_ended.notify_all();
+        }
         // switched off and on again meanwhile, or the first one failed
         if status.state() == State::WaitRewrite {
             status.rewrite_scheduled.store(true, Relaxed);
@@ -97,25 +121,24 @@ impl Aof {
     }
 
     /// The first rewrite has failed: what was logged since its beginning is of no use.
-    fn forget_temporary(&self, server: &Server, cancelled: bool) {
+    fn forget_temporary(&self, server: &Server) {
         server.propagation.listen(listener::AOF, false);
         let mut f = self.files.lock();
-        if !cancelled {
-            f.out = None;
-            f.next.clear();
-            f.buf = Vec::new();
-            f.cuts.clear();
-            f.done = 0;
-            server.propagation.discard();
-            settle_all(server);
-        }
+        f.out = None;
+        f.next.clear();
+        f.buf = Vec::new();
+        f.cuts.clear();
+        f.done = 0;
+        server.propagation.discard();
+        settle_all(server);
         let name = temporary_incr(&f);
         if fs::remove_file(f.path(&name)).is_ok() {
             tracing::info!("Removing the temp incr aof file {name}");
         }
     }
 
-    fn rewrite_parts(self: &Arc<Self>, server: &Arc<Server>, first: bool, temp: &Path) -> io::Result<()> {
+    /// Opens the next increment and takes the snapshot with which it begins.
+    fn begin_parts(&self, server: &Server, first: bool) -> io::Result<Begun> {
         let on = server.aof.state() != State::Off;
         if on {
             self.open_next(server, first)?;
@@ -132,9 +155,9 @@ impl Aof {
             offset = server.propagation.commands() as i64;
         });
         let Some(snapshot) = snapshot else {
-            // a save began meanwhile
-            if on {
-                self.files.lock().next.clear();
+            // a save began meanwhile; what the manifest calls the last increment is the one that is written
+            if on && !first {
+                server.propagation.cut();
             }
             server.aof.rewrite_scheduled.store(true, Relaxed);
             return Err(io::ErrorKind::ResourceBusy.into());
@@ -143,6 +166,11 @@ impl Aof {
         if self.cancel.load(Relaxed) {
             snapshot.abandon();
         }
+        Ok(Begun { snapshot, on, offset })
+    }
+
+    fn rewrite_parts(&self, server: &Arc<Server>, first: bool, begun: Begun, temp: &Path) -> io::Result<()> {
+        let Begun { snapshot, on, offset } = begun;
         let walks = snapshot.clone();
         let walker = {
             let server = server.clone();
@@ -239,7 +267,7 @@ impl Aof {
             if status.state() == State::WaitRewrite && self.limited(server) {
                 return;
             }
-            self.begin_rewrite(server);
+            self.begin_rewrite(server, true);
             return;
         }
         let (percentage, current) = (cfg.auto_aof_rewrite_percentage, status.current_size.load(Relaxed));
@@ -251,7 +279,7 @@ impl Aof {
         let growth = growth.saturating_sub(100);
         if growth >= percentage as u64 && !self.limited(server) {
             tracing::info!("Starting automatic rewriting of AOF on {growth}% growth");
-            self.begin_rewrite(server);
+            self.begin_rewrite(server, true);
         }
     }
 
@@ -320,8 +348,8 @@ impl CommandSink {
         if cfg.aof_timestamp_enabled {
             sink.out.extend_from_slice(format!("#TS:{}\r\n", crate::now_ms() / 1000).as_bytes());
         }
-        for code in server.persistence.functions.lock().iter() {
-            commands::command(&mut sink.out, &[&b"FUNCTION"[..], b"LOAD", code]);
+        for library in server.scripting.libraries() {
+            commands::command(&mut sink.out, &[&b"FUNCTION"[..], b"LOAD", &library.code]);
         }
         sink.file.write_all(&sink.out)?;
         Ok(sink)

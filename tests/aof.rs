@@ -1,0 +1,237 @@
+//! The append-only file: exchanged with Redis, checked by both tools, and written to a disk that is full.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use common::{Launch, Server, missing_commands, ok, peers_dir, quoting, skip, wait_until};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use viator_client::{Client, value::Value};
+
+fn digest(server: &Server) -> Value {
+    ok(&mut server.client(), &["DEBUG", "DIGEST"])
+}
+
+fn info(client: &mut Client, field: &str) -> String {
+    let text = ok(client, &["INFO", "persistence"]).as_text().unwrap();
+    let line = text.lines().find_map(|l| l.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
+    line.unwrap_or_else(|| panic!("no {field} in {text}"))
+}
+
+fn rewrite(client: &mut Client) {
+    ok(client, &["BGREWRITEAOF"]);
+    wait_until("the rewrite to end", || {
+        info(client, "aof_rewrite_in_progress") == "0" && info(client, "aof_rewrite_scheduled") == "0"
+    });
+    assert_eq!(info(client, "aof_last_bgrewrite_status"), "ok");
+}
+
+/// Data of every type, before and after a rewrite, so that base and increment both have some.
+fn fill(client: &mut Client, round: usize) {
+    let missing = missing_commands();
+    let lines = [
+        "SET s{} value",
+        "SET n{} 12345",
+        "SET ttl{} x PXAT 4000000000000",
+        "SETRANGE long{} 3000 x",
+        "RPUSH l{} a b 3",
+        "SADD set{} 1 2 3",
+        "SADD names{} one two three",
+        "ZADD z{} 1 a 2.5 b -inf c",
+        "HSET h{} f v g w",
+        "HPEXPIREAT h{} 4000000000000 FIELDS 1 f",
+        "XADD x{} 1-1 f v",
+        "XADD x{} 2-1 f v g w",
+        "XGROUP CREATE x{} group 0",
+        "XREADGROUP GROUP group c COUNT 1 STREAMS x{} >",
+        "PFADD hll{} a b c",
+        "GEOADD geo{} 13.4 52.5 Berlin",
+        "SELECT 3",
+        "SET other{} db",
+        "SELECT 0",
+        "MULTI",
+        "SET m{} 1",
+        "INCR m{}",
+        "EXEC",
+        "LPOP l{}",
+        "SPOP set{}",
+        "INCRBYFLOAT f{} 0.1",
+    ];
+    for line in lines {
+        let words = quoting::split(&line.replace("{}", &round.to_string())).unwrap();
+        let name = String::from_utf8_lossy(&words[0]).into_owned();
+        if !missing.iter().any(|m| m.split(' ').next() == Some(&name)) {
+            ok(client, &words);
+        }
+    }
+}
+
+fn check(tool: &Path, dir: &Path) -> Output {
+    Command::new(tool).arg(dir.join("appendonlydir/appendonly.aof.manifest")).output().unwrap()
+}
+
+fn passes(dir: &Path) {
+    let theirs = peers_dir().join("bin/redis-check-aof-8.6");
+    let ours = Path::new(env!("CARGO_BIN_EXE_viator-check-aof"));
+    for tool in [theirs.as_path(), ours] {
+        if !tool.exists() {
+            skip("redis-check-aof-8.6");
+            continue;
+        }
+        let out = check(tool, dir);
+        assert!(out.status.success(), "{}: {}", tool.display(), String::from_utf8_lossy(&out.stdout));
+    }
+}
+
+fn copy_to(from: &Server, to: &Server) {
+    let (from, to) = (from.dir().join("appendonlydir"), to.dir().join("appendonlydir"));
+    let _ = fs::remove_dir_all(&to);
+    fs::create_dir_all(&to).unwrap();
+    for f in fs::read_dir(from).unwrap() {
+        let f = f.unwrap();
+        fs::copy(f.path(), to.join(f.file_name())).unwrap();
+    }
+}
+
+fn exchange(from: Launch, to: &Launch, preamble: &str) {
+    let with = |l: &Launch| l.clone().directive("appendonly", "yes").directive("aof-use-rdb-preamble", preamble);
+    let mut source = with(&from).start();
+    let mut client = source.client();
+    fill(&mut client, 1);
+    rewrite(&mut client);
+    fill(&mut client, 2);
+    drop(client);
+    let wanted = digest(&source);
+    source.terminate();
+    passes(source.dir());
+    let mut target = with(to).start();
+    target.kill();
+    copy_to(&source, &target);
+    target.restart();
+    assert_eq!(wanted, digest(&target), "{}", target.log());
+}
+
+#[test]
+fn redis_loads_ours_and_we_load_theirs() {
+    for peer in ["redis-8.6", "redis-8.2"] {
+        let Some(theirs) = Launch::peer(peer) else { return };
+        for preamble in ["yes", "no"] {
+            exchange(Launch::viator(), &theirs, preamble);
+            exchange(theirs.clone(), &Launch::viator(), preamble);
+        }
+    }
+}
+
+/// Both tools say the same of a file that is cut anywhere, and mend it alike.
+#[test]
+fn the_checkers_agree() {
+    let theirs = peers_dir().join("bin/redis-check-aof-8.6");
+    if !theirs.exists() {
+        return skip("redis-check-aof-8.6");
+    }
+    let dir = std::env::temp_dir().join(format!("viator-check-aof-{}", std::process::id()));
+    fs::create_dir_all(&dir).unwrap();
+    let command = |words: &[&str]| {
+        let args: String = words.iter().map(|w| format!("${}\r\n{w}\r\n", w.len())).collect();
+        format!("*{}\r\n{args}", words.len())
+    };
+    let whole = [
+        command(&["SET", "foo", "hello"]),
+        command(&["MULTI"]),
+        command(&["SET", "a", "b"]),
+        command(&["EXEC"]),
+        "#TS:7\r\n".to_owned(),
+        command(&["DEL", "a"]),
+    ]
+    .concat();
+    let annotation = whole.find('#').unwrap() + 1..whole.find('#').unwrap() + 7;
+    let mut cases: Vec<Vec<u8>> = (0..=whole.len())
+        // Redis takes an annotation without its end for a whole one, and would append to it.
+        .filter(|cut| !annotation.contains(cut))
+        .map(|cut| whole.as_bytes()[..cut].to_vec())
+        .collect();
+    cases.extend([&b"!!!"[..], b"*1\r\n+3\r\nabc", b"*x\r\n", b"*1\r\n$3\r\nabcde"].map(<[u8]>::to_vec));
+    cases.push(command(&["EXEC"]).into_bytes());
+    cases.push([command(&["MULTI"]), command(&["MULTI"])].concat().into_bytes());
+    let run = |tool: &Path, fix: bool, case: &[u8]| {
+        let path = dir.join("case.aof");
+        fs::write(&path, case).unwrap();
+        let mut command = Command::new(tool);
+        if fix {
+            command.arg("--fix");
+        }
+        let mut child = command
+            .arg("case.aof")
+            .current_dir(&dir)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // it may end without asking
+        let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"y\n");
+        let out = child.wait_with_output().unwrap();
+        (String::from_utf8_lossy(&out.stdout).into_owned(), out.status.code(), fs::read(&path).unwrap())
+    };
+    let ours = Path::new(env!("CARGO_BIN_EXE_viator-check-aof"));
+    for case in &cases {
+        for fix in [false, true] {
+            let (a, b) = (run(ours, fix, case), run(&theirs, fix, case));
+            // Bytes after the end of a line that was cut are whatever was in Redis's buffer.
+            let plain = |text: &str| text.lines().filter(|l| !l.contains("got: 00")).collect::<Vec<_>>().join("\n");
+            assert_eq!((plain(&a.0), a.1, &a.2), (plain(&b.0), b.1, &b.2), "{} with fix {fix}", case.escape_ascii());
+        }
+    }
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+/// A disk that is full: writes are refused, reads go on, and when there is room again everything does.
+#[test]
+fn a_full_disk_refuses_writes_until_there_is_room() {
+    let script = std::env::temp_dir().join(format!("viator-full-{}.sh", std::process::id()));
+    let program = env!("CARGO_BIN_EXE_viator");
+    // a small file system of the server's own, with something in it that can be removed
+    let text = format!(
+        "#!/bin/sh\nmkdir -p small\nmount -t tmpfs -o size=256k tmpfs small || exit 77\n\
+         head -c 200000 /dev/zero > small/ballast\nexec {program} \"$@\" --dir small\n"
+    );
+    fs::write(&script, text).unwrap();
+    let probe = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
+    if !probe.is_ok_and(|o| o.status.success()) {
+        fs::remove_file(&script).unwrap();
+        return println!("a file system of one's own cannot be mounted here");
+    }
+    let wrapper = script.with_extension("run");
+    fs::write(&wrapper, format!("#!/bin/sh\nexec unshare -rm sh {} \"$@\"\n", script.display())).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&wrapper, mode).unwrap();
+    let server = Launch::program(wrapper.clone())
+        .directive("appendonly", "yes")
+        .directive("appendfsync", "everysec")
+        .directive("auto-aof-rewrite-percentage", "0")
+        .start();
+    let mut client = server.client();
+    let value = "x".repeat(4000);
+    let mut refused = String::new();
+    wait_until("writes are refused", || match client.cmd(&["RPUSH", "list", &value]).unwrap().as_error() {
+        Some(e) => {
+            refused = String::from_utf8_lossy(e).into_owned();
+            true
+        }
+        None => false,
+    });
+    assert_eq!(refused, "MISCONF Errors writing to the AOF file: No space left on device");
+    assert_eq!(info(&mut client, "aof_last_write_status"), "err");
+    let n = ok(&mut client, &["LLEN", "list"]).as_int().unwrap();
+    assert!(client.cmd(&["PING"]).unwrap().as_error().is_some());
+    // room is made through the server's own view of its folder
+    fs::remove_file(format!("/proc/{}/cwd/ballast", server.pid())).unwrap();
+    wait_until("writes go on", || client.cmd(&["RPUSH", "list", "last"]).unwrap().as_error().is_none());
+    assert_eq!(info(&mut client, "aof_last_write_status"), "ok");
+    assert!(server.log().contains("AOF write error looks solved. The server can write again."));
+    ok(&mut client, &["DEBUG", "LOADAOF"]);
+    assert_eq!(ok(&mut client, &["LLEN", "list"]).as_int(), Some(n + 1));
+    drop(server);
+    fs::remove_file(&script).unwrap();
+    fs::remove_file(&wrapper).unwrap();
+}
