@@ -137,7 +137,10 @@ mod tests {
             ("return 'a' .. 'b'", "return 'a' .. 'b'"),
             ("return a .. 'b'", "return __text(a) .. 'b'"),
             ("local s = a/2 .. b f(c)", "local s = __text(a/2) .. __text(b) f(c)"),
-            ("x = f(a .. b) .. c[d .. e]", "x = __text(f(__text(a) .. __text(b))) .. __text(c[__text(d) .. __text(e)])"),
+            (
+                "x = f(a .. b) .. c[d .. e]",
+                "x = __text(f(__text(a) .. __text(b))) .. __text(c[__text(d) .. __text(e)])",
+            ),
             ("if a .. b == c then return d end", "if __text(a) .. __text(b) == c then return d end"),
             ("return -a .. #b .. not c", "return __text(-a) .. __text(#b) .. __text(not c)"),
             ("return {a .. b, k = c .. d; e}", "return {__text(a) .. __text(b), k = __text(c) .. __text(d); e}"),
@@ -147,7 +150,10 @@ mod tests {
             ),
             ("local s = a .. b local t = c", "local s = __text(a) .. __text(b) local t = c"),
             ("return KEYS[1] .. ':' .. ARGV[2]", "return KEYS[1] .. ':' .. ARGV[2]"),
-            ("repeat x = x .. y until x .. z == w", "repeat x = __text(x) .. __text(y) until __text(x) .. __text(z) == w"),
+            (
+                "repeat x = x .. y until x .. z == w",
+                "repeat x = __text(x) .. __text(y) until __text(x) .. __text(z) == w",
+            ),
             ("return 1 .. [[a..b]] .. 2.5 -- c .. d", "return 1 .. [[a..b]] .. __text(2.5) -- c .. d"),
             ("for i = 1, 3 do s = s .. i end return s", "for i = 1, 3 do s = __text(s) .. __text(i) end return s"),
             ("s = s .. f'x' .. g{1} t = 1", "s = __text(s) .. __text(f'x') .. __text(g{1}) t = 1"),

@@ -115,11 +115,13 @@ impl Vm {
         let inner = lua.create_table()?;
         let native = natives(&lua, &inner)?;
         native.raw_set("inner", inner.clone())?;
-        let (globals, env, redis, run, loading, concatenable): (Table, Table, Table, Function, Function, Function) = lua
-            .load(include_str!("prelude.lua"))
-            .set_name("=prelude")
-            .set_mode(ChunkMode::Text)
-            .call((native, version, version_number(version), flavour == Flavour::Function))?;
+        let (globals, env, redis, run, loading, concatenable): (Table, Table, Table, Function, Function, Function) =
+            lua.load(include_str!("prelude.lua")).set_name("=prelude").set_mode(ChunkMode::Text).call((
+                native,
+                version,
+                version_number(version),
+                flavour == Flavour::Function,
+            ))?;
         set_hook(&lua, TICK, tick)?;
         Ok(Vm { lua, flavour, globals, env, redis, inner, run, loading, concatenable, scratch: RefCell::new(None) })
     }
