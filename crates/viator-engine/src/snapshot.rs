@@ -117,6 +117,7 @@ pub struct Snapshot {
     void: AtomicBool,
     /// Databases with their keys, and how many of them expire, at the beginning.
     databases: Vec<(usize, u64, u64)>,
+    #[expect(clippy::vec_box, reason = "a compressor is large and moves in and out")]
     compressors: Mutex<Vec<Box<Compressor>>>,
     /// Keys saved.
     keys: AtomicU64,
