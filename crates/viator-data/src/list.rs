@@ -115,6 +115,16 @@ pub enum NodeView<'a> {
     },
 }
 
+impl NodeView<'_> {
+    /// Bytes without compression.
+    pub fn plain_len(&self) -> usize {
+        match self {
+            NodeView::Packed(b) | NodeView::Plain(b) => b.len(),
+            NodeView::Compressed { size, .. } => *size,
+        }
+    }
+}
+
 /// A list of byte strings.
 #[derive(Clone, Debug)]
 pub struct List {
@@ -312,6 +322,18 @@ impl List {
                 taken
             }
         }
+    }
+
+    /// Takes the element at one end and pushes it at another (or the same); the encoding is chosen when all is done.
+    /// Returns the element.
+    pub fn rotate(&mut self, from: End, to: End, limits: &Limits) -> Option<Vec<u8>> {
+        let value = match &mut self.repr {
+            Repr::Packed(_) => self.pop(from, limits, |e| e.to_vec()),
+            Repr::Quick(q) => q.pop(from, limits, |e| e.to_vec()),
+        }?;
+        self.push(to, &[&value], limits);
+        self.shrink(limits);
+        Some(value)
     }
 
     /// Reads the element of this index.

@@ -40,7 +40,7 @@ use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use viator_data::num::LongDouble;
 use viator_keyspace::{Footprint, Shard, Type};
 use viator_resp::reply::Reply;
@@ -55,6 +55,9 @@ pub struct Wait {
     pub if_forbidden: fn(&mut Reply),
     /// The command is also tried when a key is deleted or gets another type (XREADGROUP, whose group is gone then).
     pub if_gone: bool,
+    /// When the command is to be tried again though nothing changed, Unix milliseconds (XREADGROUP with CLAIM: what is
+    /// pending becomes old enough).
+    pub again: Option<i64>,
     /// The command to run instead of the one that was sent (XREAD, whose `$` means now).
     pub command: Option<OwnedArgs>,
 }
@@ -93,6 +96,8 @@ pub struct Waiter {
     kind: Type,
     if_gone: bool,
     until: Option<i64>,
+    /// When it is tried again without a reason; `i64::MAX`: never.
+    again: AtomicI64,
     state: Mutex<State>,
     /// The propagation log's end after its command.
     log_end: AtomicU64,
@@ -116,6 +121,18 @@ impl Waiter {
     /// When it ends by itself, Unix milliseconds.
     pub fn until(&self) -> Option<i64> {
         self.until
+    }
+
+    /// When its worker has to look at it, Unix milliseconds: it ends, or is to be tried again.
+    pub fn due(&self) -> Option<i64> {
+        let again = self.again.load(Relaxed);
+        let again = (again != i64::MAX).then_some(again);
+        self.until.into_iter().chain(again).min()
+    }
+
+    /// Whether it is to be tried again at `now`.
+    pub fn is_due_again(&self, now: i64) -> bool {
+        self.again.load(Relaxed) <= now
     }
 
     /// How it stands.
@@ -165,9 +182,12 @@ struct Queue {
     ready: bool,
 }
 
-/// The queues of a shard: by key, then by database.
+/// The queues of a key, by database.
+type OfKey = SmallVec<[(usize, Queue); 1]>;
+
+/// The queues of a shard, by key.
 #[derive(Default)]
-pub struct Queues(HashMap<Box<[u8]>, SmallVec<[(usize, Queue); 1]>, ahash::RandomState>);
+pub struct Queues(HashMap<Box<[u8]>, OfKey, ahash::RandomState>);
 
 impl Queues {
     /// Whether nobody waits.
@@ -223,6 +243,9 @@ pub struct Ready {
     db: usize,
     key: Box<[u8]>,
 }
+
+/// Least time between two attempts without a reason, milliseconds: as often as Redis looks.
+pub const TRY_AGAIN_MS: i64 = 100;
 
 /// What the server knows of all waits.
 #[derive(Default)]
@@ -283,7 +306,7 @@ pub fn wait<'k>(
     names: impl Iterator<Item = &'k [u8]>,
 ) -> Outcome {
     if session.stand_in != StandIn::No {
-        session.stand_in = StandIn::Waits;
+        session.stand_in = StandIn::Waits { again: wait.again };
         return Ok(());
     }
     if session.in_exec {
@@ -307,6 +330,7 @@ pub fn wait<'k>(
         kind: wait.kind,
         if_gone: wait.if_gone,
         until: wait.until,
+        again: AtomicI64::new(wait.again.unwrap_or(i64::MAX)),
         state: Mutex::new(State::Waiting),
         log_end: AtomicU64::new(session.log_end),
     });
@@ -390,6 +414,17 @@ pub fn serve(local: &mut Local, server: &Server) {
     }
 }
 
+/// Tries the command of a waiter again whose time for that has come. No shard may be held.
+pub fn try_again(local: &mut Local, server: &Server, w: &Waiter) {
+    if server.pause.holds_writes(local.now) {
+        // the end of the pause is soon enough
+        w.again.store(local.now.saturating_add(TRY_AGAIN_MS), Relaxed);
+        return;
+    }
+    run_again(local, server, &mut server.keyspace.lock(w.footprint), w);
+    serve_rest(local, server);
+}
+
 /// Serves those who could not be served while CLIENT PAUSE held back writes. No shard may be held.
 pub fn resume(local: &mut Local, server: &Server) {
     local.ready.extend(server.blocking.postponed.lock().drain(..));
@@ -460,10 +495,13 @@ fn run_again<'s>(local: &mut Local, server: &'s Server, guards: &mut Held<'s>, w
     out.set_resp3(w.resp3);
     let noted = local.ready.len();
     let client = std::mem::replace(&mut local.client, w.client.id);
+    let held_back = local.held_back.replace(Vec::new());
     let start = local.clock.read();
     dispatch::call_held(local, server, &mut session, entry, w.args.args(), &mut out, guards, start);
     local.client = client;
-    if session.stand_in == StandIn::Waits {
+    let invalidations = std::mem::replace(&mut local.held_back, held_back).unwrap_or_default();
+    if let StandIn::Waits { again } = session.stand_in {
+        w.again.store(again.unwrap_or(i64::MAX), Relaxed);
         // whatever it touched changes nothing for those who wait
         for r in local.ready.drain(noted..) {
             let shard = server.keyspace.locate(&r.key).shard();
@@ -474,11 +512,13 @@ fn run_again<'s>(local: &mut Local, server: &'s Server, guards: &mut Held<'s>, w
         return;
     }
     let reply = out.flatten();
+    let mut reply = if w.silent { Vec::new() } else { reply.into() };
+    reply.extend_from_slice(&invalidations);
     if local.log_end != 0 {
         w.log_end.store(local.log_end, Relaxed);
     }
     *state = State::Served;
     take_out(server, guards, w);
     // its worker sees the state only when the reply is there
-    w.client.deliver(if w.silent { &[] } else { &reply });
+    w.client.deliver(&reply);
 }

@@ -570,7 +570,7 @@ fn account(
     }
     let end = local.clock.read();
     // one that waits is counted when its wait ends, one that is tried again is shown by MONITOR only the first time
-    if session.stand_in != StandIn::Waits && !matches!(session.blocked, Some(Blocked::Keys(_))) {
+    if !matches!(session.stand_in, StandIn::Waits { .. }) && !matches!(session.blocked, Some(Blocked::Keys(_))) {
         let ns = end.saturating_sub(start);
         let counters = &local.stats.counters;
         counters.commands.add(1);

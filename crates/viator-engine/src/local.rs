@@ -92,6 +92,8 @@ pub struct Local {
     pub flushed: bool,
     /// Changes that those who follow prefixes have not been told of.
     pub changes: Vec<crate::tracking::Change>,
+    /// Invalidation messages for the running command's client, where its reply must come first.
+    pub held_back: Option<Vec<u8>>,
     /// Arguments of the running command that MONITOR and the slow log must not show: passwords.
     pub redact: Vec<usize>,
     /// LRU clock (seconds) or minute for LFU decay, recomputed per batch.
@@ -128,6 +130,7 @@ impl Local {
             client: 0,
             flushed: false,
             changes: Vec::new(),
+            held_back: None,
             redact: Vec::new(),
             lru_clock: 0,
             evict_pool: crate::evict::Pool::default(),

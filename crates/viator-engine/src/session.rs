@@ -112,7 +112,10 @@ pub enum StandIn {
     /// It stands in.
     Tries,
     /// It stands in, and the command would wait again.
-    Waits,
+    Waits {
+        /// When it is to be tried again without a reason, Unix milliseconds.
+        again: Option<i64>,
+    },
 }
 
 /// WAITAOF where there is nothing to wait for.
@@ -233,6 +236,22 @@ impl Session {
         match &self.blocked {
             Some(Blocked::Waiting(w)) => w.until,
             Some(Blocked::Keys(w)) => w.until(),
+            _ => None,
+        }
+    }
+
+    /// When its worker has to look at the wait, Unix milliseconds.
+    pub fn due(&self) -> Option<i64> {
+        match &self.blocked {
+            Some(Blocked::Keys(w)) => w.due(),
+            _ => self.deadline(),
+        }
+    }
+
+    /// The wait for keys whose command is to be tried again at `now`.
+    pub fn due_again(&self, now: i64) -> Option<Arc<Waiter>> {
+        match &self.blocked {
+            Some(Blocked::Keys(w)) if w.is_due_again(now) => Some(w.clone()),
             _ => None,
         }
     }

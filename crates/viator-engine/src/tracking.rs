@@ -207,7 +207,7 @@ pub fn limit(local: &mut Local, server: &Server) {
         let keys: Vec<Box<[u8]>> = shard.ext.readers.keys().take(many).cloned().collect();
         left -= keys.len();
         for key in keys {
-            tell_readers(server, shard, &key, 0);
+            tell_readers(server, shard, &key, 0, None);
         }
     }
 }
@@ -216,7 +216,7 @@ pub fn limit(local: &mut Local, server: &Server) {
 #[cold]
 pub(crate) fn changed(local: &mut Local, server: &Server, shard: &mut Shard<ShardExt>, key: &[u8], by: Option<u64>) {
     if !shard.ext.readers.is_empty() {
-        tell_readers(server, shard, key, local.client);
+        tell_readers(server, shard, key, local.client, local.held_back.as_mut());
     }
     if server.tracking.is_followed() {
         local.changes.push(Change { key: key.to_vec(), by: by.unwrap_or(0) });
@@ -226,8 +226,15 @@ pub(crate) fn changed(local: &mut Local, server: &Server, shard: &mut Shard<Shar
     }
 }
 
-/// Tells those who read a key, but for `current` if it wants no messages about its own changes.
-fn tell_readers(server: &Server, shard: &mut Shard<ShardExt>, key: &[u8], current: u64) {
+/// Tells those who read a key, but for `current` if it wants no messages about its own changes. What else there is for
+/// `current` is held back if that is wanted.
+fn tell_readers(
+    server: &Server,
+    shard: &mut Shard<ShardExt>,
+    key: &[u8],
+    current: u64,
+    mut held_back: Option<&mut Vec<u8>>,
+) {
     let Some(clients) = shard.ext.readers.remove(key) else { return };
     server.tracking.keys.fetch_sub(1, Relaxed);
     server.tracking.items.fetch_sub(clients.len(), Relaxed);
@@ -235,7 +242,11 @@ fn tell_readers(server: &Server, shard: &mut Shard<ShardExt>, key: &[u8], curren
         let flags = c.flags.load(Relaxed);
         let own = c.id == current && flags & flag::TRACKING_NOLOOP != 0;
         if flags & flag::TRACKING != 0 && flags & flag::TRACKING_BCAST == 0 && !own {
-            send(server, c, Some(&[key]));
+            let Some((to, message)) = message(server, c, Some(&[key])) else { continue };
+            match &mut held_back {
+                Some(later) if to.id == current => later.extend_from_slice(message.since((0, 0))),
+                _ => to.send(message.since((0, 0))),
+            }
         }
     }
 }
@@ -292,35 +303,38 @@ pub(crate) fn forget_all(server: &Server, shard: &mut Shard<ShardExt>) {
 
 /// Tells a client to forget keys, or all; or whom it redirected its messages to.
 fn send(server: &Server, client: &Arc<ClientShared>, keys: Option<&[&[u8]]>) {
+    if let Some((to, message)) = message(server, client, keys) {
+        to.send(message.since((0, 0)));
+    }
+}
+
+/// The message that [`send`] sends, and to whom.
+fn message(server: &Server, client: &Arc<ClientShared>, keys: Option<&[&[u8]]>) -> Option<(Arc<ClientShared>, Reply)> {
     let redirect = client.redirect.load(Relaxed);
-    let other = if redirect == 0 { None } else { server.clients.get(redirect) };
     let resp3 = |c: &ClientShared| c.identity.lock().resp > 2;
     let mut message = Reply::new();
-    let target = match &other {
-        None if redirect != 0 => {
-            client.set_flag(flag::TRACKING_BROKEN, true);
-            if resp3(client) {
-                message.set_resp3(true);
-                message.push(2);
-                message.bulk(b"tracking-redir-broken");
-                message.int(redirect as i64);
-                client.send(message.since((0, 0)));
-            }
-            return;
+    let target = if redirect == 0 { Some(client.clone()) } else { server.clients.get(redirect) };
+    let Some(target) = target else {
+        client.set_flag(flag::TRACKING_BROKEN, true);
+        if !resp3(client) {
+            return None;
         }
-        None => client,
-        Some(c) => c,
+        message.set_resp3(true);
+        message.push(2);
+        message.bulk(b"tracking-redir-broken");
+        message.int(redirect as i64);
+        return Some((client.clone(), message));
     };
-    if resp3(target) {
+    if resp3(&target) {
         message.set_resp3(true);
         message.push(2);
         message.bulk(b"invalidate");
-    } else if other.is_some() && target.has_flag(flag::PUBSUB) {
+    } else if redirect != 0 && target.has_flag(flag::PUBSUB) {
         message.push(3);
         message.bulk(b"message");
         message.bulk(CHANNEL);
     } else {
-        return; // such a client cannot be told
+        return None; // such a client cannot be told
     }
     match keys {
         Some(keys) => {
@@ -329,5 +343,5 @@ fn send(server: &Server, client: &Arc<ClientShared>, keys: Option<&[&[u8]]>) {
         }
         None => message.null(),
     }
-    target.send(message.since((0, 0)));
+    Some((target, message))
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
 use viator_engine::config::{Config, Loaded, ShutdownFlags, Supervised};
+use viator_engine::local::Local;
 use viator_engine::persistence::{Duplicates, load_file};
 use viator_engine::server::{Server, ShutdownRequest};
 use viator_persist::Fault;
@@ -115,6 +116,7 @@ pub fn load(server: &Server) -> Result<(), String> {
     let began = std::time::Instant::now();
     match load_file(server, None, &cfg.dbfilename, Duplicates::Refused, crate::now_ms()) {
         Ok(_) => {
+            crate::aof::install_functions(server, &mut Local::new(server))?;
             tracing::info!("DB loaded from disk: {:.3} seconds", began.elapsed().as_secs_f64());
             Ok(())
         }

@@ -498,6 +498,9 @@ impl Worker {
             let Some(&token) = self.desk.by_id.get(&id) else { continue };
             let Some(conn) = self.desk.conns.get_mut(token) else { continue };
             conn.armed = None;
+            if let Some(w) = conn.session.due_again(now) {
+                blocking::try_again(local, server, &w);
+            }
             self.end_wait(token, local, server, out);
         }
     }
@@ -762,7 +765,7 @@ impl Desk {
 
 /// Notes when a client's wait ends, or that it does not wait any more.
 fn arm(conn: &mut Conn, waits: &mut BTreeSet<(i64, u64)>) {
-    let until = conn.session.deadline();
+    let until = conn.session.due();
     if conn.armed != until {
         let id = conn.session.id();
         if let Some(before) = conn.armed {

@@ -93,7 +93,7 @@ fn wait<'k>(
     if_forbidden: fn(&mut Reply),
     names: impl Iterator<Item = &'k [u8]>,
 ) -> Outcome {
-    let wait = Wait { kind: Type::List, until, if_forbidden, if_gone: false, command: None };
+    let wait = Wait { kind: Type::List, until, if_forbidden, if_gone: false, again: None, command: None };
     blocking::wait(&mut ctx.keys, ctx.session, ctx.entry, ctx.args, ctx.out, wait, names)
 }
 

@@ -13,7 +13,7 @@ use viator_engine::error::Error;
 use viator_engine::evict;
 use viator_engine::propagation::listener;
 use viator_engine::server::{Server, gate};
-use viator_keyspace::{EntryRef, Expiry, NewValue, ValueRef};
+use viator_keyspace::{EntryRef, Expiry, NewValue, Object, ValueRef};
 use viator_persist::Writer;
 
 /// DEBUG.
@@ -140,12 +140,25 @@ fn object(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         return Err(bad_subcommand(ctx.args));
     }
     let clock = ctx.local.lru_clock;
+    let (fill, compressed) = (ctx.cfg().list_max_listpack_size, u8::from(ctx.cfg().list_compress_depth != 0));
     let mut compressor = ctx.cfg().rdbcompression.then(viator_data::lzf::Compressor::default);
     let text = with_entry(ctx, ctx.args.at(2), |e| {
         let mut writer = Writer::new(compressor.as_mut());
         writer.value(e.value);
+        let mut nodes = String::new();
+        if let ValueRef::Object(Object::List(l)) = e.value
+            && l.as_packed().is_none()
+        {
+            let count = l.node_count();
+            let bytes: usize = l.nodes().map(|n| n.plain_len()).sum();
+            nodes = format!(
+                " ql_nodes:{count} ql_avg_node:{:.2} ql_listpack_max:{fill} ql_compressed:{compressed} \
+                 ql_uncompressed_size:{bytes}",
+                l.len() as f64 / count as f64
+            );
+        }
         format!(
-            "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+            "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}{nodes}",
             e.key.as_ptr(),
             encoding(e),
             writer.finish_payload().len() - PAYLOAD_FRAME,

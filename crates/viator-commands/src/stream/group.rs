@@ -190,7 +190,7 @@ fn xgroup_setid(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     }
     let at = match args.at(4) {
         b"$" => last,
-        at => id::exact(at)?,
+        at => id::bound(at, 0)?,
     };
     group.set_position(at, read);
     ctx.keys.notify(NotifyFlags::STREAM, "xgroup-setid", key);

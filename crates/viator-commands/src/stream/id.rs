@@ -88,8 +88,11 @@ fn exclusive(arg: &[u8]) -> Option<&[u8]> {
     arg.strip_prefix(b"(").filter(|rest| !rest.is_empty())
 }
 
-/// The bound `-`, `+` or an id.
-fn bound(arg: &[u8], missing_seq: u64) -> Result<StreamId, Error> {
+/// `-`, `+` or an id.
+///
+/// # Errors
+/// As [`with_seq`].
+pub(super) fn bound(arg: &[u8], missing_seq: u64) -> Result<StreamId, Error> {
     match arg {
         b"-" => Ok(StreamId::MIN),
         b"+" => Ok(StreamId::MAX),

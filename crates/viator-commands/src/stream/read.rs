@@ -240,7 +240,14 @@ fn xread(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
         Some(until) if streams.is_empty() => {
             // `$` is what is the last id now
             let command = o.ids.iter().any(|id| id == b"$").then(|| with_ids(ctx.args, &o, &starts));
-            let wait = Wait { kind: Type::Stream, until, if_forbidden: Reply::null_array, if_gone: false, command };
+            let wait = Wait {
+                kind: Type::Stream,
+                until,
+                if_forbidden: Reply::null_array,
+                if_gone: false,
+                again: None,
+                command,
+            };
             blocking::wait(&mut ctx.keys, ctx.session, ctx.entry, ctx.args, ctx.out, wait, o.keys.iter())
         }
         _ => {

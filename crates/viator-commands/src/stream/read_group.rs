@@ -1,7 +1,7 @@
 //! XREADGROUP.
 
 use viator_data::stream::{Group as ConsumerGroup, Log, Stream, StreamId};
-use viator_engine::blocking::{self, Wait};
+use viator_engine::blocking::{self, TRY_AGAIN_MS, Wait};
 use viator_engine::command::{Acl, ArgSpec, Begin, Command, Find, Flags, Group, Handler, KeySpec, Outcome, Scope};
 use viator_engine::ctx::WriteCtx;
 use viator_engine::error::Error;
@@ -130,6 +130,16 @@ impl Reading {
         let Some(by) = self.claim.and_then(|idle| self.now.checked_sub(idle)) else { return Vec::new() };
         group.pending_since(by).filter(|id| log.contains(*id)).take(self.most).collect()
     }
+
+    /// When there may be something to be claimed: the first that is pending, or else what is delivered from now on.
+    fn claimable_at(&self, log: &Log, group: &ConsumerGroup) -> i64 {
+        let Some(idle) = self.claim else { return i64::MAX };
+        let mut pending = group.pending_since(self.now).filter(|id| log.contains(*id));
+        let first = pending.next().and_then(|id| group.pending(id)).map(|p| p.delivery_time.saturating_add(idle));
+        let later = self.now.saturating_add(TRY_AGAIN_MS.unsigned_abs().max(idle));
+        let at = first.map_or(later, |at| at.clamp(self.now.saturating_add(1), later));
+        i64::try_from(at).unwrap_or(i64::MAX)
+    }
 }
 
 /// New entries, after those that are claimed; how many were given.
@@ -199,7 +209,7 @@ fn xreadgroup(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     }
     let now = ctx.keys.now().cast_unsigned();
     let mut read = Reading { most: o.most(), no_ack: o.no_ack, claim: o.claim, now };
-    let mut streams = Streams::new(ctx.out);
+    let (mut streams, mut again, mut given) = (Streams::new(ctx.out), i64::MAX, 0);
     for (key, from) in o.keys.iter().zip(starts) {
         let mut told = Told::new(Place { key, group: name }, &ctx.keys);
         let Some(stream) = ctx.keys.write::<Stream>(key)? else { continue };
@@ -210,7 +220,7 @@ fn xreadgroup(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         if created && read.no_ack {
             told.consumer(consumer);
         }
-        let mut given = 0;
+        let mut n = 0;
         match from {
             From::History(after) => {
                 // as in Redis, nothing is claimed behind a stream whose history is read
@@ -220,9 +230,10 @@ fn xreadgroup(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
             }
             From::New => {
                 let claimed = read.claimable(log, group);
+                again = again.min(read.claimable_at(log, group));
                 if !claimed.is_empty() || last.is_some_and(|last| last > group.last_id()) {
                     streams.next(ctx.out, key);
-                    given = news(ctx.out, stream, (name, consumer), &claimed, &read, &mut told);
+                    n = news(ctx.out, stream, (name, consumer), &claimed, &read, &mut told);
                 }
             }
         }
@@ -232,13 +243,22 @@ fn xreadgroup(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
             }
             created_consumer(&mut ctx.keys, key);
         }
-        ctx.keys.dirty(given as u64);
+        given += n;
         told.propagate(&mut ctx.keys);
     }
+    // as in Redis, one change however many entries
+    ctx.keys.dirty(u64::from(given > 0));
     match o.block {
         Some(until) if streams.is_empty() => {
-            let wait =
-                Wait { kind: Type::Stream, until, if_forbidden: Reply::null_array, if_gone: true, command: None };
+            let again = read.claim.map(|_| again);
+            let wait = Wait {
+                kind: Type::Stream,
+                until,
+                if_forbidden: Reply::null_array,
+                if_gone: true,
+                again,
+                command: None,
+            };
             blocking::wait(&mut ctx.keys, ctx.session, ctx.entry, ctx.args, ctx.out, wait, o.keys.iter())
         }
         _ => {

@@ -89,7 +89,8 @@ fn bzpop(ctx: &mut WriteCtx<'_, '_>, end: End) -> Outcome {
 
 /// Has the client wait for one of these sorted sets.
 fn wait<'k>(ctx: &mut WriteCtx<'_, '_>, until: Option<i64>, names: impl Iterator<Item = &'k [u8]>) -> Outcome {
-    let wait = Wait { kind: Type::Zset, until, if_forbidden: Reply::null_array, if_gone: false, command: None };
+    let wait =
+        Wait { kind: Type::Zset, until, if_forbidden: Reply::null_array, if_gone: false, again: None, command: None };
     blocking::wait(&mut ctx.keys, ctx.session, ctx.entry, ctx.args, ctx.out, wait, names)
 }
 

@@ -234,6 +234,22 @@ fn ids_and_counters() {
     assert_eq!(StreamId::new(3, 4).to_string(), "3-4");
 }
 
+/// What XINFO STREAM of a Redis server says with an entry per node.
+#[test]
+fn radix_nodes_are_redis_s() {
+    let nodes = |ids: &[(u64, u64)]| {
+        let mut s = Stream::new();
+        for &(ms, seq) in ids {
+            s.append(StreamId::new(ms, seq), &["f", "v"], &Limits { node_entries: 1, node_bytes: 4096 }).unwrap();
+        }
+        s.log().radix_nodes()
+    };
+    assert_eq!((nodes(&[]), nodes(&[(1, 0)])), (1, 2));
+    assert_eq!(nodes(&[(1, 0), (2, 0)]), 6);
+    assert_eq!(nodes(&[(1, 0), (256, 0), (257, 0)]), 9);
+    assert_eq!(nodes(&[(1, 0), (1, 1), (1, 2), (70000, 0), (70000, 1), (1 << 32, 0), (u64::MAX, 7)]), 18);
+}
+
 #[test]
 fn drops_in_steps() {
     let mut s = numbered(5000);

@@ -98,6 +98,7 @@ pub fn load_stream<R: Read>(
     options: Options,
 ) -> Result<Loaded, Fault> {
     let Options { duplicates, keep_expired, now_ms } = options;
+    server.persistence.functions.lock().clear();
     let version = reader.header()?;
     let cfg = server.config.load();
     let limits = rdb_limits(&cfg, cfg.sanitize_dump_payload == SanitizeDumpPayload::Yes);

@@ -50,7 +50,7 @@ pub struct Persistence {
     pub loading_total: AtomicU64,
     /// Those that were read.
     pub loading_read: AtomicU64,
-    /// Libraries of functions, as they came from a file: written into the next one.
+    /// Libraries of functions, as they came from a file: whoever had it loaded takes them.
     pub functions: Mutex<Vec<Vec<u8>>>,
 }
 

@@ -107,8 +107,8 @@ fn beginning(server: &Server, now_ms: i64, aof_base: bool) -> Vec<u8> {
     w.aux("ctime", &(now_ms / 1000).to_string());
     w.aux("used-mem", &server.used_memory().to_string());
     w.aux("aof-base", if aof_base { "1" } else { "0" });
-    for code in server.persistence.functions.lock().iter() {
-        w.function(code);
+    for library in server.scripting.libraries() {
+        w.function(&library.code);
     }
     w.finish()
 }

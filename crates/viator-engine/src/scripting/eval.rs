@@ -23,6 +23,7 @@ const NO_SCRIPT: Error = Error::Static("NOSCRIPT No matching script. Please use 
 /// # Errors
 /// What keeps the script from running, and what it fails with.
 pub fn eval(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
+    crate::monitor::feed_script(ctx);
     let keys = count_keys(ctx.args)?;
     with_local(ctx, |ctx, scripts| {
         let sha = sha_of(ctx.args.at(1));
@@ -43,6 +44,7 @@ pub fn eval(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
 /// # Errors
 /// As [`eval`]; the script is not there.
 pub fn evalsha(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
+    crate::monitor::feed_script(ctx);
     let sha = sha_of_arg(ctx.args.at(1));
     let keys = count_keys(ctx.args)?;
     let Some(sha) = sha else { return Err(NO_SCRIPT) };

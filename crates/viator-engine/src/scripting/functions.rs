@@ -281,6 +281,7 @@ pub fn restore(ctx: &mut AdminCtx<'_, '_>, codes: &[Vec<u8>], policy: Policy) ->
 /// # Errors
 /// What keeps the function from running, and what it fails with.
 pub fn fcall(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
+    crate::monitor::feed_script(ctx);
     let name = ctx.args.at(1).to_ascii_lowercase();
     let found = ctx.server.scripting.libraries.lock().functions.get(&name).cloned();
     let Some((library, index)) = found else { return Err(Error::Static("ERR Function not found")) };

@@ -176,8 +176,28 @@ fn session(now: i64) -> Session {
     Session::new(Arc::new(nobody), true, false)
 }
 
+/// Loads the libraries of functions that came from a file.
+///
+/// # Errors
+/// The text for the log.
+pub(crate) fn install_functions(server: &Server, local: &mut Local) -> Result<(), String> {
+    let codes = std::mem::take(&mut *server.persistence.functions.lock());
+    let mut session = session(local.now);
+    let mut out = Reply::new();
+    for code in codes {
+        let args = OwnedArgs::from_slices([&b"FUNCTION"[..], b"LOAD", b"REPLACE", &code]);
+        let run = dispatch::replay(local, server, &mut session, args.args(), &mut out);
+        let (reply, _) = out.parts();
+        if run.is_err() || reply.first() == Some(&b'-') {
+            return Err(format!("Failed loading functions: {}", String::from_utf8_lossy(reply).trim_end()));
+        }
+        out.clear();
+    }
+    Ok(())
+}
+
 /// Loads the snapshot that a file may begin with. Returns what was read beyond it, the rest, and where it ends.
-fn preamble(server: &Server, local: &Local, path: &Path, name: &str) -> Result<(Vec<u8>, File, u64), String> {
+fn preamble(server: &Server, local: &mut Local, path: &Path, name: &str) -> Result<(Vec<u8>, File, u64), String> {
     let missing = |e| format!("The append log file {name} doesn't exist: {}", plain(&e));
     let mut file = File::open(path).map_err(missing)?;
     let mut magic = Vec::new();
@@ -195,6 +215,7 @@ fn preamble(server: &Server, local: &Local, path: &Path, name: &str) -> Result<(
         format!("Error reading the RDB preamble of the AOF file {name}, AOF loading aborted")
     })?;
     tracing::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
+    install_functions(server, local)?;
     let at = reader.source().position();
     let (rest, file) = reader.into_source().into_rest();
     Ok((rest, file, at))

@@ -8,6 +8,8 @@
 mod load;
 mod rewrite;
 
+pub(crate) use load::install_functions;
+
 use crate::worker::{Inbox, Message};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -47,6 +49,7 @@ pub struct Aof {
     cancel: AtomicBool,
     /// When rewrites are tried again.
     rewrite: Mutex<Rewrites>,
+    rewrite_ended: Condvar,
     /// The snapshot of the rewrite that runs.
     running: Mutex<Option<Arc<Snapshot>>>,
 }
@@ -125,6 +128,7 @@ impl Aof {
             sync_wake: Condvar::new(),
             cancel: AtomicBool::new(false),
             rewrite: Mutex::default(),
+            rewrite_ended: Condvar::new(),
             running: Mutex::default(),
         })
     }

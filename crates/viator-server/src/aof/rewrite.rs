@@ -36,6 +36,12 @@ impl Aof {
     /// Redis's text.
     pub fn request_rewrite(self: &Arc<Self>, held: bool) -> Result<&'static str, &'static str> {
         let Some(server) = self.server() else { return Err("ERR the server ends") };
+        if !held && self.cancel.load(Relaxed) {
+            // one that was given up is about to end
+            let until = Instant::now() + Duration::from_secs(1);
+            let mut r = self.rewrite.lock();
+            while server.aof.rewriting.load(Relaxed) && !self.rewrite_ended.wait_until(&mut r, until).timed_out() {}
+        }
         if server.aof.rewriting.load(Relaxed) {
             return Err("ERR Background append only file rewriting already in progress");
         }
@@ -103,7 +109,11 @@ impl Aof {
             }
         }
         status.last_rewrite_secs.store(began.elapsed().as_secs() as i64 + 1, Relaxed);
-        status.rewriting.store(false, Relaxed);
+        {
+            let _ending = self.rewrite.lock();
+            status.rewriting.store(false, Relaxed);
+            self.rewrite_ended.notify_all();
+        }
         // switched off and on again meanwhile, or the first one failed
         if status.state() == State::WaitRewrite {
             status.rewrite_scheduled.store(true, Relaxed);
@@ -338,8 +348,8 @@ impl CommandSink {
         if cfg.aof_timestamp_enabled {
             sink.out.extend_from_slice(format!("#TS:{}\r\n", crate::now_ms() / 1000).as_bytes());
         }
-        for code in server.persistence.functions.lock().iter() {
-            commands::command(&mut sink.out, &[&b"FUNCTION"[..], b"LOAD", code]);
+        for library in server.scripting.libraries() {
+            commands::command(&mut sink.out, &[&b"FUNCTION"[..], b"LOAD", &library.code]);
         }
         sink.file.write_all(&sink.out)?;
         Ok(sink)
