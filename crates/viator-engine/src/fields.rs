@@ -24,7 +24,7 @@ impl ReadKeys<'_, '_> {
         if names.is_empty() || self.leaves_expired() {
             return;
         }
-        let (db, now) = (self.db, self.now().max(0).unsigned_abs());
+        let (db, now) = (self.db, self.expiry_now().max(0).unsigned_abs());
         let Some((loc, handle)) = self.find_in(db, key) else { return };
         let Some(hash) = self.hash_mut(db, loc, handle) else { return };
         let expired = |name: &&[u8]| hash.get(name).is_some_and(|f| !f.is_live(now)) && hash.remove(name);
@@ -55,7 +55,7 @@ impl ReadKeys<'_, '_> {
 
     /// Removes expired fields of a hash, at most `limit`, the earliest first. Returns how many.
     fn expire_fields_at(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8], limit: usize) -> usize {
-        let now = self.now().max(0).unsigned_abs();
+        let now = self.expiry_now().max(0).unsigned_abs();
         let due =
             self.object_in(db, loc, handle).and_then(Hash::of).and_then(Hash::min_expire).is_some_and(|at| at < now);
         if !due || self.leaves_expired() {
