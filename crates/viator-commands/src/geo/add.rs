@@ -76,6 +76,9 @@ fn geoadd(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     if scored.is_empty() {
         return Err(Error::Syntax);
     }
+    if !add(ctx, rules, &scored)? {
+        return Ok(());
+    }
     let args = ctx.args;
     ctx.keys.propagate_as(|| {
         let mut zadd = OwnedArgs::from_slices([b"ZADD", args.at(1)]);
@@ -86,5 +89,5 @@ fn geoadd(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         }
         zadd
     });
-    add(ctx, rules, &scored)
+    Ok(())
 }

@@ -92,12 +92,11 @@ pub(super) fn parse<'a>(args: Args<'a>, set: Option<&ZSet>, form: Form, name: &[
     };
     parser.options(args.from(before_options), set, form)?;
     let Parser { wanted, from_member, from_position, by_radius, by_box } = parser;
-    if form == Form::SearchStore || wanted.store.is_some() {
-        if wanted.withdist || wanted.withhash || wanted.withcoord {
-            let what = if form == Form::SearchStore { "GEOSEARCHSTORE" } else { "STORE option in GEORADIUS" };
-            let line = format!("ERR {what} is not compatible with WITHDIST, WITHHASH and WITHCOORD options");
-            return Err(Error::text(line));
-        }
+    if (form == Form::SearchStore || wanted.store.is_some()) && (wanted.withdist || wanted.withhash || wanted.withcoord)
+    {
+        let what = if form == Form::SearchStore { "GEOSEARCHSTORE" } else { "STORE option in GEORADIUS" };
+        let line = format!("ERR {what} is not compatible with WITHDIST, WITHHASH and WITHCOORD options");
+        return Err(Error::text(line));
     }
     if matches!(form, Form::Search | Form::SearchStore) {
         if !from_member && !from_position {

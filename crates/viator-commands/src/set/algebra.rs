@@ -12,7 +12,7 @@ use crate::collection::reply_entry;
 use crate::declare::{KEY, OW_UPDATE, RO_ACCESS, counted_keys, keys, one_key};
 
 /// The sets of keys that must all be there: `None` if one is not.
-fn all_there<'a>(sets: Vec<Option<&'a Set>>) -> Option<Vec<&'a Set>> {
+fn all_there(sets: Vec<Option<&Set>>) -> Option<Vec<&Set>> {
     sets.into_iter().collect()
 }
 

@@ -161,7 +161,7 @@ fn scored(ctx: &mut WriteCtx<'_, '_>, mut rules: Rules) -> Outcome {
     if rules.nx && rules.xx {
         return Err(Error::Static("ERR XX and NX options at the same time are not compatible"));
     }
-    if (rules.gt && rules.nx) || (rules.lt && rules.nx) || (rules.gt && rules.lt) {
+    if [rules.gt, rules.lt, rules.nx].into_iter().filter(|r| *r).count() > 1 {
         return Err(Error::Static("ERR GT, LT, and/or NX options at the same time are not compatible"));
     }
     if rules.incr && pairs.len() > 2 {
@@ -169,16 +169,18 @@ fn scored(ctx: &mut WriteCtx<'_, '_>, mut rules: Rules) -> Outcome {
     }
     if pairs.len() == 2 {
         let score = num::parse_f64(pairs.at(0)).ok_or(Error::NotFloat)?;
-        return add(ctx, rules, &[(score, pairs.at(1))]);
+        add(ctx, rules, &[(score, pairs.at(1))])?;
+        return Ok(());
     }
     let scored: Result<Vec<(f64, &[u8])>, Error> = (0..pairs.len() / 2)
         .map(|i| Ok((num::parse_f64(pairs.at(2 * i)).ok_or(Error::NotFloat)?, pairs.at(2 * i + 1))))
         .collect();
-    add(ctx, rules, &scored?)
+    add(ctx, rules, &scored?)?;
+    Ok(())
 }
 
-/// Adds members to the sorted set of the first key by the rules, and replies.
-pub(crate) fn add(ctx: &mut WriteCtx<'_, '_>, rules: Rules, members: &[(f64, &[u8])]) -> Outcome {
+/// Adds members to the sorted set of the first key by the rules, and replies. Whether something has changed.
+pub(crate) fn add(ctx: &mut WriteCtx<'_, '_>, rules: Rules, members: &[(f64, &[u8])]) -> Result<bool, Error> {
     let key = ctx.args.at(1);
     let limits = zset_limits(ctx.keys.cfg());
     let set = if rules.xx {
@@ -194,7 +196,7 @@ pub(crate) fn add(ctx: &mut WriteCtx<'_, '_>, rules: Rules, members: &[(f64, &[u
         } else {
             ctx.out.int(0)
         }
-        return Ok(());
+        return Ok(false);
     };
     set.expect_members(members.len(), 0, &limits);
     let (mut added, mut updated, mut last) = (0u64, 0u64, None);
@@ -222,5 +224,5 @@ pub(crate) fn add(ctx: &mut WriteCtx<'_, '_>, rules: Rules, members: &[(f64, &[u
     } else {
         ctx.out.null();
     }
-    Ok(())
+    Ok(added + updated > 0)
 }

@@ -47,13 +47,11 @@ impl End {
     }
 }
 
+/// Members that were taken, with their scores.
+type Popped = Vec<(Vec<u8>, f64)>;
+
 /// Takes up to `count` members from an end of a key's sorted set; `None` if there is no such key.
-pub(crate) fn pop(
-    keys: &mut WriteKeys<'_, '_>,
-    key: &[u8],
-    end: End,
-    count: usize,
-) -> Result<Option<Vec<(Vec<u8>, f64)>>, Error> {
+pub(crate) fn pop(keys: &mut WriteKeys<'_, '_>, key: &[u8], end: End, count: usize) -> Result<Option<Popped>, Error> {
     let Some(set) = keys.write::<ZSet>(key)? else { return Ok(None) };
     let mut popped = Vec::with_capacity(count.min(set.len()));
     for _ in 0..count.min(set.len()) {

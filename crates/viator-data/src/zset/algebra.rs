@@ -238,7 +238,7 @@ mod tests {
     type Model = BTreeMap<Vec<u8>, f64>;
 
     fn text(i: u8) -> Vec<u8> {
-        if i % 2 == 0 { i.to_string().into_bytes() } else { format!("m{i}").into_bytes() }
+        if i.is_multiple_of(2) { i.to_string().into_bytes() } else { format!("m{i}").into_bytes() }
     }
 
     fn model(members: &Members<'_>) -> Model {
