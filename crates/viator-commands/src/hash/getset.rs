@@ -248,11 +248,14 @@ fn hsetex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     if matches!(when, When::At(_)) {
         hash.make_ex();
     }
-    let lens = || fields.iter().map(|w| w.len());
-    hash.expect(fields.len() / 2, lens().max().unwrap_or(0), lens().sum(), &limits);
     let pairs = fields.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.last()?)));
-    for (name, value) in pairs.clone() {
-        hash.set(name, value, ttl, &limits);
+    // what is past is not even set: only what was there goes
+    if !past {
+        let lens = || fields.iter().map(|w| w.len());
+        hash.expect(fields.len() / 2, lens().max().unwrap_or(0), lens().sum(), &limits);
+        for (name, value) in pairs.clone() {
+            hash.set(name, value, ttl, &limits);
+        }
     }
     let n = (fields.len() / 2) as u64;
     ctx.keys.changed(NotifyFlags::HASH, "hset", key, n);
