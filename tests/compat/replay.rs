@@ -11,7 +11,8 @@ use crate::pair::{Act, Step};
 use crate::random::Gen;
 
 fn logging() -> Server {
-    Launch::viator().directive("appendonly", "yes").directive("appendfsync", "no").start()
+    let launch = Launch::viator().directive("appendonly", "yes").directive("appendfsync", "no");
+    launch.directive("auto-aof-rewrite-percentage", "0").start()
 }
 
 fn is_missing(missing: &[String], args: &[Vec<u8>]) -> bool {
@@ -105,6 +106,12 @@ fn examples_replayed() {
         if before != after {
             wrong.push(name.to_owned());
         }
+        // the next replay begins here
+        ok(&mut control, &["BGREWRITEAOF"]);
+        wait_until("the rewrite to end", || {
+            let info = ok(&mut control, &["INFO", "persistence"]).as_text().unwrap();
+            info.contains("aof_rewrite_in_progress:0") && info.contains("aof_rewrite_scheduled:0")
+        });
     };
     for command in viator_commands::all() {
         play(command.examples, command.name);
