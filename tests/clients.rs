@@ -1,5 +1,5 @@
 //! Real client libraries, unmodified, against a running server: redis-py, ioredis and node-redis with the scripts of
-//! `clients/`. (redis-rs is in `redis_rs.rs`.)
+//! `clients/`, and what is built on them: BullMQ, redlock, RQ, Celery. (redis-rs is in `redis_rs.rs`.)
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -50,13 +50,37 @@ fn node(module: &str, script: &str) {
     run(&PathBuf::from("node"), &["--test", script]);
 }
 
-#[test]
-fn redis_py() {
+fn python(package: &str, script: &str) {
     let python = peers_dir().join("venv/bin/python");
     if !python.exists() {
-        return skip("redis-py");
+        return skip(package);
     }
-    run(&python, &["-B", "-m", "unittest", "-v", "test_redis_py"]);
+    run(&python, &["-B", "-m", "unittest", "-v", script]);
+}
+
+#[test]
+fn redis_py() {
+    python("redis-py", "test_redis_py");
+}
+
+#[test]
+fn rq() {
+    python("RQ", "test_rq");
+}
+
+#[test]
+fn celery() {
+    python("Celery", "test_celery");
+}
+
+#[test]
+fn bullmq() {
+    node("bullmq", "test_bullmq.mjs");
+}
+
+#[test]
+fn redlock() {
+    node("redlock", "test_redlock.mjs");
 }
 
 #[test]

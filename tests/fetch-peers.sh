@@ -7,8 +7,8 @@
 #   DIR/bin/valkey-9.1     Valkey 9.1.2: the other peer
 #   DIR/bin/redis-cli-8.6  redis-cli of the reference; redis-check-rdb-8.6, redis-check-aof-8.6, redis-sentinel-8.6: its tools
 #   DIR/suite              the Tcl test suite of Redis 8.2.3, run by tests/tcl/run.sh
-#   DIR/venv               a Python environment with redis-py (tests/clients/requirements.txt)
-#   tests/clients/node_modules   ioredis and node-redis (tests/clients/package-lock.json)
+#   DIR/venv               a Python environment with redis-py, RQ and Celery (tests/clients/requirements.txt)
+#   tests/clients/node_modules   ioredis, node-redis, BullMQ and redlock (tests/clients/package-lock.json)
 #
 # usage: tests/fetch-peers.sh [servers|suite|python|node]...    default: all of them
 # DIR is ${VIATOR_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/viator-peers}; its path is the last line printed.

@@ -1,5 +1,7 @@
 //! Saving and loading: files of other versions, exact points in time, crashes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
+
 mod common;
 
 use common::rng::Rng;
@@ -187,6 +189,71 @@ fn snapshots_show_one_moment() {
         w.join().unwrap();
     }
     assert!(committed.load(Ordering::Relaxed) > 0);
+}
+
+/// Large values are written to while they are saved: each is in the snapshot as it was at one moment. A value and its
+/// counter change together.
+#[test]
+fn large_values_are_of_one_moment() {
+    let server = Launch::viator().directive("enable-protected-configs", "yes").start();
+    let reader = Launch::viator().start();
+    let mut c = server.client();
+    let names = |i: usize| format!("element:{i}");
+    for chunk in (0..20_000).collect::<Vec<usize>>().chunks(500) {
+        let with = |head: &[&str], each: &dyn Fn(usize) -> Vec<String>| {
+            let tail = chunk.iter().flat_map(|i| each(*i));
+            head.iter().map(|h| (*h).to_owned()).chain(tail).collect::<Vec<_>>()
+        };
+        ok(&mut c, &with(&["HSET", "hash"], &|i| vec![names(i), "0".into()]));
+        ok(&mut c, &with(&["ZADD", "zset"], &|i| vec!["0".into(), names(i)]));
+        ok(&mut c, &with(&["SADD", "set"], &|i| vec![names(i)]));
+        ok(&mut c, &with(&["RPUSH", "list"], &|i| vec![names(i)]));
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (mut c, stop) = (server.client(), stop.clone());
+        thread::spawn(move || {
+            let mut rng = Rng::new(7);
+            while !stop.load(Ordering::Relaxed) {
+                let name = names(rng.below(20_000));
+                let lines: [Vec<&str>; 12] = [
+                    vec!["MULTI"],
+                    vec!["HINCRBY", "hash", &name, "1"],
+                    vec!["HINCRBY", "hash", "total", "1"],
+                    vec!["ZINCRBY", "zset", "1", &name],
+                    vec!["ZINCRBY", "zset", "1", "total"],
+                    vec!["SREM", "set", &name],
+                    vec!["SADD", "set", &name],
+                    vec!["RPUSH", "list", "tail"],
+                    vec!["LPUSH", "list", "head"],
+                    vec!["INCR", "pushed"],
+                    vec!["EXEC"],
+                    vec!["PING"],
+                ];
+                c.pipeline(&lines).unwrap();
+            }
+        })
+    };
+    let mut r = reader.client();
+    for _ in 0..6 {
+        bgsave(&mut c);
+        fs::copy(server.dir().join("dump.rdb"), reader.dir().join("dump.rdb")).unwrap();
+        ok(&mut r, &["DEBUG", "RELOAD", "NOSAVE"]);
+        let numbers =
+            |v: Value| -> Vec<i64> { v.as_slice().unwrap().iter().filter_map(|x| x.as_text()?.parse().ok()).collect() };
+        let int = |v: Value| v.as_text().map_or(0, |t| t.parse::<i64>().unwrap());
+        let total = int(ok(&mut r, &["HGET", "hash", "total"]));
+        let values = numbers(ok(&mut r, &["HVALS", "hash"]));
+        assert_eq!(values.iter().sum::<i64>(), total * 2, "the hash");
+        assert_eq!(int(ok(&mut r, &["ZSCORE", "zset", "total"])), total, "the sorted set and the hash");
+        let scores = numbers(ok(&mut r, &["ZRANGE", "zset", "0", "-1", "WITHSCORES"]));
+        assert_eq!(scores.iter().sum::<i64>(), total * 2, "the sorted set");
+        assert_eq!(ok(&mut r, &["SCARD", "set"]), Value::Integer(20_000));
+        assert_eq!(int(ok(&mut r, &["GET", "pushed"])), total);
+        assert_eq!(ok(&mut r, &["LLEN", "list"]), Value::Integer(20_000 + 2 * total));
+    }
+    stop.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
 }
 
 /// Killed at any moment of a save, the server finds the old file or the new one, whole.

@@ -105,3 +105,21 @@ test("connections", async () => {
   await ended;
   assert.equal(await named.get("in3"), "1");
 });
+
+test("commands of one's own", async () => {
+  redis.defineCommand("addTo", {
+    numberOfKeys: 1,
+    lua: "local n = redis.call('INCRBY', KEYS[1], ARGV[1]) return {KEYS[1], n, n / 2}",
+  });
+  redis.defineCommand("anyKeys", { lua: "return {#KEYS, #ARGV}", readOnly: true });
+  assert.deepEqual(await redis.addTo("n", 5), ["n", 5, 2]);
+  assert.deepEqual(await redis.anyKeys(2, "a", "b", "c"), [2, 1]);
+  await redis.script("FLUSH"); // EVALSHA fails, and EVAL follows
+  assert.deepEqual(await redis.addTo("n", 1), ["n", 6, 3]);
+  const results = await redis.pipeline().addTo("n", 1).addTo("m", 1).exec();
+  assert.deepEqual(results, [[null, ["n", 7, 3]], [null, ["m", 1, 0]]]);
+  assert.deepEqual(await redis.multi().addTo("n", 1).get("n").exec(), [[null, ["n", 8, 4]], [null, "8"]]);
+  const prefixed = another({ keyPrefix: "p:", scripts: { own: { numberOfKeys: 1, lua: "return KEYS[1]" } } });
+  assert.equal(await prefixed.own("k"), "p:k");
+  await assert.rejects(redis.eval("return redis.call('nosuch')", 0), /Unknown Redis command/);
+});

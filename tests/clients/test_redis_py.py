@@ -159,6 +159,38 @@ class Client(unittest.TestCase):
         self.assertEqual(self.r.echo("hi"), "hi")
         self.assertEqual(len(self.r.time()), 2)
 
+    def test_scripts(self):
+        script = self.r.register_script("return {KEYS[1], ARGV[1], redis.call('INCRBY', KEYS[1], ARGV[1])}")
+        self.assertEqual(script(keys=["n"], args=[5]), ["n", "5", 5])
+        self.r.script_flush()
+        self.assertEqual(script(keys=["n"], args=[1]), ["n", "1", 6])
+        pipe = self.r.pipeline()
+        script(keys=["n"], args=[1], client=pipe)
+        script(keys=["n"], args=[2], client=pipe)
+        self.assertEqual([r[2] for r in pipe.execute()], [7, 9])
+        self.assertEqual(self.r.eval("return {1, 2.5, 'x', true, false}", 0), [1, 2, "x", 1, None])
+        with self.assertRaisesRegex(redis.ResponseError, "on @user_script:1"):
+            self.r.eval("return redis.call('INCR', KEYS[1], 1)", 1, "n")
+        self.r.function_load("#!lua name=lib\nredis.register_function('f', function(keys, args) return args[1] end)", True)
+        self.assertEqual(self.r.fcall("f", 0, "x"), "x")
+        payload = self.r.function_dump()
+        self.r.function_flush()
+        self.r.function_restore(payload)
+        self.assertEqual(self.r.fcall("f", 0, "y"), "y")
+        self.r.function_flush()
+
+    def test_locks(self):
+        lock = self.r.lock("lock", timeout=10)
+        self.assertTrue(lock.acquire(blocking=False))
+        self.assertFalse(self.r.lock("lock").acquire(blocking=False))
+        self.assertTrue(lock.owned() and lock.locked())
+        self.assertTrue(lock.extend(20) and lock.reacquire())
+        lock.release()
+        self.assertFalse(lock.locked())
+        with self.r.lock("lock", timeout=5):
+            self.assertTrue(self.r.exists("lock"))
+        self.assertFalse(self.r.exists("lock"))
+
 
 class ClientResp3(Client):
     protocol = 3

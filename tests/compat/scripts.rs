@@ -152,6 +152,7 @@ macro_rules! scripts {
 scripts! {
     bitmap
     connection
+    functions
     generic
     geo
     hash
@@ -160,6 +161,7 @@ scripts! {
     list_blocking
     protocol
     pubsub
+    scripting
     server
     set
     stream

@@ -324,6 +324,18 @@ impl List {
         }
     }
 
+    /// Takes the element at one end and pushes it at another (or the same); the encoding is chosen when all is done.
+    /// Returns the element.
+    pub fn rotate(&mut self, from: End, to: End, limits: &Limits) -> Option<Vec<u8>> {
+        let value = match &mut self.repr {
+            Repr::Packed(_) => self.pop(from, limits, |e| e.to_vec()),
+            Repr::Quick(q) => q.pop(from, limits, |e| e.to_vec()),
+        }?;
+        self.push(to, &[&value], limits);
+        self.shrink(limits);
+        Some(value)
+    }
+
     /// Reads the element of this index.
     pub fn get<R>(&self, index: usize, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         match &self.repr {

@@ -182,9 +182,12 @@ struct Queue {
     ready: bool,
 }
 
-/// The queues of a shard: by key, then by database.
+/// The queues of a key, by database.
+type OfKey = SmallVec<[(usize, Queue); 1]>;
+
+/// The queues of a shard, by key.
 #[derive(Default)]
-pub struct Queues(HashMap<Box<[u8]>, SmallVec<[(usize, Queue); 1]>, ahash::RandomState>);
+pub struct Queues(HashMap<Box<[u8]>, OfKey, ahash::RandomState>);
 
 impl Queues {
     /// Whether nobody waits.

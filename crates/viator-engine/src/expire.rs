@@ -81,7 +81,7 @@ fn clear_fields<'s>(
     let (found, mut fields) = (due.len(), left * FIELDS_PER_KEY);
     for key in due {
         let mut keys = ReadKeys::new(guards, server, local, db, true, &[]);
-        let n = keys.expire_fields_of(db, &key, fields);
+        let n = keys.expire_fields_of(db, &key, fields, true);
         // there may be more, or writes are held back now: the index must not forget it
         keys.reindex_fields(db, &key);
         fields -= n;

@@ -24,20 +24,34 @@ impl ReadKeys<'_, '_> {
         if names.is_empty() || self.leaves_expired() {
             return;
         }
-        let (db, now) = (self.db, self.now().max(0).unsigned_abs());
+        let (db, now) = (self.db, self.expiry_now().max(0).unsigned_abs());
         let Some((loc, handle)) = self.find_in(db, key) else { return };
         let Some(hash) = self.hash_mut(db, loc, handle) else { return };
         let expired = |name: &&[u8]| hash.get(name).is_some_and(|f| !f.is_live(now)) && hash.remove(name);
         let gone: Vec<&[u8]> = names.iter().copied().filter(expired).collect();
-        self.fields_gone(db, loc, key, gone.len(), &gone);
+        self.fields_gone(db, loc, key, gone.len(), &gone, false);
     }
 
-    /// Removes expired fields of a key of any database, at most `limit`, if it holds a hash. Returns how many.
-    pub(crate) fn expire_fields_of(&mut self, db: usize, key: &[u8], limit: usize) -> usize {
-        match self.find_in(db, key) {
-            Some((loc, handle)) => self.expire_fields_at(db, loc, handle, key, limit),
-            None => 0,
+    /// Removes expired fields of a key of any database, at most `limit`, the earliest first, if it holds a hash. Returns
+    /// how many. `apart`: nothing has them go together, and each is a unit of its own in the log.
+    pub(crate) fn expire_fields_of(&mut self, db: usize, key: &[u8], limit: usize, apart: bool) -> usize {
+        let Some((loc, handle)) = self.find_in(db, key) else { return 0 };
+        let now = self.expiry_now().max(0).unsigned_abs();
+        let hash = self.object_in(db, loc, handle).and_then(Hash::of);
+        if hash.and_then(Hash::min_expire).is_none_or(|at| at >= now) || self.leaves_expired() {
+            return 0;
         }
+        let listening = self.server.propagation.listening();
+        let Some(hash) = self.hash_mut(db, loc, handle) else { return 0 };
+        let mut names = Vec::new();
+        let gone = hash.take_expired(now, limit, |name| {
+            if listening {
+                names.push(name.to_vec());
+            }
+        });
+        self.fields_gone(db, loc, key, gone, &names, apart);
+        self.remove_hash_if_empty(db, loc, handle, key);
+        gone
     }
 
     /// Puts a hash that the index of expiring fields gave, and that has not lost all of them, back into it.
@@ -50,28 +64,7 @@ impl ReadKeys<'_, '_> {
     /// Removes every expired field of a key of the selected database, if it holds a hash.
     pub fn expire_all_fields(&mut self, key: &[u8]) {
         let db = self.db;
-        self.expire_fields_of(db, key, usize::MAX);
-    }
-
-    /// Removes expired fields of a hash, at most `limit`, the earliest first. Returns how many.
-    fn expire_fields_at(&mut self, db: usize, loc: Loc, handle: Handle, key: &[u8], limit: usize) -> usize {
-        let now = self.now().max(0).unsigned_abs();
-        let due =
-            self.object_in(db, loc, handle).and_then(Hash::of).and_then(Hash::min_expire).is_some_and(|at| at < now);
-        if !due || self.leaves_expired() {
-            return 0;
-        }
-        let listening = self.server.propagation.listening();
-        let Some(hash) = self.hash_mut(db, loc, handle) else { return 0 };
-        let mut names = Vec::new();
-        let gone = hash.take_expired(now, limit, |name| {
-            if listening {
-                names.push(name.to_vec());
-            }
-        });
-        self.fields_gone(db, loc, key, gone, &names);
-        self.remove_hash_if_empty(db, loc, handle, key);
-        gone
+        self.expire_fields_of(db, key, usize::MAX, false);
     }
 
     fn hash_mut(&mut self, db: usize, loc: Loc, handle: Handle) -> Option<&mut Hash> {
@@ -79,12 +72,15 @@ impl ReadKeys<'_, '_> {
     }
 
     /// Tells that fields have expired: how many, and to the log which.
-    fn fields_gone(&mut self, db: usize, loc: Loc, key: &[u8], gone: usize, names: &[impl AsRef<[u8]>]) {
+    fn fields_gone(&mut self, db: usize, loc: Loc, key: &[u8], gone: usize, names: &[impl AsRef<[u8]>], apart: bool) {
         if gone == 0 {
             return;
         }
         for name in names {
             propagation::removed_field(self.local, self.server, db, key, name.as_ref());
+            if apart {
+                propagation::flush(self.local, self.server);
+            }
         }
         self.local.stats.counters.expired_fields.add(gone as u64);
         self.event(NotifyFlags::HASH, "hexpired", db, key);

@@ -117,7 +117,7 @@ pub struct Snapshot {
     void: AtomicBool,
     /// Databases with their keys, and how many of them expire, at the beginning.
     databases: Vec<(usize, u64, u64)>,
-    compressors: Mutex<Vec<Box<Compressor>>>,
+    compressors: Mutex<Vec<Compressor>>,
     /// Keys saved.
     keys: AtomicU64,
     /// Bytes that wait because of writers: what is kept only for the snapshot.
@@ -273,7 +273,7 @@ impl Snapshot {
 
     fn with_writer<R>(&self, out: Vec<u8>, f: impl FnOnce(&mut Writer<'_>) -> R) -> (Vec<u8>, R) {
         let mut compressor = self.style.compress.then(|| self.compressors.lock().pop().unwrap_or_default());
-        let mut writer = Writer::onto(out, compressor.as_deref_mut());
+        let mut writer = Writer::onto(out, compressor.as_mut());
         let r = f(&mut writer);
         let out = writer.finish();
         if let Some(c) = compressor {

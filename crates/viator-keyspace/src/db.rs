@@ -129,7 +129,7 @@ pub struct DbShard {
     sizes: Sizes,
     /// The entry whose object somebody may have changed since it was counted in `sizes`, what it counts as there, and when
     /// its first field expires as `fields` has it.
-    changing: Option<(Handle, (Type, usize), Option<u32>)>,
+    changing: Option<(Handle, (Type, usize), Option<u64>)>,
     /// Hashes with fields that expire.
     fields: FieldIndex,
     seed: HashSeed,
@@ -197,34 +197,34 @@ impl DbShard {
     /// Counts the size that an object has now.
     #[inline]
     fn settle(&mut self) {
-        if let Some((handle, old, old_tick)) = self.changing.take() {
+        if let Some((handle, old, old_time)) = self.changing.take() {
             let value = entry::view(self.arena.bytes(handle)).value;
-            let (new, new_tick) = (self.size_of(value), self.field_tick(value));
+            let (new, new_time) = (self.size_of(value), self.field_time(value));
             self.sizes.replace(old, new);
-            self.fields_changed(handle, old_tick, new_tick);
+            self.fields_changed(handle, old_time, new_time);
         }
     }
 
-    /// The tick when the first field of a hash expires.
+    /// When the first field of a hash expires.
     #[inline]
-    fn field_tick(&self, value: Inline<'_>) -> Option<u32> {
+    fn field_time(&self, value: Inline<'_>) -> Option<u64> {
         let Inline::Object(id) = value else { return None };
-        field_tick(&self.objects, self.epoch, id)
+        field_time(&self.objects, id)
     }
 
     #[inline]
-    fn fields_changed(&mut self, handle: Handle, old: Option<u32>, new: Option<u32>) {
+    fn fields_changed(&mut self, handle: Handle, old: Option<u64>, new: Option<u64>) {
         if old.is_some() || new.is_some() {
-            let (arena, objects, epoch) = (&self.arena, &self.objects, self.epoch);
-            self.fields.change(handle, old, new, |h| tick_of_hash(arena, objects, epoch, h));
+            let (arena, objects) = (&self.arena, &self.objects);
+            self.fields.change(handle, old, new, |h| time_of_hash(arena, objects, h));
         }
     }
 
     /// An entry has moved, or was named by [`DbShard::fields_due`] and still has expired fields: the index must find it.
     pub fn reindex_fields(&mut self, handle: Handle) {
-        let (arena, objects, epoch) = (&self.arena, &self.objects, self.epoch);
-        if let Some(tick) = tick_of_hash(arena, objects, epoch, handle) {
-            self.fields.hint(handle, tick, |h| tick_of_hash(arena, objects, epoch, h));
+        let (arena, objects) = (&self.arena, &self.objects);
+        if let Some(at) = time_of_hash(arena, objects, handle) {
+            self.fields.hint(handle, at, |h| time_of_hash(arena, objects, h));
         }
     }
 
@@ -242,15 +242,15 @@ impl DbShard {
         if self.fields.len() == 0 {
             return out;
         }
-        let now_tick = u32::try_from((now - self.epoch).max(0) / TICK_MS).unwrap_or(u32::MAX);
+        let now = now.max(0).unsigned_abs();
         while out.len() < limit
-            && let Some(handle) = self.fields.pop_due(now_tick)
+            && let Some(handle) = self.fields.pop_due(now)
         {
             if !self.arena.is_live(handle) {
                 continue;
             }
             let view = entry::view(self.arena.bytes(handle));
-            if self.field_tick(view.value).is_some_and(|t| t <= now_tick) {
+            if self.field_time(view.value).is_some_and(|at| at < now) {
                 out.push(view.key.to_vec());
             }
         }
@@ -361,7 +361,7 @@ impl DbShard {
         if self.changing.is_none_or(|c| c.0 != handle) {
             self.settle();
             let value = entry::view(self.arena.bytes(handle)).value;
-            self.changing = Some((handle, self.size_of(value), self.field_tick(value)));
+            self.changing = Some((handle, self.size_of(value), self.field_time(value)));
         }
         match entry::view(self.arena.bytes(handle)).value {
             Inline::Object(id) => self.objects.get_mut(id),
@@ -426,7 +426,7 @@ impl DbShard {
             self.expires += 1;
             self.index_expiry(loc, handle, when, true);
         }
-        self.fields_changed(handle, None, self.field_tick(value));
+        self.fields_changed(handle, None, self.field_time(value));
         handle
     }
 
@@ -445,7 +445,7 @@ impl DbShard {
         let slot = self.arena.bytes(handle);
         let (old, old_len) = (entry::view(slot), entry::len(slot));
         let had = old.expire;
-        let (old_size, old_tick) = (self.size_of(old.value), self.field_tick(old.value));
+        let (old_size, old_time) = (self.size_of(old.value), self.field_time(old.value));
         let old_object = match old.value {
             Inline::Object(id) => self.objects.remove(id),
             _ => None,
@@ -481,8 +481,8 @@ impl DbShard {
                 }
             }
         }
-        self.fields_changed(handle, old_tick, None);
-        self.fields_changed(at, None, self.field_tick(value));
+        self.fields_changed(handle, old_time, None);
+        self.fields_changed(at, None, self.field_time(value));
         (at, old_object)
     }
 
@@ -581,7 +581,7 @@ impl DbShard {
         self.settle();
         self.before_change(handle);
         let v = entry::view(self.arena.bytes(handle));
-        let (size, field_tick) = (self.size_of(v.value), self.field_tick(v.value));
+        let (size, field_time) = (self.size_of(v.value), self.field_time(v.value));
         self.sizes.remove(size);
         let expires = v.expire.is_some();
         let object = match v.value {
@@ -598,7 +598,7 @@ impl DbShard {
             self.forget_expiry(loc);
         }
         self.arena.free(handle);
-        self.fields_changed(handle, field_tick, None);
+        self.fields_changed(handle, field_time, None);
         object
     }
 
@@ -801,15 +801,15 @@ impl DbShard {
     }
 }
 
-/// The tick when the first field of the hash with this number expires.
-fn field_tick(objects: &Objects, epoch: i64, id: u32) -> Option<u32> {
+/// When the first field of the hash with this number expires.
+fn field_time(objects: &Objects, id: u32) -> Option<u64> {
     let Object::Hash(hash) = objects.get(id)? else { return None };
-    Some(tick(epoch, i64::try_from(hash.min_expire()?).unwrap_or(i64::MAX)))
+    hash.min_expire()
 }
 
-fn tick_of_hash(arena: &Arena, objects: &Objects, epoch: i64, handle: Handle) -> Option<u32> {
+fn time_of_hash(arena: &Arena, objects: &Objects, handle: Handle) -> Option<u64> {
     match entry::view(arena.is_live(handle).then(|| arena.bytes(handle))?).value {
-        Inline::Object(id) => field_tick(objects, epoch, id),
+        Inline::Object(id) => field_time(objects, id),
         _ => None,
     }
 }

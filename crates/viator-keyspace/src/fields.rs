@@ -7,10 +7,13 @@ use crate::arena::Handle;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+/// A time, Unix milliseconds, and the handle of a hash.
+type Hint = (u64, u32);
+
 #[derive(Default)]
 pub(crate) struct FieldIndex {
-    /// (tick << 32 | handle), earliest first.
-    heap: BinaryHeap<Reverse<u64>>,
+    /// Earliest first.
+    heap: BinaryHeap<Reverse<Hint>>,
     /// Hashes with fields that expire.
     live: usize,
 }
@@ -21,17 +24,17 @@ impl FieldIndex {
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.heap.capacity() * 8
+        self.heap.capacity() * size_of::<Hint>()
     }
 
-    /// Follows a change of a hash from one time to another; the ticks of the times, if there are any. `tick_of` gives the
-    /// tick of the hash with this handle as it is now.
+    /// Follows a change of a hash: when its first field expired, and when it does now. `time_of` gives the latter for any
+    /// handle.
     pub(crate) fn change(
         &mut self,
         handle: Handle,
-        old: Option<u32>,
-        new: Option<u32>,
-        tick_of: impl Fn(Handle) -> Option<u32>,
+        old: Option<u64>,
+        new: Option<u64>,
+        time_of: impl Fn(Handle) -> Option<u64>,
     ) {
         match (old, new) {
             (None, Some(_)) => self.live += 1,
@@ -40,33 +43,33 @@ impl FieldIndex {
         }
         if self.live == 0 {
             self.heap = BinaryHeap::new();
-        } else if let Some(tick) = new
+        } else if let Some(at) = new
             && old != new
         {
-            self.hint(handle, tick, tick_of);
+            self.hint(handle, at, time_of);
         }
     }
 
     /// Adds a hint: the hash is at a new place, or was named as due and still is.
-    pub(crate) fn hint(&mut self, handle: Handle, tick: u32, tick_of: impl Fn(Handle) -> Option<u32>) {
-        self.heap.push(Reverse(u64::from(tick) << 32 | u64::from(handle.0)));
+    pub(crate) fn hint(&mut self, handle: Handle, at: u64, time_of: impl Fn(Handle) -> Option<u64>) {
+        self.heap.push(Reverse((at, handle.0)));
         if self.heap.len() > 2 * self.live + 64 {
             // mostly stale
             let mut hints = std::mem::take(&mut self.heap).into_vec();
-            hints.retain(|Reverse(h)| tick_of(Handle(*h as u32)) == Some((h >> 32) as u32));
+            hints.retain(|Reverse((at, handle))| time_of(Handle(*handle)) == Some(*at));
             hints.sort_unstable();
             hints.dedup();
             self.heap = BinaryHeap::from(hints);
         }
     }
 
-    /// The next hint whose tick has passed.
-    pub(crate) fn pop_due(&mut self, now: u32) -> Option<Handle> {
-        let &Reverse(first) = self.heap.peek()?;
-        if (first >> 32) as u32 > now {
+    /// The next hint whose time has passed.
+    pub(crate) fn pop_due(&mut self, now: u64) -> Option<Handle> {
+        let &Reverse((at, handle)) = self.heap.peek()?;
+        if at >= now {
             return None;
         }
         self.heap.pop();
-        Some(Handle(first as u32))
+        Some(Handle(handle))
     }
 }

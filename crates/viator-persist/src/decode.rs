@@ -325,7 +325,7 @@ fn distinct(packed: &Packed, width: usize, text: &'static str, limits: &Limits) 
 
 fn packed_zset(pairs: Packed, limits: &Limits) -> Result<ZSet, Fault> {
     const BAD: Fault = Fault::Data("Zset listpack integrity check failed.");
-    if pairs.len() % 2 != 0 {
+    if !pairs.len().is_multiple_of(2) {
         return Err(BAD);
     }
     distinct(&pairs, 2, "Zset listpack integrity check failed.", limits)?;
@@ -360,7 +360,7 @@ fn packed_zset(pairs: Packed, limits: &Limits) -> Result<ZSet, Fault> {
 /// `long`: fields and values may be longer than a listpack's limit allows.
 fn packed_hash(packed: Packed, width: usize, long: bool, limits: &Limits) -> Result<Hash, Fault> {
     const BAD: Fault = Fault::Data("Hash listpack integrity check failed.");
-    if packed.len() % width != 0 {
+    if !packed.len().is_multiple_of(width) {
         return Err(BAD);
     }
     distinct(&packed, width, "Hash listpack integrity check failed.", limits)?;

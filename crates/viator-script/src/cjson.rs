@@ -188,6 +188,7 @@ fn boolean(lua: &Lua, v: &MultiValue, i: usize, now: bool, function: &str) -> ml
                 Err(errors::argument(lua, i + 1, function, &text))
             }
         },
+        Some(Value::Integer(n)) => Err(errors::argument(lua, i + 1, function, &format!("invalid option '{n}'"))),
         other => Err(errors::wrong_type(lua, i + 1, function, "string", other)),
     }
 }

@@ -242,8 +242,8 @@ impl<'d> Decoder<'d> {
             0xcd => Value::Integer(self.uint(2)? as i64),
             0xce => Value::Integer(self.uint(4)? as i64),
             0xcf => {
-                let n = self.uint(8)?;
-                i64::try_from(n).map_or(Value::Number(n as f64), Value::Integer)
+                // as Redis does: what is beyond 2^63 comes out negative
+                Value::Integer(self.uint(8)? as i64)
             }
             0xd0 => Value::Integer(i64::from(self.uint(1)? as i8)),
             0xd1 => Value::Integer(i64::from(self.uint(2)? as i16)),

@@ -205,7 +205,6 @@ fn line(bytes: &[u8]) -> Vec<u8> {
 
 fn table(t: &Table, resp3: bool, out: &mut Reply, depth: usize) -> mlua::Result<()> {
     if let Some(s) = text(t, "err")? {
-        let s = s.strip_prefix(b"-").unwrap_or(&s);
         let trimmed = s.iter().rposition(|b| !matches!(b, b'\r' | b'\n')).map_or(0, |p| p + 1);
         out.raw(b"-");
         out.raw(&line(s.get(..trimmed).unwrap_or_default()));

@@ -158,6 +158,13 @@ pub(crate) fn reword(message: &[u8]) -> Option<Vec<u8>> {
     Some(format!("{before}attempt to {verb} {name} (a {kind} value)").into_bytes())
 }
 
+/// A message without the position, if that is in the prelude.
+fn ours(message: &[u8]) -> Option<&[u8]> {
+    let rest = message.strip_prefix(b"prelude:")?;
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    rest.get(digits..)?.strip_prefix(b": ")
+}
+
 /// The handler around a whole script: a table with `err`, and where it happened.
 pub(crate) fn handler(lua: &Lua, e: Value) -> mlua::Result<Table> {
     let t = lua.create_table()?;
@@ -192,7 +199,16 @@ pub(crate) fn handler(lua: &Lua, e: Value) -> mlua::Result<Table> {
         Value::String(s) => {
             let s = s.as_bytes();
             line = b"ERR ".to_vec();
-            line.extend_from_slice(reword(&s).as_deref().unwrap_or(&s));
+            match ours(&s) {
+                // raised by what stands between the script and Lua's own function
+                Some(rest) => {
+                    if let Some((source, n)) = place(lua) {
+                        line.extend_from_slice(format!("{}:{n}: ", source.trim_start_matches('@')).as_bytes());
+                    }
+                    line.extend_from_slice(rest);
+                }
+                None => line.extend_from_slice(reword(&s).as_deref().unwrap_or(&s)),
+            }
         }
         other => {
             line = b"ERR ".to_vec();

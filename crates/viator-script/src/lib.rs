@@ -5,10 +5,12 @@
 mod bit;
 mod cjson;
 mod cmsgpack;
+mod concat;
 mod convert;
 mod errors;
 mod number;
 mod packing;
+mod source;
 mod vm;
 
 pub use errors::{Failure, Raised};

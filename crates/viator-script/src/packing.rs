@@ -97,7 +97,7 @@ impl<'l> Format<'l> {
             b'!' => {
                 let a = self.number(MAX_ALIGN)?;
                 if a == 0 || !a.is_power_of_two() {
-                    return Err(errors::plain(self.lua, "alignment is not a power of 2"));
+                    return Err(errors::plain(self.lua, format!("alignment {a} is not a power of 2")));
                 }
                 self.align = a;
             }
@@ -178,7 +178,7 @@ fn pack(lua: &Lua, values: MultiValue) -> mlua::Result<Value> {
                 let width = if option == b's' || width == 0 { s.len() } else { width };
                 match s.get(..width) {
                     Some(s) => out.extend_from_slice(s),
-                    None => return Err(errors::argument(lua, arg, "pack", "string too short")),
+                    None => return Err(errors::argument(lua, arg + 1, "pack", "string too short")),
                 }
                 if option == b's' {
                     out.push(0);
@@ -297,8 +297,8 @@ fn size(lua: &Lua, values: MultiValue) -> mlua::Result<i64> {
         let width = f.width(option)?;
         total = total.saturating_add(f.padding(width, option, total)?);
         match option {
-            b's' => return Err(errors::argument(lua, 1, "size", "variable-size format 's'")),
-            b'c' if width == 0 => return Err(errors::argument(lua, 1, "size", "variable-size format 'c0'")),
+            b's' => return Err(errors::argument(lua, 1, "size", "option 's' has no fixed size")),
+            b'c' if width == 0 => return Err(errors::argument(lua, 1, "size", "option 'c0' has no fixed size")),
             b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' | b'x' | b'f' | b'd' | b'n' | b'c' => {}
             other => f.control(other)?,
         }

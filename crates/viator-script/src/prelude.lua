@@ -6,14 +6,14 @@ local native, version, version_num, libraries = ...
 local error, type, select, next, pairs, rawget, rawset = error, type, select, next, pairs, rawget, rawset
 local getmetatable, setmetatable, xpcall, pcall, load = getmetatable, setmetatable, xpcall, pcall, load
 local mtype, tointeger, floor, fmod = math.type, math.tointeger, math.floor, math.fmod
-local sformat, gsub, gmatch = string.format, string.gsub, string.gmatch
+local format, gsub, gmatch = string.format, string.gsub, string.gmatch
 
 local READONLY = 'Attempt to modify a readonly table'
 
 -- Numbers. Lua 5.1 had doubles only, and printed those without a fraction as integers.
 
 local function text(n)
-  return sformat('%.14g', n)
+  return format('%.14g', n)
 end
 
 -- a double without a fraction becomes an integer, which prints as 5.1 printed it
@@ -172,17 +172,17 @@ end
 -- string
 
 local S = string
-local ssub, srep, sbyte = S.sub, S.rep, S.byte
+local sub, rep, byte, find = S.sub, S.rep, S.byte, S.find
 S.pack, S.unpack, S.packsize = nil, nil, nil
 S.gfind = S.gmatch
 function S.sub(s, i, j)
-  return ssub(s, cut(i), cut(j))
+  return sub(s, cut(i), cut(j))
 end
 function S.rep(s, n)
-  return srep(s, cut(n))
+  return rep(s, cut(n))
 end
 function S.byte(s, i, j)
-  return sbyte(s, cut(i), cut(j))
+  return byte(s, cut(i), cut(j))
 end
 local integral = { d = true, i = true, u = true, c = true, x = true, X = true, o = true }
 function S.format(f, ...)
@@ -209,8 +209,8 @@ function S.format(f, ...)
     end
     f = gsub(f, '(%%[-+ #0]*%d*%.?%d*)u', '%1d')
   end
-  if args then return sformat(f, table.unpack(args, 1, n)) end
-  return sformat(f, ...)
+  if args then return format(f, table.unpack(args, 1, n)) end
+  return format(f, ...)
 end
 G.string = freeze(S)
 string_meta = freeze({ __index = G.string })
@@ -218,7 +218,7 @@ string_meta = freeze({ __index = G.string })
 -- table
 
 local T = {}
-local tconcat, tinsert, tremove = table.concat, table.insert, table.remove
+local concat, insert, remove = table.concat, table.insert, table.remove
 function T.concat(t, sep, i, j)
   if type(t) == 'table' then
     local copy
@@ -233,9 +233,9 @@ function T.concat(t, sep, i, j)
       end
     end
     if mtype(sep) == 'float' then sep = text(sep) end
-    return tconcat(copy or t, sep, cut(i) or 1, cut(j) or #t)
+    return concat(copy or t, sep, cut(i) or 1, cut(j) or #t)
   end
-  return tconcat(t, sep, i, j)
+  return concat(t, sep, i, j)
 end
 function T.insert(t, ...)
   local n = select('#', ...)
@@ -250,16 +250,16 @@ function T.insert(t, ...)
         t[pos] = v
         return
       end
-      return tinsert(t, pos, v)
+      return insert(t, pos, v)
     end
   end
-  return tinsert(t, ...)
+  return insert(t, ...)
 end
 function T.remove(t, pos)
-  if pos == nil then return tremove(t) end
+  if pos == nil then return remove(t) end
   pos = cut(tonumber(pos)) or pos
   if type(t) == 'table' and type(pos) == 'number' and (pos < 1 or pos > #t) then return nil end
-  return tremove(t, pos)
+  return remove(t, pos)
 end
 T.sort = table.sort
 function T.getn(t)
@@ -367,7 +367,7 @@ function C.resume(...)
 end
 function C.running()
   local c, main = co.running()
-  if not main then return c end
+  return not main and c or nil
 end
 G.coroutine = freeze(C)
 G.os = freeze({ clock = os.clock })
@@ -397,7 +397,9 @@ function R.error_reply(...)
   local t = single('err', ...)
   if t.err == 'ERR wrong number or type of arguments' then return t end
   local s = t.err
-  if ssub(s, 1, 1) == '-' then s = ssub(s, 2) else s = 'ERR ' .. s end
+  if sub(s, 1, 1) == '-' then s = sub(s, 2) end
+  -- one word is no code
+  if not find(s, ' ', 1, true) then s = 'ERR ' .. s end
   return { err = s }
 end
 function R.replicate_commands() return true end
@@ -437,4 +439,9 @@ local function run(f, ...)
   return xpcall(f, handler, ...)
 end
 
-return G, env, R, run, loading
+local function concatenable(n)
+  if mtype(n) == 'float' then return text(n) end
+  return n
+end
+
+return G, env, R, run, loading, concatenable

@@ -2,7 +2,7 @@
 
 use crate::convert::{to_lua, to_reply};
 use crate::errors::{self, Failure, Killed};
-use crate::{bit, cjson, cmsgpack, number, packing};
+use crate::{bit, cjson, cmsgpack, concat, number, packing};
 use mlua::chunk::ChunkMode;
 use mlua::{Error, Function, HookTriggers, LightUserData, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
 use sha1::{Digest, Sha1};
@@ -96,6 +96,8 @@ pub struct Vm {
     run: Function,
     /// Switches between what libraries have for globals while they are loaded, and later.
     loading: Function,
+    /// Makes text of a double before `..` does.
+    concatenable: Function,
     scratch: RefCell<Option<(OwnedArgs, Reply)>>,
 }
 
@@ -113,13 +115,15 @@ impl Vm {
         let inner = lua.create_table()?;
         let native = natives(&lua, &inner)?;
         native.raw_set("inner", inner.clone())?;
-        let (globals, env, redis, run, loading): (Table, Table, Table, Function, Function) = lua
-            .load(include_str!("prelude.lua"))
-            .set_name("=prelude")
-            .set_mode(ChunkMode::Text)
-            .call((native, version, version_number(version), flavour == Flavour::Function))?;
+        let (globals, env, redis, run, loading, concatenable): (Table, Table, Table, Function, Function, Function) =
+            lua.load(include_str!("prelude.lua")).set_name("=prelude").set_mode(ChunkMode::Text).call((
+                native,
+                version,
+                version_number(version),
+                flavour == Flavour::Function,
+            ))?;
         set_hook(&lua, TICK, tick)?;
-        Ok(Vm { lua, flavour, globals, env, redis, inner, run, loading, scratch: RefCell::new(None) })
+        Ok(Vm { lua, flavour, globals, env, redis, inner, run, loading, concatenable, scratch: RefCell::new(None) })
     }
 
     /// Bytes that the state holds.
@@ -132,14 +136,24 @@ impl Vm {
     /// # Errors
     /// The compiler's message.
     pub fn compile(&self, source: &[u8]) -> Result<Chunk, Vec<u8>> {
-        let chunk = self.lua.load(source).set_name(self.flavour.chunk()).set_mode(ChunkMode::Text);
-        chunk.set_environment(self.env.clone()).into_function().map(Chunk).map_err(|e| match e {
+        let plain = self.chunk(source).map_err(|e| match e {
             // in the words of 5.1
             Error::SyntaxError { message, .. } => {
                 message.replace("<eof>", "'<eof>'").replace("syntax error near", "'=' expected near").into_bytes()
             }
             other => other.to_string().into_bytes(),
-        })
+        })?;
+        let Some(rewritten) = concat::rewrite(source) else { return Ok(Chunk(plain)) };
+        let head = format!("local {} = ... return function(...) ", concat::TEXT);
+        let whole = [head.as_bytes(), &rewritten, b"\nend"].concat();
+        // what cannot be rewritten (too many upvalues…) runs as it is
+        let function = self.chunk(&whole).and_then(|f| f.call::<Function>(&self.concatenable));
+        Ok(Chunk(function.unwrap_or(plain)))
+    }
+
+    fn chunk(&self, source: &[u8]) -> mlua::Result<Function> {
+        let chunk = self.lua.load(source).set_name(self.flavour.chunk()).set_mode(ChunkMode::Text);
+        chunk.set_environment(self.env.clone()).into_function()
     }
 
     /// Runs a script or a function of a library and writes what it returns as a reply.

@@ -32,6 +32,13 @@ fn step(g: &mut Gen) -> Step {
             words[at] = b"1".to_vec();
         }
     }
+    // nor does it ever end a reply of 2^63 fields
+    if words[0] == b"HRANDFIELD"
+        && let Some(count) = words.get_mut(2)
+        && std::str::from_utf8(count).ok().and_then(|w| w.parse::<i64>().ok()).is_some_and(|n| n < -1000)
+    {
+        *count = b"-9".to_vec();
+    }
     Step::new(&words)
 }
 

@@ -71,9 +71,10 @@ fn hrandfield(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
         return Ok(());
     };
     let (n, repeated) = random_count(count)?;
+    // a walk over the numbers, each spread: a structure that draws again from its number must not come upon the next
     let mut random = || {
-        seed = mix(seed);
-        seed
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mix(seed)
     };
     if !repeated {
         let fields = distinct(hash, n, random);

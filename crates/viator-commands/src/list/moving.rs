@@ -104,8 +104,14 @@ pub(super) fn move_one(
     }
     keys.write::<List>(destination)?;
     let Some(list) = keys.write::<List>(source)? else { return Ok(false) };
-    let Some(value) = list.pop(from, &limits, |e| e.to_vec()) else { return Ok(false) };
-    super::push(keys, destination, to, &[&value])?;
+    let value = if source == destination {
+        let Some(value) = list.rotate(from, to, &limits) else { return Ok(false) };
+        value
+    } else {
+        let Some(value) = list.pop(from, &limits, |e| e.to_vec()) else { return Ok(false) };
+        super::push(keys, destination, to, &[&value])?;
+        value
+    };
     keys.changed(NotifyFlags::LIST, pushed(to), destination, 1);
     keys.changed(NotifyFlags::LIST, popped(from), source, 0);
     keys.remove_if_empty(source);

@@ -287,10 +287,41 @@ impl Quick {
         if done == Some(true) {
             self.settle(at, limits);
         } else {
-            self.insert(index, false, value, limits);
-            self.remove_range(index + 1, 1, limits);
+            self.replace_apart(index, value, limits);
         }
         true
+    }
+
+    /// Replaces an element by one that cannot be in the same node: it gets a node of its own.
+    fn replace_apart(&mut self, index: usize, value: &[u8], limits: &Limits) {
+        let Some((at, offset)) = self.spine.seek(index) else { return };
+        if self.spine.get(at).is_some_and(Node::is_plain) {
+            self.insert(index, true, value, limits);
+            return self.remove_range(index, 1, limits);
+        }
+        let large = limits.is_large(value.len());
+        let rest = self.spine.edit(at, |node| {
+            node.decompress();
+            let Node::Packed(p) = node else { return None };
+            if p.len() == 1 {
+                *node = Node::of(value, large);
+                return None;
+            }
+            let rest = p.split_off(offset + 1);
+            p.remove_range(offset as i64, 1);
+            Some((rest, p.is_empty()))
+        });
+        let Some(Some((rest, emptied))) = rest else { return self.settle(at, limits) };
+        let new = if emptied {
+            self.spine.edit(at, |node| *node = Node::of(value, large));
+            at
+        } else {
+            self.spine.insert_after(at, Node::of(value, large))
+        };
+        if !rest.is_empty() {
+            self.spine.insert_after(new, Node::Packed(rest));
+        }
+        self.merge_around(index, limits);
     }
 
     pub(super) fn remove_range(&mut self, start: usize, count: usize, limits: &Limits) {

@@ -75,6 +75,7 @@ enum Op {
     Insert(usize, Vec<u8>),
     InsertBy(Vec<u8>, bool, Vec<u8>),
     RemoveValue(Vec<u8>, i64),
+    Rotate(bool, bool),
     RemoveRange(usize, usize),
     Trim(usize, usize),
 }
@@ -87,6 +88,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (any::<usize>(), value()).prop_map(|(i, v)| Op::Insert(i, v)),
         2 => (value(), any::<bool>(), value()).prop_map(|(p, a, v)| Op::InsertBy(p, a, v)),
         2 => (value(), -3i64..4).prop_map(|(v, n)| Op::RemoveValue(v, n)),
+        2 => (any::<bool>(), any::<bool>()).prop_map(|(from, to)| Op::Rotate(from, to)),
         1 => (any::<usize>(), 0usize..20).prop_map(|(i, n)| Op::RemoveRange(i, n)),
         1 => (0usize..4, any::<usize>()).prop_map(|(i, n)| Op::Trim(i, n)),
     ]
@@ -133,6 +135,12 @@ proptest! {
                     prop_assert_eq!(l.remove_value(&v, n, &limits), hits.len());
                     hits.sort();
                     for i in hits.into_iter().rev() { m.remove(i); }
+                }
+                Op::Rotate(from, to) => {
+                    let end = |front| if front { End::Front } else { End::Back };
+                    let want = if from { m.pop_front() } else { m.pop_back() };
+                    prop_assert_eq!(l.rotate(end(from), end(to), &limits), want.clone());
+                    if let Some(v) = want { if to { m.push_front(v) } else { m.push_back(v) } }
                 }
                 Op::RemoveRange(i, n) => {
                     let i = at(i);
