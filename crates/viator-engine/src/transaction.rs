@@ -5,6 +5,7 @@
 //! change of the key marks them, under the same lock.
 
 use crate::blocking;
+use crate::args::Args;
 use crate::client::flag;
 use crate::command::Flags;
 use crate::ctx::{AdminCtx, ReadCtx};
@@ -21,16 +22,16 @@ use viator_keyspace::{Footprint, Shard};
 const WATCH_BYTES: u64 = 128;
 
 /// Whether a queued command is such a one.
-pub fn queued_any(session: &Session, server: &Server, is: impl Fn(&Entry) -> bool) -> bool {
+pub fn queued_any(session: &Session, server: &Server, is: impl Fn(&Entry, Args<'_>) -> bool) -> bool {
     session
         .multi
         .as_ref()
-        .is_some_and(|m| m.queue.iter().any(|c| matches!(server.table.lookup(c.args()), Lookup::Found(e) if is(e))))
+        .is_some_and(|m| m.queue.iter().any(|c| matches!(server.table.lookup(c.args()), Lookup::Found(e) if is(e, c.args()))))
 }
 
 /// Whether a queued command has one of these flags.
 pub fn queued_flags(session: &Session, server: &Server, flags: Flags) -> bool {
-    queued_any(session, server, |e| e.flags.any(flags))
+    queued_any(session, server, |e, _| e.flags.any(flags))
 }
 
 /// Forgets transaction and watched keys. No shard may be held.
