@@ -52,7 +52,7 @@ fn settle(client: &mut Client) {
             let keys = ok(client, &["KEYS", "*"]);
             keys.as_slice().unwrap_or_default().iter().filter_map(Value::as_bytes).all(|k| {
                 let left = ok(client, &[b"PTTL", k]).as_int().unwrap_or(-1);
-                if !(left < 0 || left > 10_000) {
+                if (0..=10_000).contains(&left) {
                     return false;
                 }
                 if ok(client, &[b"TYPE", k]).as_text().as_deref() != Some("hash") {
@@ -62,7 +62,7 @@ fn settle(client: &mut Client) {
                 names.as_slice().unwrap_or_default().iter().filter_map(Value::as_bytes).all(|f| {
                     let left = client.cmd(&[&b"HPTTL"[..], k, b"FIELDS", b"1", f]).unwrap();
                     let left = left.as_slice().and_then(|l| l.first()?.as_int()).unwrap_or(-1);
-                    left < 0 || left > 10_000
+                    !(0..=10_000).contains(&left)
                 })
             })
         })
