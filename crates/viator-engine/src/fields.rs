@@ -38,7 +38,7 @@ impl ReadKeys<'_, '_> {
         let Some((loc, handle)) = self.find_in(db, key) else { return 0 };
         let now = self.expiry_now().max(0).unsigned_abs();
         let hash = self.object_in(db, loc, handle).and_then(Hash::of);
-        if !hash.and_then(Hash::min_expire).is_some_and(|at| at < now) || self.leaves_expired() {
+        if hash.and_then(Hash::min_expire).is_none_or(|at| at >= now) || self.leaves_expired() {
             return 0;
         }
         let listening = self.server.propagation.listening();
