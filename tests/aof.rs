@@ -123,6 +123,41 @@ fn redis_loads_ours_and_we_load_theirs() {
     }
 }
 
+/// What was logged happened before anything expired: a time that has passed since changes nothing of it.
+#[test]
+fn nothing_expires_while_the_log_is_replayed() {
+    let mut server = Launch::viator().directive("appendonly", "yes").start();
+    server.terminate();
+    let dir = server.dir().join("appendonlydir");
+    let lines = [
+        "SET kept v PXAT 1000",
+        "PERSIST kept",
+        "SET gone v",
+        "PEXPIREAT gone 1000",
+        "APPEND gone w",
+        "HSET hash f 1 g 1 h 1",
+        "HPEXPIREAT hash 1000 FIELDS 2 f g",
+        "HINCRBY hash f 1",
+        "HPERSIST hash FIELDS 1 f",
+        "HSETEX hash PXAT 1000 FIELDS 1 h 2",
+        "HPERSIST hash FIELDS 1 h",
+    ];
+    let mut log = String::new();
+    for line in lines {
+        let words: Vec<&str> = line.split(' ').collect();
+        log += &format!("*{}\r\n", words.len());
+        words.iter().for_each(|w| log += &format!("${}\r\n{w}\r\n", w.len()));
+    }
+    fs::write(dir.join("appendonly.aof.1.incr.aof"), log).unwrap();
+    server.restart();
+    let mut client = server.client();
+    assert_eq!(ok(&mut client, &["GET", "kept"]).as_text().as_deref(), Some("v"));
+    assert_eq!(ok(&mut client, &["EXISTS", "gone"]).as_int(), Some(0));
+    assert_eq!(ok(&mut client, &["HGET", "hash", "f"]).as_text().as_deref(), Some("2"));
+    assert_eq!(ok(&mut client, &["HGET", "hash", "g"]).as_text(), None);
+    assert_eq!(ok(&mut client, &["HGET", "hash", "h"]).as_text().as_deref(), Some("2"));
+}
+
 /// Both tools say the same of a file that is cut anywhere, and mend it alike.
 #[test]
 fn the_checkers_agree() {

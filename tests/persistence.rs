@@ -1,5 +1,7 @@
 //! Saving and loading: files of other versions, exact points in time, crashes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
+
 mod common;
 
 use common::rng::Rng;

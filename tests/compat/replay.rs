@@ -11,7 +11,8 @@ use crate::pair::{Act, Step};
 use crate::random::Gen;
 
 fn logging() -> Server {
-    Launch::viator().directive("appendonly", "yes").directive("appendfsync", "no").start()
+    let launch = Launch::viator().directive("appendonly", "yes").directive("appendfsync", "no");
+    launch.directive("auto-aof-rewrite-percentage", "0").start()
 }
 
 fn is_missing(missing: &[String], args: &[Vec<u8>]) -> bool {
@@ -51,7 +52,7 @@ fn settle(client: &mut Client) {
             let keys = ok(client, &["KEYS", "*"]);
             keys.as_slice().unwrap_or_default().iter().filter_map(Value::as_bytes).all(|k| {
                 let left = ok(client, &[b"PTTL", k]).as_int().unwrap_or(-1);
-                if !(left < 0 || left > 10_000) {
+                if (0..=10_000).contains(&left) {
                     return false;
                 }
                 if ok(client, &[b"TYPE", k]).as_text().as_deref() != Some("hash") {
@@ -61,7 +62,7 @@ fn settle(client: &mut Client) {
                 names.as_slice().unwrap_or_default().iter().filter_map(Value::as_bytes).all(|f| {
                     let left = client.cmd(&[&b"HPTTL"[..], k, b"FIELDS", b"1", f]).unwrap();
                     let left = left.as_slice().and_then(|l| l.first()?.as_int()).unwrap_or(-1);
-                    left < 0 || left > 10_000
+                    !(0..=10_000).contains(&left)
                 })
             })
         })
@@ -105,6 +106,12 @@ fn examples_replayed() {
         if before != after {
             wrong.push(name.to_owned());
         }
+        // the next replay begins here
+        ok(&mut control, &["BGREWRITEAOF"]);
+        wait_until("the rewrite to end", || {
+            let info = ok(&mut control, &["INFO", "persistence"]).as_text().unwrap();
+            info.contains("aof_rewrite_in_progress:0") && info.contains("aof_rewrite_scheduled:0")
+        });
     };
     for command in viator_commands::all() {
         play(command.examples, command.name);

@@ -278,7 +278,7 @@ impl Hash {
             Repr::PackedEx(p) => set_ex(p, name, value, ttl),
             Repr::Table(t) => return t.set_with(name, value, ttl),
         };
-        if outcome.created && self.len() > limits.listpack_entries {
+        if self.len() > limits.listpack_entries {
             self.make_table();
         }
         outcome

@@ -24,7 +24,7 @@ impl ReadKeys<'_, '_> {
         if names.is_empty() || self.leaves_expired() {
             return;
         }
-        let (db, now) = (self.db, self.now().max(0).unsigned_abs());
+        let (db, now) = (self.db, self.expiry_now().max(0).unsigned_abs());
         let Some((loc, handle)) = self.find_in(db, key) else { return };
         let Some(hash) = self.hash_mut(db, loc, handle) else { return };
         let expired = |name: &&[u8]| hash.get(name).is_some_and(|f| !f.is_live(now)) && hash.remove(name);
@@ -36,9 +36,9 @@ impl ReadKeys<'_, '_> {
     /// how many. `apart`: nothing has them go together, and each is a unit of its own in the log.
     pub(crate) fn expire_fields_of(&mut self, db: usize, key: &[u8], limit: usize, apart: bool) -> usize {
         let Some((loc, handle)) = self.find_in(db, key) else { return 0 };
-        let now = self.now().max(0).unsigned_abs();
+        let now = self.expiry_now().max(0).unsigned_abs();
         let hash = self.object_in(db, loc, handle).and_then(Hash::of);
-        if !hash.and_then(Hash::min_expire).is_some_and(|at| at < now) || self.leaves_expired() {
+        if hash.and_then(Hash::min_expire).is_none_or(|at| at >= now) || self.leaves_expired() {
             return 0;
         }
         let listening = self.server.propagation.listening();

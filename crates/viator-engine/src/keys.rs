@@ -83,6 +83,11 @@ impl<'a, 's> ReadKeys<'a, 's> {
         when <= self.local.now && !self.local.replaying
     }
 
+    /// The time by which fields have expired; see [`ReadKeys::is_past`].
+    pub fn expiry_now(&self) -> i64 {
+        if self.local.replaying { 0 } else { self.local.now }
+    }
+
     /// The configuration.
     pub fn cfg(&self) -> &Config {
         &self.local.cfg

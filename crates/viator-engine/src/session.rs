@@ -98,6 +98,8 @@ pub struct Session {
     pub in_exec: bool,
     /// A script is running.
     pub in_script: bool,
+    /// Unix microseconds at its beginning: time stands still for it.
+    pub script_us: i64,
     /// The propagation log's end after this client's last write.
     pub log_end: u64,
     /// It stands in for the session of a client that waits.
@@ -165,6 +167,7 @@ impl Session {
             last_command: usize::MAX,
             in_exec: false,
             in_script: false,
+            script_us: 0,
             stand_in: StandIn::No,
             log_end: 0,
         }

@@ -198,6 +198,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     }
     memory.publish(&main_memory);
     server.set_gate(gate::LOADING, false);
+    aof.after_loading(&server);
     cron_thread(server.clone(), memory.clone(), process.clone());
     if port != 0 {
         tracing::info!("Ready to accept connections tcp");

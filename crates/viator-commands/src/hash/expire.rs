@@ -189,7 +189,7 @@ fn set_expiry(ctx: &mut WriteCtx<'_, '_>, unit: Unit) -> Outcome {
     let key = ctx.args.at(1);
     let there = ctx.keys.write::<Hash>(key)?.is_some();
     let at = unit.deadline(ctx.args.at(2), ctx.keys.now(), &ctx.entry.name)?;
-    let past = at <= ctx.keys.now();
+    let past = ctx.keys.is_past(at);
     let (condition, names) = condition_and_fields(ctx.args.from(3))?;
     ctx.out.array(names.len());
     if !there {

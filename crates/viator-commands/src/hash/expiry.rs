@@ -2,6 +2,7 @@
 
 use viator_engine::args::{Args, int, is};
 use viator_engine::error::Error;
+use viator_resp::reply::shown_whole;
 
 /// The last moment at which a field can expire, Unix milliseconds: the reference keeps times in 46 bits.
 const LATEST: i64 = (1 << 46) - 1;
@@ -80,7 +81,7 @@ const TWICE: Error = Error::Static("ERR FIELDS keyword specified multiple times"
 const COUNT: Error = Error::Static("ERR wrong number of arguments");
 
 fn unknown(word: &[u8]) -> Error {
-    Error::text(format!("ERR unknown argument: {}", String::from_utf8_lossy(word)))
+    Error::text(format!("ERR unknown argument: {}", shown_whole(word)))
 }
 
 /// A number of fields, which the reference keeps in 32 bits.

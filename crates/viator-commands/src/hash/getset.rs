@@ -117,7 +117,7 @@ fn hgetex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     ctx.keys.write::<Hash>(key)?;
     let Options { when, fields, .. } = expiry::options(ctx.args.from(2), false, ctx.keys.now(), &ctx.entry.name)?;
     expire_if_due(&mut ctx.keys, key, &fields)?;
-    let now = ctx.keys.now();
+    let now = ctx.keys.expiry_now();
     let mut hash = ctx.keys.write::<Hash>(key)?;
     if let Some(h) = &mut hash
         && when != When::Unsaid
@@ -237,7 +237,7 @@ fn hsetex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         ctx.out.int(0);
         return Ok(());
     }
-    let (now, limits) = (ctx.keys.now(), hash_limits(ctx.keys.cfg()));
+    let (now, limits) = (ctx.keys.expiry_now(), hash_limits(ctx.keys.cfg()));
     let past = matches!(when, When::At(at) if at <= now);
     let ttl = match when {
         When::Keep => Ttl::Keep,
@@ -248,11 +248,14 @@ fn hsetex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     if matches!(when, When::At(_)) {
         hash.make_ex();
     }
-    let lens = || fields.iter().map(|w| w.len());
-    hash.expect(fields.len() / 2, lens().max().unwrap_or(0), lens().sum(), &limits);
     let pairs = fields.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.last()?)));
-    for (name, value) in pairs.clone() {
-        hash.set(name, value, ttl, &limits);
+    // what is past is not even set: only what was there goes
+    if !past {
+        let lens = || fields.iter().map(|w| w.len());
+        hash.expect(fields.len() / 2, lens().max().unwrap_or(0), lens().sum(), &limits);
+        for (name, value) in pairs.clone() {
+            hash.set(name, value, ttl, &limits);
+        }
     }
     let n = (fields.len() / 2) as u64;
     ctx.keys.changed(NotifyFlags::HASH, "hset", key, n);

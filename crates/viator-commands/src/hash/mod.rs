@@ -50,7 +50,7 @@ pub static COMMANDS: &[&Command] = &[
 
 /// Unix milliseconds, as fields' expiration times count them.
 fn now(keys: &ReadKeys<'_, '_>) -> u64 {
-    keys.now().max(0).unsigned_abs()
+    keys.expiry_now().max(0).unsigned_abs()
 }
 
 /// Names and values that alternate.

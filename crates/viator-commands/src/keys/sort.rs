@@ -127,6 +127,8 @@ struct Sort<'a> {
     unsorted: bool,
     get: Vec<&'a [u8]>,
     store: Option<&'a [u8]>,
+    /// A script asks.
+    in_script: bool,
 }
 
 impl<'a> Sort<'a> {
@@ -182,8 +184,8 @@ impl<'a> Sort<'a> {
         if zset {
             keys.enlarge_zset(key);
         }
-        if self.unsorted && !ordered && self.store.is_some() {
-            // what is stored must not depend on the order in which a set happens to be
+        if self.unsorted && !ordered && (self.store.is_some() || self.in_script) {
+            // what is stored, or what a script goes by, must not depend on the order in which a set happens to be
             self.unsorted = false;
             self.order.alpha = true;
         }
@@ -273,6 +275,7 @@ fn reply(out: &mut Reply, items: &[Option<Vec<u8>>]) {
 
 fn sort(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let mut s = Sort::parse(ctx.args, &ctx.keys, false)?;
+    s.in_script = ctx.session.in_script;
     let sorted = s.run(&mut ctx.keys, ctx.args.at(1))?;
     let items = s.output(&mut ctx.keys, sorted);
     match s.store {
@@ -334,6 +337,7 @@ pub static SORT_RO: Command = Command {
 
 fn sort_ro(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
     let mut s = Sort::parse(ctx.args, &ctx.keys, true)?;
+    s.in_script = ctx.session.in_script;
     let sorted = s.run(&mut ctx.keys, ctx.args.at(1))?;
     let items = s.output(&mut ctx.keys, sorted);
     reply(ctx.out, &items);

@@ -167,6 +167,9 @@ pub static FLUSH: Command = Command {
 };
 
 fn flush(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    if ctx.args.len() > 3 {
+        return Err(crate::help::bad_subcommand(ctx.args));
+    }
     if !flush_mode_ok(ctx) {
         return Err(Error::Static("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
     }

@@ -143,7 +143,7 @@ pub static TIME: Command = Command {
 };
 
 fn time(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
-    let us = ctx.local.clock.now_us();
+    let us = if ctx.session.in_script { ctx.session.script_us } else { ctx.local.clock.now_us() };
     ctx.out.array(2);
     ctx.out.bulk_int(us / 1_000_000);
     ctx.out.bulk_int(us % 1_000_000);

@@ -91,7 +91,7 @@ struct Options {
 }
 
 impl Options {
-    fn parse(args: Args<'_>) -> Result<Options, Error> {
+    fn parse(args: Args<'_>, replaying: bool) -> Result<Options, Error> {
         let mut o = Options { no_mkstream: false, trim: Trim::default(), id: NewId::Auto, id_at: args.len() };
         let mut i = 2;
         while i < args.len() {
@@ -111,7 +111,7 @@ impl Options {
             }
             i += 1;
         }
-        o.trim.check(false)?;
+        o.trim.check(false, replaying)?;
         Ok(o)
     }
 }
@@ -135,7 +135,7 @@ fn new_id(wanted: NewId, last: StreamId, now: u64) -> Result<StreamId, Error> {
 
 fn xadd(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let (args, key) = (ctx.args, ctx.args.at(1));
-    let Options { no_mkstream, trim, id, id_at } = Options::parse(args)?;
+    let Options { no_mkstream, trim, id, id_at } = Options::parse(args, ctx.keys.local.replaying)?;
     let fields = args.from(id_at + 1);
     if fields.len() < 2 || fields.len() % 2 == 1 {
         return Err(Error::Arity(ctx.entry.name.clone()));

@@ -77,14 +77,15 @@ impl Trim {
     }
 
     /// Checks the options together; `required`: one must say how far.
-    pub(super) fn check(&self, required: bool) -> Result<(), Error> {
+    pub(super) fn check(&self, required: bool, replaying: bool) -> Result<(), Error> {
         if self.limit.is_some_and(|n| n > 0) && self.to.is_none() {
             return Err(Error::Static("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy"));
         }
         if required && self.to.is_none() {
             return Err(Error::Static("ERR syntax error, XTRIM must be called with a trimming strategy"));
         }
-        if self.limit.is_some() && !self.approx {
+        // Redis's own log has the exact form of what was trimmed, with the LIMIT of the approximate one
+        if self.limit.is_some() && !self.approx && !replaying {
             return Err(Error::Static("ERR syntax error, LIMIT cannot be used without the special ~ option"));
         }
         Ok(())
@@ -222,7 +223,7 @@ fn xtrim(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     while i < ctx.args.len() {
         i = trim.option(ctx.args, i)?.ok_or(Error::Syntax)? + 1;
     }
-    trim.check(true)?;
+    trim.check(true, ctx.keys.local.replaying)?;
     let limit = trim.limit(ctx.keys.cfg());
     let Some(stream) = ctx.keys.write::<Stream>(key)? else {
         ctx.out.int(0);

@@ -134,6 +134,7 @@ impl Saved {
         session.resp3 = false;
         session.in_exec = true;
         session.in_script = true;
+        session.script_us = local.clock.now_us();
         saved
     }
 

@@ -377,6 +377,16 @@ impl Aof {
         Ok(())
     }
 
+    /// Follows `appendonly` as it was set while the dataset was loaded.
+    pub fn after_loading(self: &Arc<Self>, server: &Arc<Server>) {
+        if server.config.load().appendonly
+            && server.aof.state() == State::Off
+            && let Err(e) = self.start(server)
+        {
+            tracing::warn!("{e}");
+        }
+    }
+
     /// Switched on while the server runs: everything is written by a rewrite, and what comes meanwhile to a temporary file.
     fn start(self: &Arc<Self>, server: &Arc<Server>) -> Result<(), String> {
         let dir = self.files.lock().dir.clone();

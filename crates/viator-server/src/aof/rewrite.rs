@@ -40,7 +40,11 @@ impl Aof {
             // one that was given up is about to end
             let until = Instant::now() + Duration::from_secs(1);
             let mut r = self.rewrite.lock();
-            while server.aof.rewriting.load(Relaxed) && !self.rewrite_ended.wait_until(&mut r, until).timed_out() {}
+            while server.aof.rewriting.load(Relaxed) {
+                if self.rewrite_ended.wait_until(&mut r, until).timed_out() {
+                    break;
+                }
+            }
         }
         if server.aof.rewriting.load(Relaxed) {
             return Err("ERR Background append only file rewriting already in progress");

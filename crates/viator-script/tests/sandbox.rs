@@ -1,0 +1,223 @@
+//! What a script must not be able to do: what was reported of Redis's Lua from 2018 to 2026, and what is like it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::cell::Cell;
+use std::rc::Rc;
+use viator_resp::reply::Reply;
+use viator_resp::request::OwnedArgs;
+use viator_script::{Flavour, Host, Registration, Vm};
+
+/// Answers every command with its last argument.
+struct Echo;
+
+impl Host for Echo {
+    fn call(&mut self, args: &OwnedArgs, reply: &mut Reply) {
+        let args = args.args();
+        reply.bulk(args.at(args.len() - 1));
+    }
+    fn log(&mut self, _: i64, _: &[u8]) {}
+    fn set_repl(&mut self, _: i64) {}
+    fn may_run(&mut self, _: &OwnedArgs) -> Option<bool> {
+        Some(true)
+    }
+    fn register(&mut self, _: Registration) -> Result<(), String> {
+        Err("not here".into())
+    }
+}
+
+fn vm(memory: usize, ticks: u32) -> Vm {
+    let left = Cell::new(ticks);
+    let tick = move || {
+        left.set(left.get().saturating_sub(1));
+        left.get() == 0
+    };
+    Vm::new(Flavour::Eval, "8.4.0", memory, Rc::new(tick)).unwrap()
+}
+
+/// The reply, or the error line.
+fn run_in(vm: &Vm, script: &str) -> String {
+    let chunk = match vm.compile(script.as_bytes()) {
+        Ok(c) => c,
+        Err(e) => return format!("compile: {}", String::from_utf8_lossy(&e)),
+    };
+    let mut out = Reply::new();
+    match vm.run(&chunk, std::iter::empty(), std::iter::empty(), &mut Echo, &mut out) {
+        Ok(()) => String::from_utf8_lossy(out.parts().0).replace("\r\n", " ").trim_end().to_owned(),
+        Err(f) => format!("error: {}", String::from_utf8_lossy(&f.line)),
+    }
+}
+
+fn run(script: &str) -> String {
+    // with the stack of a worker
+    let script = script.to_owned();
+    let thread = std::thread::Builder::new().stack_size(16 << 20);
+    thread.spawn(move || run_in(&vm(256 << 20, 20_000), &script)).unwrap().join().unwrap()
+}
+
+#[track_caller]
+fn refused(script: &str, with: &str) {
+    let got = run(script);
+    assert!(got.starts_with("error: ") && got.contains(with), "{script}: {got}");
+}
+
+#[test]
+fn no_way_out_of_the_process() {
+    // CVE-2022-0543: the package library was reachable
+    for name in ["package", "require", "io", "debug", "dofile", "loadfile", "print", "newproxy", "module"] {
+        refused(&format!("return {name}"), "nonexistent global variable");
+    }
+    assert_eq!(run("local t = {} for k in pairs(os) do t[#t + 1] = k end return t"), "*1 $5 clock");
+    refused("return os.execute('true')", "nil value");
+}
+
+#[test]
+fn compiled_code_is_not_loaded() {
+    assert_eq!(run("local f, e = loadstring(string.dump(function() return 1 end)) return {tostring(f)}"), "*1 $3 nil");
+    assert_eq!(run("local f = load(function() return '\\27Lua' end) return tostring(f)"), "$3 nil");
+    assert!(run("\u{1b}Lua").starts_with("compile: "));
+}
+
+#[test]
+fn nothing_stays_behind() {
+    // CVE-2022-24735: a script could change what others see
+    let vm = vm(256 << 20, 20_000);
+    for (script, with) in [
+        ("x = 1", "readonly"),
+        ("_G.x = 1", "readonly"),
+        ("rawset(_G, 'x', 1)", "readonly"),
+        ("redis.call = nil", "readonly"),
+        ("rawset(redis, 'call', nil)", "readonly"),
+        ("string.format = nil", "readonly"),
+        ("table.insert(table, 1)", "readonly"),
+        ("setmetatable(_G, {})", "readonly"),
+        ("setmetatable(math, {__index = function() end})", "readonly"),
+        // CVE-2025-46818: the metatables of the basic types
+        ("getmetatable('').__index = function() return 1 end", "readonly"),
+        ("getmetatable('').__add = function() return 1 end", "readonly"),
+        ("rawset(getmetatable(''), '__index', nil)", "readonly"),
+        ("getmetatable(_G).__index = function() end", "readonly"),
+    ] {
+        let got = run_in(&vm, script);
+        assert!(got.starts_with("error: ") && got.contains(with), "{script}: {got}");
+    }
+    for value in ["1", "true", "print", "coroutine.create(function() end)"] {
+        let script = format!("local ok, m = pcall(getmetatable, {value}) return type(m)");
+        let got = run_in(&vm, &script);
+        assert!(got == "$3 nil" || got.contains("string") || got.starts_with("error"), "{value}: {got}");
+    }
+    assert_eq!(
+        run_in(&vm, "return {type(redis.call), ('x'):upper(), #_G, type(string.format)}"),
+        "*4 $8 function $1 X :0 $8 function"
+    );
+}
+
+#[test]
+fn finalizers_do_not_run() {
+    // CVE-2024-46981 and its like: code run by the collector
+    let script = "setmetatable({}, {__gc = function() error('ran') end}) collectgarbage() return 'fine'";
+    assert_eq!(run(script), "$4 fine");
+}
+
+#[test]
+fn memory_is_bounded() {
+    let vm = vm(8 << 20, 1_000_000);
+    for script in [
+        "local t = {} for i = 1, 1e9 do t[i] = {i} end",
+        "return string.rep('x', 1e9)",
+        "local s = 'x' while true do s = s .. s end",
+        "local t = {} for i = 1, 1e7 do t[i] = 'x' end return table.concat(t)",
+    ] {
+        let got = run_in(&vm, script);
+        assert!(got.contains("memory"), "{script}: {got}");
+    }
+    assert_eq!(run_in(&vm, "return 'goes on'"), "$7 goes on");
+}
+
+#[test]
+fn time_is_bounded() {
+    for script in [
+        "while true do end",
+        "while true do pcall(function() while true do end end) end",
+        "local f f = function() return f() end return f()",
+        "while true do xpcall(function() while true do end end, function() end) end",
+        "local c = coroutine.wrap(function() while true do end end) while true do pcall(c) end",
+        "for i = 1, math.huge do end",
+        "repeat until false",
+        "return ('x'):gsub('x', function() while true do end end)",
+        "table.sort({1, 2, 3}, function() while true do end end)",
+        "setmetatable({}, {__index = function() while true do end end}).x = nil local t = setmetatable({}, {__index = \
+         function() while true do end end}) return t.x",
+    ] {
+        let got = run_in(&vm(64 << 20, 20), script);
+        assert!(got.contains("killed"), "{script}: {got}");
+    }
+}
+
+#[test]
+fn deep_recursion_is_an_error() {
+    refused("local function f() return 1 + f() end return f()", "stack overflow");
+    refused(
+        "local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return t[k] end return t.x",
+        "overflow",
+    );
+    assert!(run(&format!("return {}1{}", "(".repeat(5000), ")".repeat(5000))).starts_with("compile: "));
+    assert!(run(&format!("return {}", "{".repeat(5000))).starts_with("compile: "));
+    assert!(run("local a = {} local x = a for i = 1, 5000 do x[1] = {} x = x[1] end return a").contains("stack limit"));
+    refused(
+        "return coroutine.wrap(function() local f f = function() return coroutine.wrap(f)() end return f() end)()",
+        "",
+    );
+}
+
+#[test]
+fn arguments_that_overflowed() {
+    // CVE-2025-46817: unpack's range
+    refused("return {unpack({1, 2, 3}, -2, 2147483647)}", "too many results");
+    refused("return {unpack({1, 2, 3}, 0, 2147483647)}", "too many results");
+    refused("return {unpack({1, 2, 3}, -9223372036854775808, 9223372036854775807)}", "too many results");
+    // CVE-2024-31449: bit.tohex of the smallest number
+    assert_eq!(run("return bit.tohex(65535, -2147483648)"), "$8 0000FFFF");
+    assert_eq!(run("return bit.tohex(65535, 2147483647)"), "$8 0000ffff");
+    // CVE-2020-14147 and CVE-2018-11219: sizes of struct
+    refused("return struct.unpack('I2147483648', 'x')", "integral size");
+    refused("return struct.pack('>I2147483646', 10)", "integral size");
+    refused("return struct.unpack('c2147483647', 'x')", "too short");
+    refused("return struct.unpack('bc0', '\\127x')", "too short");
+    // CVE-2018-11218: nested MessagePack
+    refused("return cmsgpack.unpack(string.rep('\\145', 100000))", "");
+    refused("return cmsgpack.unpack('\\219\\255\\255\\255\\255')", "Missing bytes");
+    assert!(run("local t = {} t[1] = t return cmsgpack.pack(t)").starts_with("$17 "));
+    refused("return cjson.decode(string.rep('[', 100000))", "nested");
+    refused("local t = {} t[1] = t return cjson.encode(t)", "nesting");
+    refused("return string.format('%99999999d', 1)", "");
+    assert_eq!(run("return #string.rep('', 2147483647)"), ":0");
+    refused("return string.rep('abc', 9223372036854775807)", "too large");
+}
+
+#[test]
+fn texts_that_the_compiler_mistook() {
+    // CVE-2025-46819: long brackets without an end; CVE-2025-49844: a name that the collector takes while compiling
+    for script in [
+        "return [",
+        "return [=",
+        "return [====",
+        "return [=[",
+        "return [==[x]=]",
+        "--[==[",
+        "return '\\",
+        "return \"\\x",
+    ] {
+        assert!(run(script).starts_with("compile: "), "{script}");
+    }
+    let long = format!("return [{0}[x]{0}]", "=".repeat(100_000));
+    assert_eq!(run(&long), "$1 x");
+    let vm = vm(64 << 20, 1_000_000);
+    for i in 0..200 {
+        assert_eq!(
+            run_in(&vm, &format!("collectgarbage() return load('return {i}', string.rep('n', 10000))()")),
+            format!(":{i}")
+        );
+    }
+    // CVE-2022-24736: a function that is no script's result
+    assert_eq!(run("return function() end"), "$-1");
+}
