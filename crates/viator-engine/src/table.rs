@@ -206,6 +206,12 @@ impl Entry {
     /// The keys among the arguments with what the command does to them; `None` if the arguments do not fit the specs
     /// (a count beyond the arguments, no integer where one is due).
     pub fn keys(&self, args: Args<'_>) -> Option<Vec<(usize, KeyFlags)>> {
+        // as in Redis, the rule is asked where the specs say that they are not all
+        if let Some(find) = self.cmd.find_keys
+            && self.cmd.keys.iter().any(|s| s.flags.has(KeyFlags::INCOMPLETE))
+        {
+            return find(args);
+        }
         let mut out = Vec::new();
         for spec in self.cmd.keys {
             if spec.flags.has(KeyFlags::NOT_KEY) {

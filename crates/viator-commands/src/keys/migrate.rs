@@ -35,6 +35,7 @@ pub static MIGRATE: Command = Command {
             notes: "",
         },
     ],
+    find_keys: Some(find_keys),
     group: Group::Generic,
     since: "2.6.0",
     summary: "Atomically transfers a key from one Redis instance to another.",
@@ -90,6 +91,18 @@ struct Request<'a> {
     replace: bool,
     /// AUTH with its arguments.
     auth: Vec<&'a [u8]>,
+}
+
+/// The one key, or those after KEYS, where that is empty.
+fn find_keys(a: Args<'_>) -> Option<Vec<(usize, KeyFlags)>> {
+    let mut i = 6;
+    while let Some(option) = a.get(i) {
+        if args::is(option, "keys") {
+            return a.at(3).is_empty().then(|| (i + 1..a.len()).map(|k| (k, RW_ACCESS_DELETE)).collect());
+        }
+        i += if args::is(option, "auth") { 2 } else { 1 + 2 * usize::from(args::is(option, "auth2")) };
+    }
+    Some(vec![(3, RW_ACCESS_DELETE)])
 }
 
 impl<'a> Request<'a> {
