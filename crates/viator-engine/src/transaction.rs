@@ -4,8 +4,8 @@
 //! whether a watched key changed, and runs the queue under them. A watched key's watchers stand in its shard; every
 //! change of the key marks them, under the same lock.
 
-use crate::blocking;
 use crate::args::Args;
+use crate::blocking;
 use crate::client::flag;
 use crate::command::Flags;
 use crate::ctx::{AdminCtx, ReadCtx};
@@ -23,10 +23,9 @@ const WATCH_BYTES: u64 = 128;
 
 /// Whether a queued command is such a one.
 pub fn queued_any(session: &Session, server: &Server, is: impl Fn(&Entry, Args<'_>) -> bool) -> bool {
-    session
-        .multi
-        .as_ref()
-        .is_some_and(|m| m.queue.iter().any(|c| matches!(server.table.lookup(c.args()), Lookup::Found(e) if is(e, c.args()))))
+    session.multi.as_ref().is_some_and(|m| {
+        m.queue.iter().any(|c| matches!(server.table.lookup(c.args()), Lookup::Found(e) if is(e, c.args())))
+    })
 }
 
 /// Whether a queued command has one of these flags.

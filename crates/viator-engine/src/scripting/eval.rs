@@ -89,8 +89,9 @@ pub fn eval_only_reads(_: &Server, args: Args<'_>) -> bool {
 
 /// Whether a script of the cache is flagged `no-writes`.
 pub fn evalsha_only_reads(server: &Server, args: Args<'_>) -> bool {
-    sha_of_arg(args.at(1))
-        .is_some_and(|sha| server.scripting.scripts.lock().get(&sha).is_some_and(|s| s.flags.has(ScriptFlags::NO_WRITES)))
+    sha_of_arg(args.at(1)).is_some_and(|sha| {
+        server.scripting.scripts.lock().get(&sha).is_some_and(|s| s.flags.has(ScriptFlags::NO_WRITES))
+    })
 }
 
 /// Compiles a script and puts it into the cache.
