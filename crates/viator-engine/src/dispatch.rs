@@ -453,7 +453,7 @@ fn serve(local: &mut Local, server: &Server) -> u64 {
     local.clock.read()
 }
 
-/// As [`call`], under locks that a transaction holds.
+/// As [`call`], under locks that a transaction or script holds. A command that needs others is refused.
 #[expect(clippy::too_many_arguments, reason = "one place for all that surrounds a handler")]
 pub(crate) fn call_held<'s>(
     local: &mut Local,
@@ -467,9 +467,14 @@ pub(crate) fn call_held<'s>(
 ) -> u64 {
     let mark = out.mark();
     let no_touch = session.no_touch;
+    let mut located = KeyList::new();
+    if entry.names_keys() {
+        entry.each_key(args, |i| located.push(Located::new(server, args.at(i))));
+    }
     let outcome = match entry.cmd.handler {
+        _ if !guards.held().covers(footprint_of(entry, args, &located)) => Err(Error::Static(UNDECLARED)),
         Handler::Read(f) => {
-            let keys = ReadKeys::new(guards, server, local, session.db, no_touch, &[]);
+            let keys = ReadKeys::new(guards, server, local, session.db, no_touch, &located);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
             settle(local, server);
             remember(server, session, entry, args, guards);
@@ -477,7 +482,7 @@ pub(crate) fn call_held<'s>(
         }
         Handler::Write(f) => {
             let db = session.db;
-            let keys = WriteKeys::new(ReadKeys::new(guards, server, local, db, no_touch, &[]));
+            let keys = WriteKeys::new(ReadKeys::new(guards, server, local, db, no_touch, &located));
             let outcome = f(&mut WriteCtx { args, keys, out, session, entry, server });
             commit(local, server, db, args);
             outcome
@@ -487,6 +492,9 @@ pub(crate) fn call_held<'s>(
     };
     account(local, server, session, entry, args, out, mark, outcome, start)
 }
+
+/// Never seen, unless what lets a script take fewer locks is wrong.
+const UNDECLARED: &str = "ERR Script attempted to access a key that it did not declare";
 
 /// Few keys without an allocation.
 type KeyList = smallvec::SmallVec<[Located; 4]>;

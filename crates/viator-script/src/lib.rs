@@ -7,11 +7,13 @@ mod cjson;
 mod cmsgpack;
 mod concat;
 mod convert;
+mod declared;
 mod errors;
 mod number;
 mod packing;
 mod source;
 mod vm;
 
+pub use declared::{Arg, Call, calls};
 pub use errors::{Failure, Raised};
 pub use vm::{Chunk, Flavour, Host, Registration, Tick, Vm};

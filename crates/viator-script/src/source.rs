@@ -93,7 +93,7 @@ fn comment(rest: &[u8]) -> Option<usize> {
     if let Some(len) = rest.get(2..).and_then(long) {
         return Some(2 + len?);
     }
-    Some(rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len()))
+    Some(rest.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(rest.len()))
 }
 
 fn number(rest: &[u8]) -> usize {

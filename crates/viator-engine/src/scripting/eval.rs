@@ -53,7 +53,7 @@ pub fn evalsha(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
         scripts.refresh(shared);
         if !scripts.compiled.contains_key(&sha) {
             let script = shared.scripts.lock().get(&sha).cloned().ok_or(NO_SCRIPT)?;
-            compile(scripts, script)?;
+            compile(ctx.server, scripts, script)?;
         }
         run_script(ctx, scripts, &sha, keys, read_only)
     })
@@ -98,7 +98,7 @@ pub fn evalsha_only_reads(server: &Server, args: Args<'_>) -> bool {
 fn add(server: &Server, scripts: &mut LocalScripting, body: &[u8], stays: bool) -> Result<Arc<Script>, Error> {
     let script = Arc::new(Script::new(body)?);
     if !scripts.compiled.contains_key(&script.sha) {
-        compile(scripts, script.clone())?;
+        compile(server, scripts, script.clone())?;
     }
     if server.scripting.scripts.lock().add(script.clone(), stays) {
         // another one left: this worker's are looked at next time
@@ -107,11 +107,12 @@ fn add(server: &Server, scripts: &mut LocalScripting, body: &[u8], stays: bool) 
     Ok(script)
 }
 
-fn compile(scripts: &mut LocalScripting, script: Arc<Script>) -> Result<(), Error> {
+fn compile(server: &Server, scripts: &mut LocalScripting, script: Arc<Script>) -> Result<(), Error> {
     let function = scripts.vm(Flavour::Eval)?.compile(script.source()).map_err(|e| {
         Error::text(format!("ERR Error compiling script (new function): {}", viator_resp::reply::shown_all(&e)))
     })?;
-    scripts.compiled.insert(script.sha, Compiled { script, function });
+    let only_declared = super::declared::only_declared(&server.table, script.source());
+    scripts.compiled.insert(script.sha, Compiled { script, function, only_declared });
     Ok(())
 }
 
@@ -131,7 +132,12 @@ fn run_script(
     keys: usize,
     read_only: bool,
 ) -> Outcome {
-    let Some(Compiled { script, function }) = scripts.compiled.get(sha) else { return Err(NO_SCRIPT) };
+    let Some(Compiled { script, function, only_declared }) = scripts.compiled.get(sha) else { return Err(NO_SCRIPT) };
+    let keyspace = &ctx.server.keyspace;
+    let footprint = match only_declared {
+        true => ctx.args.from(3).iter().take(keys).fold(Footprint::NONE, |f, k| f.with(keyspace.locate(k).shard())),
+        false => Footprint::ALL,
+    };
     let job = Job {
         kind: Kind::Script,
         name: script.name(),
@@ -139,7 +145,7 @@ fn run_script(
         chunk: function,
         keys,
         read_only,
-        footprint: Footprint::ALL,
+        footprint,
     };
     let vm = scripts.eval.as_ref().ok_or(NO_SCRIPT)?;
     run(ctx, scripts, vm, &job)

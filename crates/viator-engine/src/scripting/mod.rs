@@ -2,10 +2,11 @@
 //!
 //! Every worker has Lua states of its own, one for EVAL and one for functions, and compiles what it needs of the cache
 //! and the libraries, which all workers share. A script runs where its client is served, with all locks of its footprint
-//! held, and calls commands through the dispatch that clients use.
+//! held (those of its keys, if its text proves that it needs no others), and calls commands through the dispatch that clients use.
 
 mod cache;
 mod caller;
+mod declared;
 mod eval;
 mod functions;
 mod running;
@@ -105,6 +106,8 @@ impl Scripting {
 struct Compiled {
     script: Arc<Script>,
     function: viator_script::Chunk,
+    /// It is proven to touch no other keys than its caller declares.
+    only_declared: bool,
 }
 
 /// What a worker has for itself.
