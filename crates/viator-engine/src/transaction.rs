@@ -95,7 +95,8 @@ pub fn unwatch(session: &mut Session, server: &Server) {
     clear_watch_state(session);
 }
 
-/// Makes up for [`unwatch`] that a script which took long kept from the shards; all of these are held.
+/// Makes up for [`unwatch`] that a script which took long kept from the shards: those that are held, and those that
+/// nobody holds.
 pub(crate) fn unwatch_late(server: &Server, guards: &mut Held<'_>) {
     let mut late = server.late_unwatch.lock();
     late.retain(|(client, w)| {
@@ -103,8 +104,15 @@ pub(crate) fn unwatch_late(server: &Server, guards: &mut Held<'_>) {
         let held = guards.held().covers(Footprint::NONE.with(shard));
         if held {
             forget(guards.shard(shard), w, *client);
+            return false;
         }
-        !held
+        match server.keyspace.try_lock_one(shard) {
+            Some(mut other) => {
+                forget(other.shard(shard), w, *client);
+                false
+            }
+            None => true,
+        }
     });
 }
 

@@ -164,9 +164,7 @@ impl<'s> Scan<'s> {
 
     /// Whether `redis.call` or `redis.pcall` begins here.
     fn is_caller(&self, i: usize) -> bool {
-        self.is_name(i, "redis")
-            && self.is(i + 1, ".")
-            && (self.is_name(i + 2, "call") || self.is_name(i + 2, "pcall"))
+        self.is_name(i, "redis") && self.is(i + 1, ".") && (self.is_name(i + 2, "call") || self.is_name(i + 2, "pcall"))
     }
 
     fn calls(&self) -> Option<Vec<Call<'s>>> {
