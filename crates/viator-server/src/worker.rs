@@ -600,9 +600,9 @@ impl Worker {
     fn tick(&mut self, local: &mut Local, server: &Server, last: &mut i64, out: &mut Reply) {
         let now = local.clock.now_ms();
         if server.gate.load(Relaxed) & gate::PAUSED != 0 {
-            let until = server.pause.all_until.load(Relaxed).max(server.pause.write_until.load(Relaxed));
-            if until <= now {
-                server.set_gate(gate::PAUSED, false);
+            // asking notes the end, unless a new pause has begun
+            let (writes, _) = server.paused(now);
+            if !writes {
                 server.host.wake_all();
                 self.recheck(local, server, out);
             }
