@@ -500,6 +500,11 @@ fn postpone(local: &mut Local, server: &Server) -> bool {
 /// The footprint of the one whose turn it is, if not all of it could be locked.
 fn serve_key<'s>(local: &mut Local, server: &'s Server, guards: &mut Held<'s>, ready: &Ready) -> Result<(), Footprint> {
     let shard = server.keyspace.locate(&ready.key).shard();
+    // what was evicted before the command may be anywhere
+    let own = Footprint::NONE.with(shard);
+    if !server.keyspace.try_extend(guards, own) {
+        return Err(own);
+    }
     if let Some(q) = guards.shard(shard).ext.waiters.get_mut(ready.db, &ready.key) {
         q.ready = false;
     }

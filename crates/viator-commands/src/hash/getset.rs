@@ -249,13 +249,11 @@ fn hsetex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         hash.make_ex();
     }
     let pairs = fields.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.last()?)));
-    // what is past is not even set: only what was there goes
-    if !past {
-        let lens = || fields.iter().map(|w| w.len());
-        hash.expect(fields.len() / 2, lens().max().unwrap_or(0), lens().sum(), &limits);
-        for (name, value) in pairs.clone() {
-            hash.set(name, value, ttl, &limits);
-        }
+    // what is past is set as well, before it goes: it may change the encoding
+    let lens = || fields.iter().map(|w| w.len());
+    hash.expect(fields.len() / 2, lens().max().unwrap_or(0), lens().sum(), &limits);
+    for (name, value) in pairs.clone() {
+        hash.set(name, value, ttl, &limits);
     }
     let n = (fields.len() / 2) as u64;
     ctx.keys.changed(NotifyFlags::HASH, "hset", key, n);
