@@ -177,15 +177,17 @@ fn info(c: &mut Client, field: &str) -> i64 {
 
 /// A round: all clients at once, until they have sent their commands.
 fn round(server: &Server, seed: u64, commands: usize) {
-    let over = AtomicBool::new(false);
+    let (over, all_over) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|s| {
-        let rescuer = s.spawn(|| rescuer(server, &over));
+        let rescuer = s.spawn(|| rescuer(server, &all_over));
         let meddler = s.spawn(|| meddler(server, seed ^ 0x5eed, &over));
         let clients: Vec<_> =
             (0..CLIENTS as u64).map(|i| s.spawn(move || client(server, seed.wrapping_add(i), commands))).collect();
         let results: Vec<_> = clients.into_iter().map(thread::ScopedJoinHandle::join).collect();
         over.store(true, Relaxed);
-        let ended = [meddler.join(), rescuer.join()];
+        let meddler = meddler.join();
+        all_over.store(true, Relaxed);
+        let ended = [meddler, rescuer.join()];
         for result in results.into_iter().chain(ended) {
             result.unwrap_or_else(|e| std::panic::resume_unwind(e));
         }
@@ -230,6 +232,9 @@ fn nothing_breaks_and_memory_returns() {
             break;
         }
         thread::sleep(Duration::from_millis(10));
+    }
+    if after - before >= MAY_STAY {
+        println!("{}", ok(&mut control, &["INFO", "memory"]).as_text().unwrap_or_default());
     }
     println!("memory: {before} bytes at the start, {after} at the end");
     assert!(after - before < MAY_STAY, "memory was {before} bytes at the start, is {after}");
