@@ -82,6 +82,8 @@ pub struct Command {
     pub subcommands: &'static [&'static Command],
     /// How dispatch treats it apart from its flags.
     pub traits: Traits,
+    /// Whether, given its arguments, it writes nothing although it might (a script that is flagged so).
+    pub only_reads: Option<fn(&crate::server::Server, crate::args::Args<'_>) -> bool>,
     /// What executes it.
     pub handler: Handler,
 }
@@ -96,6 +98,7 @@ impl Command {
         keys: &[],
         key_flags: None,
         find_keys: None,
+        only_reads: None,
         scope: Scope::None,
         group: Group::Generic,
         since: "1.0.0",

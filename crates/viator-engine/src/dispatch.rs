@@ -284,7 +284,7 @@ fn check(
         }
     }
     // what is paused is not even queued
-    if server.gate.load(Relaxed) & server_gate::PAUSED != 0 && paused(local, server, session, entry) {
+    if server.gate.load(Relaxed) & server_gate::PAUSED != 0 && paused(local, server, session, entry, args) {
         session.block(server, Blocked::Paused(OwnedArgs::copy(args)));
         return Check::Block;
     }
@@ -374,12 +374,14 @@ fn changes(entry: &Entry) -> bool {
 }
 
 /// Whether CLIENT PAUSE holds the command back.
-fn paused(local: &Local, server: &Server, session: &Session, entry: &Entry) -> bool {
+fn paused(local: &Local, server: &Server, session: &Session, entry: &Entry, args: Args<'_>) -> bool {
     let (writes, all) = server.paused(local.now);
     if session.shared.has_flag(flag::REPLICA) {
         return false;
     }
-    all || (writes && (changes(entry) || (entry.is(Traits::EXEC) && transaction::queued_any(session, server, changes))))
+    let changes = |e: &Entry, args: Args<'_>| changes(e) && !e.cmd.only_reads.is_some_and(|f| f(server, args));
+    all || (writes
+        && (changes(entry, args) || (entry.is(Traits::EXEC) && transaction::queued_any(session, server, changes))))
 }
 
 /// Executes a command that was checked: locks, handler, commit, statistics. Returns the clock's reading at the end.

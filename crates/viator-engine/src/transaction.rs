@@ -4,6 +4,7 @@
 //! whether a watched key changed, and runs the queue under them. A watched key's watchers stand in its shard; every
 //! change of the key marks them, under the same lock.
 
+use crate::args::Args;
 use crate::blocking;
 use crate::client::flag;
 use crate::command::Flags;
@@ -21,16 +22,15 @@ use viator_keyspace::{Footprint, Shard};
 const WATCH_BYTES: u64 = 128;
 
 /// Whether a queued command is such a one.
-pub fn queued_any(session: &Session, server: &Server, is: impl Fn(&Entry) -> bool) -> bool {
-    session
-        .multi
-        .as_ref()
-        .is_some_and(|m| m.queue.iter().any(|c| matches!(server.table.lookup(c.args()), Lookup::Found(e) if is(e))))
+pub fn queued_any(session: &Session, server: &Server, is: impl Fn(&Entry, Args<'_>) -> bool) -> bool {
+    session.multi.as_ref().is_some_and(|m| {
+        m.queue.iter().any(|c| matches!(server.table.lookup(c.args()), Lookup::Found(e) if is(e, c.args())))
+    })
 }
 
 /// Whether a queued command has one of these flags.
 pub fn queued_flags(session: &Session, server: &Server, flags: Flags) -> bool {
-    queued_any(session, server, |e| e.flags.any(flags))
+    queued_any(session, server, |e, _| e.flags.any(flags))
 }
 
 /// Forgets transaction and watched keys. No shard may be held.

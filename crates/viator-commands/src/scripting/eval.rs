@@ -54,6 +54,7 @@ pub static EVAL: Command = Command {
         "EVAL 'return 1' 1",
         "EVAL \"#!lua flags=some\\nreturn 1\" 0",
     ],
+    only_reads: Some(scripting::eval_only_reads),
     handler: Handler::Admin(eval),
     ..BASE
 };
@@ -74,6 +75,7 @@ pub static EVALSHA: Command = Command {
         "EVALSHA E0E1F9FABFC9D4800C877A703B823AC0578FF8DB 0",
         "EVALSHA short 0",
     ],
+    only_reads: Some(scripting::evalsha_only_reads),
     handler: Handler::Admin(evalsha),
     ..BASE
 };

@@ -34,6 +34,7 @@ pub static FCALL: Command = Command {
         "FCALL f -1",
         "FUNCTION FLUSH",
     ],
+    only_reads: Some(scripting::fcall_only_reads),
     handler: Handler::Admin(fcall),
     ..EVAL_BASE
 };

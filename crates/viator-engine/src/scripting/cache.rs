@@ -111,7 +111,7 @@ pub fn sha_of_arg(arg: &[u8]) -> Option<Sha> {
     Some(sha)
 }
 
-fn flags_of(body: &[u8]) -> Result<ScriptFlags, Error> {
+pub(super) fn flags_of(body: &[u8]) -> Result<ScriptFlags, Error> {
     if !body.starts_with(b"#!") {
         return Ok(ScriptFlags::COMPAT);
     }

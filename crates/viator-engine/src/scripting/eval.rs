@@ -1,6 +1,6 @@
 //! EVAL and its kin.
 
-use super::cache::{Script, ScriptFlags, sha_of, sha_of_arg};
+use super::cache::{Script, ScriptFlags, flags_of, sha_of, sha_of_arg};
 use super::caller::{Caller, Saved, over_memory};
 use super::running::{Kind, Run};
 use super::{Compiled, LocalScripting};
@@ -80,6 +80,18 @@ pub(super) fn with_local<'s, R>(
     scripts.publish(&ctx.server.scripting);
     ctx.local.scripting = Some(scripts);
     result
+}
+
+/// Whether a script given to EVAL is flagged `no-writes`.
+pub fn eval_only_reads(_: &Server, args: Args<'_>) -> bool {
+    flags_of(args.at(1)).is_ok_and(|f| f.has(ScriptFlags::NO_WRITES))
+}
+
+/// Whether a script of the cache is flagged `no-writes`.
+pub fn evalsha_only_reads(server: &Server, args: Args<'_>) -> bool {
+    sha_of_arg(args.at(1)).is_some_and(|sha| {
+        server.scripting.scripts.lock().get(&sha).is_some_and(|s| s.flags.has(ScriptFlags::NO_WRITES))
+    })
 }
 
 /// Compiles a script and puts it into the cache.

@@ -4,10 +4,11 @@ use super::LocalScripting;
 use super::cache::ScriptFlags;
 use super::eval::{Job, count_keys, run, with_local};
 use super::running::Kind;
-use crate::args::OwnedArgs;
+use crate::args::{Args, OwnedArgs};
 use crate::command::Outcome;
 use crate::ctx::AdminCtx;
 use crate::error::Error;
+use crate::server::Server;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -274,6 +275,14 @@ pub fn restore(ctx: &mut AdminCtx<'_, '_>, codes: &[Vec<u8>], policy: Policy) ->
         *ctx.server.scripting.libraries.lock() = all;
         Ok(())
     })
+}
+
+/// Whether a function is flagged `no-writes`.
+pub fn fcall_only_reads(server: &Server, args: Args<'_>) -> bool {
+    let libraries = server.scripting.libraries.lock();
+    let found = libraries.functions.get(&args.at(1).to_ascii_lowercase());
+    let function = found.and_then(|(library, index)| library.functions.get(*index));
+    function.is_some_and(|f| f.flags.has(ScriptFlags::NO_WRITES))
 }
 
 /// FCALL and FCALL_RO.

@@ -11,8 +11,8 @@ mod functions;
 mod running;
 
 pub use cache::{Script, ScriptFlags, Sha};
-pub use eval::{eval, evalsha, load_script};
-pub use functions::{Function, Library, Policy, fcall, load_library, restore};
+pub use eval::{eval, eval_only_reads, evalsha, evalsha_only_reads, load_script};
+pub use functions::{Function, Library, Policy, fcall, fcall_only_reads, load_library, restore};
 pub use running::{Kind, Run};
 
 use crate::server::Held;
