@@ -24,7 +24,7 @@ const CLIENTS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What may stay when everything is deleted: the states of scripts, statistics of commands, buffers of the threads.
-const MAY_STAY: i64 = 12 << 20;
+const MAY_STAY: i64 = 8 << 20;
 
 /// Commands that the families leave out, or that need more than one of them.
 fn others(g: &mut Gen) -> Vec<Words> {
@@ -144,7 +144,7 @@ fn meddler(server: &Server, seed: u64, over: &AtomicBool) {
             ],
             _ => {
                 // those who wait for ever
-                let list = ok(&mut c, &["CLIENT", "LIST"]).as_text().unwrap_or_default();
+                let list = c.cmd(&["CLIENT", "LIST"]).unwrap().as_text().unwrap_or_default();
                 let waiting = list.lines().filter(|l| l.contains(" flags=b"));
                 let ids = waiting.filter_map(|l| l.split(' ').next()?.strip_prefix("id="));
                 ids.map(|id| words!["CLIENT", "UNBLOCK", id]).collect()
