@@ -249,10 +249,10 @@ fn hsetex(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         hash.make_ex();
     }
     let pairs = fields.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.last()?)));
+    let lens = || fields.iter().map(|w| w.len());
+    hash.expect(fields.len() / 2, lens().max().unwrap_or(0), lens().sum(), &limits);
     // what is past is not even set: only what was there goes
     if !past {
-        let lens = || fields.iter().map(|w| w.len());
-        hash.expect(fields.len() / 2, lens().max().unwrap_or(0), lens().sum(), &limits);
         for (name, value) in pairs.clone() {
             hash.set(name, value, ttl, &limits);
         }
