@@ -125,10 +125,10 @@ impl PackedTable {
         let h = hash(key);
         let at = bucket_of(h as u32, self.buckets.len());
         let Some(bucket) = self.buckets.get_mut(at) else { return Was::Absent };
-        if let Some(old) = bucket.find(tag(h), key).map(|r| r.expire) {
+        if let Some((place, old)) = bucket.place(tag(h), key) {
             if replace {
                 let before = bucket.heap();
-                bucket.update(tag(h), key, value, expire);
+                bucket.update(place, tag(h), key, value, expire);
                 self.bytes = (self.bytes + bucket.heap()).saturating_sub(before);
             }
             return Was::Present(old);

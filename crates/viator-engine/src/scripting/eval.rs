@@ -202,7 +202,7 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
     let was_slow = scripts.watch.end();
     saved.restore(ctx.local, ctx.session);
     if was_slow {
-        transaction::unwatch_late(server, guards);
+        transaction::after_slow(server, guards);
         server.host.wake_all();
     }
     match result {
