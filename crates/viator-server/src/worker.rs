@@ -744,7 +744,15 @@ impl Desk {
             let Some(mut conn) = self.conns.take_out(token) else { continue };
             let blocked = conn.session.blocked.is_some();
             let was_held = conn.held();
-            let turn = if blocked { Turn::Done } else { read(&mut conn, local, server, buf, out) };
+            let turn = if matches!(conn.session.blocked, Some(Blocked::Paused(_))) {
+                // what a pause held back may be what ends the script
+                out.clear();
+                if conn.retry(local, server, out) == State::Closed { Turn::Closed } else { Turn::Done }
+            } else if blocked {
+                Turn::Done
+            } else {
+                read(&mut conn, local, server, buf, out)
+            };
             if conn.held() && !was_held {
                 self.held.push(token);
             }
