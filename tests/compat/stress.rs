@@ -24,7 +24,7 @@ const CLIENTS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What may stay when everything is deleted: the states of scripts, statistics of commands, buffers of the threads.
-const MAY_STAY: i64 = 12 << 20;
+const MAY_STAY: i64 = 8 << 20;
 
 /// Commands that the families leave out, or that need more than one of them.
 fn others(g: &mut Gen) -> Vec<Words> {
@@ -144,7 +144,7 @@ fn meddler(server: &Server, seed: u64, over: &AtomicBool) {
             ],
             _ => {
                 // those who wait for ever
-                let list = ok(&mut c, &["CLIENT", "LIST"]).as_text().unwrap_or_default();
+                let list = c.cmd(&["CLIENT", "LIST"]).unwrap().as_text().unwrap_or_default();
                 let waiting = list.lines().filter(|l| l.contains(" flags=b"));
                 let ids = waiting.filter_map(|l| l.split(' ').next()?.strip_prefix("id="));
                 ids.map(|id| words!["CLIENT", "UNBLOCK", id]).collect()
@@ -180,14 +180,19 @@ fn round(server: &Server, seed: u64, commands: usize) {
     let (over, all_over) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|s| {
         let rescuer = s.spawn(|| rescuer(server, &all_over));
-        let meddler = s.spawn(|| meddler(server, seed ^ 0x5eed, &over));
+        let meddlers = [1, 2].map(|n| {
+            s.spawn({
+                let over = &over;
+                move || meddler(server, seed ^ (n << 32), over)
+            })
+        });
         let clients: Vec<_> =
             (0..CLIENTS as u64).map(|i| s.spawn(move || client(server, seed.wrapping_add(i), commands))).collect();
         let results: Vec<_> = clients.into_iter().map(thread::ScopedJoinHandle::join).collect();
         over.store(true, Relaxed);
-        let meddler = meddler.join();
+        let [one, two] = meddlers.map(thread::ScopedJoinHandle::join);
         all_over.store(true, Relaxed);
-        let ended = [meddler, rescuer.join()];
+        let ended = [one, two, rescuer.join()];
         for result in results.into_iter().chain(ended) {
             result.unwrap_or_else(|e| std::panic::resume_unwind(e));
         }

@@ -76,8 +76,11 @@ impl Aof {
         let begun = here.then(|| self.begin_parts(server, first));
         let (aof, server) = (self.clone(), server.clone());
         let spawned = thread::Builder::new().name("aof_rewrite".into()).spawn(move || {
-            let begun = begun.unwrap_or_else(|| aof.begin_parts(&server, first));
-            aof.run_rewrite(&server, first, begun);
+            let memory = aof.memory.clone();
+            memory.counted(move || {
+                let begun = begun.unwrap_or_else(|| aof.begin_parts(&server, first));
+                aof.run_rewrite(&server, first, begun);
+            });
         });
         match spawned {
             Ok(_) => tracing::info!("Background append only file rewriting started by pid {}", std::process::id()),
@@ -179,8 +182,8 @@ impl Aof {
         let Begun { snapshot, on, offset } = begun;
         let walks = snapshot.clone();
         let walker = {
-            let server = server.clone();
-            thread::Builder::new().name("aof_walk".into()).spawn(move || walks.walk(&server))
+            let (server, memory) = (server.clone(), self.memory.clone());
+            thread::Builder::new().name("aof_walk".into()).spawn(move || memory.counted(|| walks.walk(&server)))
         };
         let walker = walker.inspect_err(|_| {
             snapshot.abandon();
