@@ -253,8 +253,7 @@ impl Page {
 }
 
 impl Objects {
-    pub(crate) fn insert(&mut self, object: Box<Object>) -> u32 {
-        let mut object = *object;
+    pub(crate) fn insert(&mut self, mut object: Object) -> u32 {
         loop {
             let number = match self.open.last() {
                 Some(&number) => number,
@@ -323,7 +322,7 @@ mod tests {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             // more come at first, more go later
             if (random >> 33) % 10 < if n < 10_000 { 7 } else { 3 } {
-                let id = objects.insert(Box::new(string(n)));
+                let id = objects.insert(string(n));
                 assert_eq!(there.insert(id, n), None);
             } else if let Some((&id, _)) = there.range((random >> 40) as u32 % 3000..).next() {
                 let n = there.remove(&id).unwrap();
