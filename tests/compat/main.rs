@@ -18,6 +18,7 @@ mod pair;
 mod random;
 mod replay;
 mod scripts;
+mod stress;
 
 use common::{Launch, Server};
 

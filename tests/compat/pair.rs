@@ -142,7 +142,16 @@ struct Conn {
 }
 
 /// Sets to their defaults the directives that families vary.
-const VARIED: &[&str] = &["CONFIG", "SET", "list-max-listpack-size", "-2", "list-compress-depth", "0"];
+#[rustfmt::skip]
+const VARIED: &[&str] = &[
+    "CONFIG", "SET",
+    "list-max-listpack-size", "-2",
+    "list-compress-depth", "0",
+    "hash-max-listpack-entries", "512",
+    "hash-max-listpack-value", "64",
+    "hll-sparse-max-bytes", "3000",
+    "stream-node-max-entries", "100",
+];
 
 /// Connections to two servers.
 pub struct Pair {

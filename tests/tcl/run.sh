@@ -9,7 +9,8 @@
 #   -j      units run at the same time (1)
 # Tests of replication and of clusters, which are not there yet, are left out: they would wait for what does not come.
 # One unit per process, so that a crash costs one unit. A line per unit: tests passed, how many a real Redis 8.2.3
-# passes (tests/tcl/baseline.tsv), and of the claims how many must pass. The exit status is 1 if a claim is not met.
+# passes (tests/tcl/baseline.tsv), and of the claims how many must pass. The exit status is 1 if a claim is not met. Many
+# of these tests measure time: a unit that falls below its claim is run once more, alone, before that counts.
 set -u
 HERE=$(cd "$(dirname "$0")" && pwd)
 TREE=${VIATOR_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/viator-peers}/suite
@@ -101,7 +102,12 @@ done
 wait
 passed=$(awk -F'\t' '{split($2,a," "); n+=a[1]} END{print n+0}' "$WORK/results")
 base=$(awk -F'\t' '{split($2,a," "); n+=a[4]} END{print n+0}' "$WORK/results")
-bad=$(grep -c 'REGRESSION$' "$WORK/results")
+bad=0
+while IFS=$'\t' read -r unit _; do
+  echo "once more, alone: $unit"
+  one "$unit" 15 | tee "$WORK/again"
+  grep -q 'REGRESSION$' "$WORK/again" && bad=$((bad + 1))
+done < <(grep 'REGRESSION$' "$WORK/results")
 echo "logs: $LOGS"
 echo "${#units[@]} units: $passed passed of $base, $bad below their claim"
 [ "$bad" = 0 ]

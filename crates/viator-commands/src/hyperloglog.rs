@@ -6,7 +6,7 @@ use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outco
 use viator_engine::config::NotifyFlags;
 use viator_engine::ctx::{AdminCtx, WriteCtx};
 use viator_engine::error::Error;
-use viator_engine::keys::WriteKeys;
+use viator_engine::keys::{Spot, WriteKeys};
 
 use crate::declare::{KEY, RO_ACCESS, RW_ACCESS, RW_ACCESS_INSERT, RW_INSERT, keys, one_key};
 use crate::string::bytes;
@@ -32,6 +32,16 @@ fn edit<R>(
     change: impl FnOnce(&mut Vec<u8>) -> Result<R, HllError>,
 ) -> Result<R, Error> {
     let spot = keys.spot(key);
+    edit_at(keys, spot, key, change)
+}
+
+/// As [`edit`], at a spot of that key.
+fn edit_at<R>(
+    keys: &mut WriteKeys<'_, '_>,
+    spot: Spot,
+    key: &[u8],
+    change: impl FnOnce(&mut Vec<u8>) -> Result<R, HllError>,
+) -> Result<R, Error> {
     keys.edit_string(spot, key, |hll| {
         if !spot.is_occupied() {
             *hll = hll::empty();
@@ -70,17 +80,17 @@ pub static PFADD: Command = Command {
 fn pfadd(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let (key, elements) = (ctx.args.at(1), ctx.args.from(2));
     let max = sparse_max_bytes(&ctx.keys);
-    let mut changed = match ctx.keys.lookup_write(key) {
-        None => true,
-        Some(e) => {
-            hll::check(bytes(e.value, &mut itoa::Buffer::new())?).map_err(wrong)?;
-            false
-        }
-    };
-    if changed || elements.len() > 0 {
+    let spot = ctx.keys.spot(key);
+    let mut changed = !spot.is_occupied();
+    if elements.len() == 0
+        && let Some(e) = ctx.keys.entry_at(spot)
+    {
+        hll::check(bytes(e.value, &mut itoa::Buffer::new())?).map_err(wrong)?;
+    } else {
         // what the elements before a spot of corruption changed stays, as in the reference
         let mut failed = None;
-        edit(&mut ctx.keys, key, |hll| {
+        edit_at(&mut ctx.keys, spot, key, |hll| {
+            hll::check(hll)?;
             for element in elements.iter() {
                 match hll::add(hll, element, max) {
                     Ok(more) => changed |= more,

@@ -101,7 +101,8 @@ pub struct Hash {
 #[derive(Clone, Debug)]
 enum Repr {
     Packed(Packed),
-    PackedEx(Packed),
+    /// Boxed, so that a hash is three words.
+    PackedEx(Box<Packed>),
     Table(Box<BigHash>),
 }
 
@@ -125,7 +126,7 @@ impl Hash {
     pub fn empty(encoding: Encoding) -> Self {
         let repr = match encoding {
             Encoding::Listpack => Repr::Packed(Packed::new()),
-            Encoding::ListpackEx => Repr::PackedEx(Packed::new()),
+            Encoding::ListpackEx => Repr::PackedEx(Box::default()),
             Encoding::Hashtable => Repr::Table(Box::default()),
         };
         Hash { repr }
@@ -138,7 +139,7 @@ impl Hash {
 
     /// A hash from a listpack of field, value, time; the caller knows it to be complete, distinct and in order.
     pub fn from_packed_ex(triples: Packed) -> Self {
-        Hash { repr: Repr::PackedEx(triples) }
+        Hash { repr: Repr::PackedEx(Box::new(triples)) }
     }
 
     /// A copy to be read and dropped that shares memory with this one, until this one is changed.
@@ -189,7 +190,8 @@ impl Hash {
     /// Heap bytes held.
     pub fn memory_usage(&self) -> usize {
         match &self.repr {
-            Repr::Packed(p) | Repr::PackedEx(p) => p.memory_usage(),
+            Repr::Packed(p) => p.memory_usage(),
+            Repr::PackedEx(p) => size_of::<Packed>() + p.memory_usage(),
             Repr::Table(t) => t.memory_usage(),
         }
     }
@@ -227,7 +229,7 @@ impl Hash {
             new.push_back_entry(value);
             new.push_back_int(0);
         }
-        self.repr = Repr::PackedEx(new);
+        self.repr = Repr::PackedEx(Box::new(new));
     }
 
     /// The field of this name.
@@ -288,7 +290,7 @@ impl Hash {
     pub fn remove(&mut self, name: &[u8]) -> bool {
         let (p, width) = match &mut self.repr {
             Repr::Packed(p) => (p, 2),
-            Repr::PackedEx(p) => (p, 3),
+            Repr::PackedEx(p) => (p.as_mut(), 3),
             Repr::Table(t) => return t.remove(name),
         };
         let found = p.first().and_then(|first| p.find(first, name, width - 1));

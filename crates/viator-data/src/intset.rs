@@ -4,14 +4,14 @@
 //! ascending. The width grows with the first element that needs more; it never shrinks.
 
 use crate::packed::Malformed;
-use crate::room;
 
 const HEADER: usize = 8;
 
 /// A set of integers as a sorted array.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IntSet {
-    bytes: Vec<u8>,
+    /// Without room for more: the allocator rounds up anyway, and grows it where it is up to there.
+    bytes: Box<[u8]>,
 }
 
 impl Default for IntSet {
@@ -48,7 +48,7 @@ fn read(bytes: &[u8]) -> i64 {
 impl IntSet {
     /// An empty set of 16-bit integers.
     pub fn new() -> Self {
-        IntSet { bytes: vec![2, 0, 0, 0, 0, 0, 0, 0] }
+        IntSet { bytes: Box::new([2, 0, 0, 0, 0, 0, 0, 0]) }
     }
 
     /// Takes bytes from outside, after checking size, width and order.
@@ -65,7 +65,7 @@ impl IntSet {
         if count.checked_mul(width).and_then(|n| n.checked_add(HEADER)) != Some(bytes.len()) {
             return Err(Malformed);
         }
-        let set = IntSet { bytes };
+        let set = IntSet { bytes: bytes.into_boxed_slice() };
         if !set.iter().is_sorted_by(|a, b| a < b) {
             return Err(Malformed);
         }
@@ -84,7 +84,7 @@ impl IntSet {
 
     /// Heap bytes held.
     pub fn memory_usage(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.len()
     }
 
     /// Number of elements.
@@ -163,14 +163,16 @@ impl IntSet {
         let width = self.width();
         let at = HEADER + index * width;
         let len = self.bytes.len();
-        room::reserve(&mut self.bytes, width);
-        self.bytes.resize(len + width, 0);
-        self.bytes.copy_within(at..len, at + width);
-        if let Some(hole) = self.bytes.get_mut(at..at + width) {
+        let mut bytes = core::mem::take(&mut self.bytes).into_vec();
+        bytes.reserve_exact(width);
+        bytes.resize(len + width, 0);
+        bytes.copy_within(at..len, at + width);
+        if let Some(hole) = bytes.get_mut(at..at + width) {
             for (to, from) in hole.iter_mut().zip(value.to_le_bytes()) {
                 *to = from;
             }
         }
+        self.bytes = bytes.into_boxed_slice();
         self.set_count();
         true
     }
@@ -187,7 +189,7 @@ impl IntSet {
         if value >= 0 {
             put(value);
         }
-        self.bytes = bytes;
+        self.bytes = bytes.into_boxed_slice();
         self.set_count();
     }
 
@@ -196,8 +198,9 @@ impl IntSet {
         let Ok(index) = self.search(value) else { return false };
         let width = self.width();
         let at = HEADER + index * width;
-        self.bytes.drain(at..at + width);
-        room::give_back(&mut self.bytes);
+        let mut bytes = core::mem::take(&mut self.bytes).into_vec();
+        bytes.drain(at..at + width);
+        self.bytes = bytes.into_boxed_slice();
         self.set_count();
         true
     }

@@ -248,6 +248,16 @@ impl Packed {
         }
     }
 
+    /// Appends what `write` hands over: as several calls of [`Packed::push_back`], but the header is written once.
+    pub(crate) fn extend(&mut self, write: impl FnOnce(&mut Tail<'_>)) {
+        self.bytes.pop();
+        let mut tail = Tail { bytes: &mut self.bytes, added: 0 };
+        write(&mut tail);
+        let added = tail.added;
+        self.bytes.push(END);
+        self.adjust(added);
+    }
+
     /// Prepends a value.
     pub fn push_front(&mut self, value: &[u8]) {
         self.splice(HEADER, 0, &Encoded::of(value), 1);
@@ -283,8 +293,10 @@ impl Packed {
     }
 
     fn replace_encoded(&mut self, pos: Pos, value: &Encoded<'_>) {
-        if let Some(end) = self.end_of(pos) {
-            self.splice(pos.0, end - pos.0, value, 0);
+        let Some(end) = self.end_of(pos) else { return };
+        match self.bytes.get_mut(pos.0..end) {
+            Some(same) if same.len() == value.total() => value.write_to(same),
+            _ => self.splice(pos.0, end - pos.0, value, 0),
         }
     }
 
@@ -424,6 +436,31 @@ impl Packed {
             value.write_to(hole);
         }
         self.adjust(delta);
+    }
+}
+
+/// The end of a listpack to which values are appended; see [`Packed::extend`].
+pub(crate) struct Tail<'a> {
+    bytes: &'a mut Vec<u8>,
+    added: isize,
+}
+
+impl Tail<'_> {
+    /// Appends a value; what reads as an integer is stored as one.
+    pub(crate) fn push(&mut self, value: &[u8]) {
+        self.append(&Encoded::of(value));
+    }
+
+    /// Appends an integer.
+    pub(crate) fn push_int(&mut self, value: i64) {
+        self.append(&Encoded::int(value));
+    }
+
+    fn append(&mut self, value: &Encoded<'_>) {
+        // and the end
+        room::reserve(self.bytes, value.total() + 1);
+        value.write(self.bytes);
+        self.added += 1;
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) use bucket::Record;
 const LOAD: usize = 8;
 /// How many records of a bucket a random choice expects at most; hardly any bucket has more.
 const CHOICES: u64 = 16;
+/// So many records of a bucket or more: their number is not kept.
+const MANY: u8 = u8::MAX;
 
 /// What [`PackedTable::set`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub(crate) enum Was {
 #[derive(Clone, Debug)]
 pub(crate) struct PackedTable {
     buckets: Paged<Bucket>,
+    /// Records of each bucket, or [`MANY`]: a random choice tries several places, and these are all in the cache.
+    counts: Paged<u8>,
     len: usize,
     /// Heap bytes of all buckets.
     bytes: usize,
@@ -72,7 +76,9 @@ impl PackedTable {
     pub(crate) fn new() -> Self {
         let mut buckets = Paged::new();
         buckets.push(Bucket::default());
-        PackedTable { buckets, len: 0, bytes: 0 }
+        let mut counts = Paged::new();
+        counts.push(0);
+        PackedTable { buckets, counts, len: 0, bytes: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -81,7 +87,7 @@ impl PackedTable {
 
     /// Heap bytes held.
     pub(crate) fn memory_usage(&self) -> usize {
-        self.buckets.memory_usage() + self.bytes
+        self.buckets.memory_usage() + self.counts.memory_usage() + self.bytes
     }
 
     #[inline]
@@ -119,10 +125,10 @@ impl PackedTable {
         let h = hash(key);
         let at = bucket_of(h as u32, self.buckets.len());
         let Some(bucket) = self.buckets.get_mut(at) else { return Was::Absent };
-        if let Some(old) = bucket.find(tag(h), key).map(|r| r.expire) {
+        if let Some((place, old)) = bucket.place(tag(h), key) {
             if replace {
                 let before = bucket.heap();
-                bucket.update(tag(h), key, value, expire);
+                bucket.update(place, tag(h), key, value, expire);
                 self.bytes = (self.bytes + bucket.heap()).saturating_sub(before);
             }
             return Was::Present(old);
@@ -131,6 +137,9 @@ impl PackedTable {
         bucket.push(tag(h), key, value, expire);
         self.bytes = (self.bytes + bucket.heap()).saturating_sub(before);
         self.len += 1;
+        if let Some(count) = self.counts.get_mut(at) {
+            *count = count.saturating_add(1);
+        }
         if self.len > self.buckets.len() * LOAD {
             self.split();
         }
@@ -145,9 +154,27 @@ impl PackedTable {
         let before = bucket.heap();
         let expire = bucket.remove(tag(h), key)?;
         self.bytes = (self.bytes + bucket.heap()).saturating_sub(before);
-        self.len -= 1;
-        self.merge_if_sparse();
+        self.removed(at);
         Some(expire)
+    }
+
+    /// Counts a record that was removed from this bucket.
+    fn removed(&mut self, bucket: usize) {
+        self.len -= 1;
+        match self.counts.get_mut(bucket) {
+            Some(&mut MANY) => self.count(bucket),
+            Some(count) => *count = count.saturating_sub(1),
+            None => {}
+        }
+        self.merge_if_sparse();
+    }
+
+    /// Counts the records of a bucket anew.
+    fn count(&mut self, bucket: usize) {
+        let records = self.buckets.get(bucket).map_or(0, Bucket::len);
+        if let Some(count) = self.counts.get_mut(bucket) {
+            *count = u8::try_from(records).unwrap_or(MANY);
+        }
     }
 
     fn merge_if_sparse(&mut self) {
@@ -163,26 +190,36 @@ impl PackedTable {
         if n as u64 >= 1 << 31 {
             return;
         }
-        let Some(bucket) = self.buckets.get_mut(n & low as usize) else { return };
+        let parent = n & low as usize;
+        let Some(bucket) = self.buckets.get_mut(parent) else { return };
         let before = bucket.heap();
         let moved = bucket.split(|key| hash(key) as u32 & high == n as u32);
         self.bytes = (self.bytes + bucket.heap() + moved.heap()).saturating_sub(before);
         self.buckets.push(moved);
+        self.counts.push(0);
+        self.count(parent);
+        self.count(n);
     }
 
     fn merge(&mut self) {
         let Some(last) = self.buckets.pop() else { return };
         let n = self.buckets.len();
         let (_, low) = masks(n);
-        let Some(bucket) = self.buckets.get_mut(n & low as usize) else { return };
+        let parent = n & low as usize;
+        let Some(bucket) = self.buckets.get_mut(parent) else { return };
         let before = bucket.heap() + last.heap();
         bucket.absorb(last);
         self.bytes = (self.bytes + bucket.heap()).saturating_sub(before);
+        let moved = self.counts.pop().unwrap_or(0);
+        if let Some(count) = self.counts.get_mut(parent) {
+            *count = count.saturating_add(moved);
+        }
     }
 
     /// A copy that shares memory, until either is changed.
     pub(crate) fn share(&mut self) -> PackedTable {
-        PackedTable { buckets: self.buckets.share(), len: self.len, bytes: self.bytes }
+        let (buckets, counts) = (self.buckets.share(), self.counts.share());
+        PackedTable { buckets, counts, len: self.len, bytes: self.bytes }
     }
 
     /// All records, in no particular order.
@@ -222,13 +259,12 @@ impl PackedTable {
 
     /// Removes a record chosen by a random number, and returns its key.
     pub(crate) fn pop(&mut self, r: u64) -> Option<Vec<u8>> {
-        let (bucket, place) = self.choose(r)?;
-        let bucket = self.buckets.get_mut(bucket)?;
+        let (at, place) = self.choose(r)?;
+        let bucket = self.buckets.get_mut(at)?;
         let before = bucket.heap();
         let key = bucket.take(place)?;
         self.bytes = (self.bytes + bucket.heap()).saturating_sub(before);
-        self.len -= 1;
-        self.merge_if_sparse();
+        self.removed(at);
         Some(key)
     }
 
@@ -244,14 +280,17 @@ impl PackedTable {
         for _ in 0..96 {
             r = mix(r);
             let (bucket, place) = (below(r, n), (r % CHOICES) as usize);
-            let records = self.buckets.get(bucket).map_or(0, Bucket::len);
+            let mut records = usize::from(*self.counts.get(bucket)?);
             if place < records {
+                if records == usize::from(MANY) {
+                    records = self.buckets.get(bucket)?.len();
+                }
                 let place = if records > CHOICES as usize { below(mix(r), records) } else { place };
                 return Some((bucket, place));
             }
         }
         let at = |i: usize| (below(r, n) + i) % n;
-        (0..n).map(at).find(|&i| self.buckets.get(i).is_some_and(|b| b.len() > 0)).map(|bucket| (bucket, 0))
+        (0..n).map(at).find(|&i| self.counts.get(i).is_some_and(|&n| n > 0)).map(|bucket| (bucket, 0))
     }
 
     /// Frees up to `n` buckets; whether nothing is left. The table is of no other use afterwards.

@@ -62,7 +62,7 @@ pub struct Set {
 enum Repr {
     Int(IntSet),
     Packed(Packed),
-    Table(PackedTable),
+    Table(Box<PackedTable>),
 }
 
 impl Set {
@@ -82,7 +82,7 @@ impl Set {
         let repr = match encoding {
             Encoding::Intset => Repr::Int(IntSet::new()),
             Encoding::Listpack => Repr::Packed(Packed::new()),
-            Encoding::Hashtable => Repr::Table(PackedTable::new()),
+            Encoding::Hashtable => Repr::Table(Box::new(PackedTable::new())),
         };
         Set { repr }
     }
@@ -100,7 +100,7 @@ impl Set {
     /// A copy that shares memory with this one, until either is changed.
     pub fn share(&mut self) -> Set {
         match &mut self.repr {
-            Repr::Table(t) => Set { repr: Repr::Table(t.share()) },
+            Repr::Table(t) => Set { repr: Repr::Table(Box::new(t.share())) },
             _ => self.clone(),
         }
     }
@@ -149,7 +149,7 @@ impl Set {
         match &self.repr {
             Repr::Int(s) => s.memory_usage(),
             Repr::Packed(p) => p.memory_usage(),
-            Repr::Table(t) => t.memory_usage(),
+            Repr::Table(t) => size_of::<PackedTable>() + t.memory_usage(),
         }
     }
 
@@ -225,7 +225,7 @@ impl Set {
             for e in self.iter() {
                 table.insert(e.bytes(&mut buf), b"", 0);
             }
-            self.repr = Repr::Table(table);
+            self.repr = Repr::Table(Box::new(table));
         }
     }
 

@@ -35,6 +35,7 @@ use crate::local::Local;
 use crate::server::{Held, Server, ShardExt};
 use crate::session::{Blocked, ReplyMode, Session, StandIn, gate};
 use crate::table::Entry;
+use crate::transaction;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -257,8 +258,10 @@ pub struct Blocking {
     pub keys_if_gone: AtomicU64,
     /// Clients that wait with a time-out.
     pub with_timeout: AtomicU64,
-    /// Keys that became ready while CLIENT PAUSE held back writes.
+    /// Keys that became ready while CLIENT PAUSE held back writes, or a script that took long held the shards.
     postponed: Mutex<Vec<Ready>>,
+    /// Ended waits that are still in their queues, because a script that takes long holds the shards.
+    leaving: Mutex<Vec<Arc<Waiter>>>,
 }
 
 /// A time-out argument in seconds (BLPOP): when it is over, Unix milliseconds; `None` for 0, never.
@@ -343,11 +346,30 @@ pub fn wait<'k>(
     Ok(())
 }
 
-/// Takes an ended wait out of its queues, unless it was served: then it is not there. No shard may be held.
-pub(crate) fn leave(server: &Server, w: &Waiter) {
-    if w.end(State::Gone) != State::Served {
-        take_out(server, &mut server.keyspace.lock(w.footprint), w);
+/// Takes an ended wait out of its queues, unless it was served: then it is not there. No shard may be held. While a script
+/// takes long it stays there, passed over by all, until that is over.
+pub(crate) fn leave(server: &Server, w: &Arc<Waiter>) {
+    if w.end(State::Gone) == State::Served {
+        return;
     }
+    match server.lock(w.footprint) {
+        Ok(mut guards) => take_out(server, &mut guards, w),
+        Err(_) => {
+            server.blocking.leaving.lock().push(w.clone());
+            transaction::catch_up(server);
+        }
+    }
+}
+
+/// Makes up for [`leave`] that a script which took long kept from the shards.
+pub(crate) fn leave_late(server: &Server, guards: &mut Held<'_>) {
+    server.blocking.leaving.lock().retain(|w| {
+        let held = guards.held().covers(w.footprint);
+        if held {
+            take_out(server, guards, w);
+        }
+        !held
+    });
 }
 
 fn take_out(server: &Server, guards: &mut Held<'_>, w: &Waiter) {
@@ -408,9 +430,27 @@ pub fn serve(local: &mut Local, server: &Server) {
     while let Some(ready) = local.ready.pop_front() {
         let mut footprint = Footprint::NONE.with(server.keyspace.locate(&ready.key).shard());
         // each turn serves somebody, or needs more shards than the last
-        while let Err(more) = serve_key(local, server, &mut server.keyspace.lock(footprint), &ready) {
-            footprint = footprint.or(more);
+        loop {
+            let Ok(mut guards) = server.lock(footprint) else { return put_off(local, server, ready) };
+            match serve_key(local, server, &mut guards, &ready) {
+                Ok(()) => break,
+                Err(more) => footprint = footprint.or(more),
+            }
         }
+    }
+}
+
+/// Keeps what is ready until a script that takes long is over.
+#[cold]
+fn put_off(local: &mut Local, server: &Server, ready: Ready) {
+    {
+        let mut postponed = server.blocking.postponed.lock();
+        postponed.push(ready);
+        postponed.extend(local.ready.drain(..));
+    }
+    // its end may have come meanwhile, and found nothing
+    if !server.is_busy() {
+        server.host.wake_all();
     }
 }
 
@@ -421,7 +461,12 @@ pub fn try_again(local: &mut Local, server: &Server, w: &Waiter) {
         w.again.store(local.now.saturating_add(TRY_AGAIN_MS), Relaxed);
         return;
     }
-    run_again(local, server, &mut server.keyspace.lock(w.footprint), w);
+    let Ok(mut guards) = server.lock(w.footprint) else {
+        w.again.store(local.now.saturating_add(TRY_AGAIN_MS), Relaxed);
+        return;
+    };
+    run_again(local, server, &mut guards, w);
+    drop(guards);
     serve_rest(local, server);
 }
 
@@ -455,6 +500,11 @@ fn postpone(local: &mut Local, server: &Server) -> bool {
 /// The footprint of the one whose turn it is, if not all of it could be locked.
 fn serve_key<'s>(local: &mut Local, server: &'s Server, guards: &mut Held<'s>, ready: &Ready) -> Result<(), Footprint> {
     let shard = server.keyspace.locate(&ready.key).shard();
+    // what was evicted before the command may be anywhere
+    let own = Footprint::NONE.with(shard);
+    if !server.keyspace.try_extend(guards, own) {
+        return Err(own);
+    }
     if let Some(q) = guards.shard(shard).ext.waiters.get_mut(ready.db, &ready.key) {
         q.ready = false;
     }

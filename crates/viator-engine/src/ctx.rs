@@ -103,7 +103,7 @@ impl<'s> AdminCtx<'_, 's> {
         let mut own = None;
         let guards = match &mut self.held {
             Some(g) => &mut **g,
-            None => own.insert(server.keyspace.lock(shards)),
+            None => own.insert(scripting::lock(self.local, server, shards)),
         };
         let r = f(&mut WriteKeys::new(ReadKeys::new(guards, server, self.local, db, true, &[])));
         crate::dispatch::commit(self.local, server, db, args);

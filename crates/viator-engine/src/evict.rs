@@ -88,10 +88,11 @@ pub enum Evicted {
     Running,
 }
 
-/// Frees memory until it is within `maxmemory`. No shard may be held by the caller.
+/// Frees memory until it is within `maxmemory`, unless a script that takes long holds the shards. No shard may be held
+/// by the caller.
 pub fn perform(local: &mut Local, server: &Server) -> Evicted {
     let max = local.cfg.maxmemory;
-    if max == 0 || server.used_memory() <= max || server.pause.holds_writes(local.now) {
+    if max == 0 || server.used_memory() <= max || server.pause.holds_writes(local.now) || server.is_busy() {
         return Evicted::Ok;
     }
     let policy = local.cfg.maxmemory_policy;
@@ -109,7 +110,8 @@ pub fn perform(local: &mut Local, server: &Server) -> Evicted {
     let outcome = loop {
         if !evict_one(local, server) {
             // values already given to the background thread count as progress
-            break if server.host.pending_frees() > 0 { Evicted::Running } else { Evicted::Fail };
+            let later = server.host.pending_frees() > 0 || server.is_busy();
+            break if later { Evicted::Running } else { Evicted::Fail };
         }
         if server.used_memory() <= max {
             break Evicted::Ok;
@@ -160,7 +162,7 @@ fn sample(local: &mut Local, server: &Server, policy: MaxmemoryPolicy) {
     let (clock, now, decay) = (local.lru_clock, local.now, local.cfg.lfu_decay_time);
     let mut found = 0;
     for i in 0..SHARDS {
-        let mut guards = server.keyspace.lock(Footprint::NONE.with((start + i) % SHARDS));
+        let Ok(mut guards) = server.lock(Footprint::NONE.with((start + i) % SHARDS)) else { return };
         let shard = guards.shard((start + i) % SHARDS);
         for db in 0..server.keyspace.databases() {
             let Some(part) = shard.db(db) else { continue };
@@ -201,7 +203,7 @@ fn sample(local: &mut Local, server: &Server, policy: MaxmemoryPolicy) {
 /// Removes a candidate that is still there: deleted, "evicted" notified, propagated as a deletion.
 fn remove(local: &mut Local, server: &Server, c: &Candidate) -> bool {
     let loc = server.keyspace.locate(&c.key);
-    let mut guards = server.keyspace.lock(Footprint::NONE.with(loc.shard()));
+    let Ok(mut guards) = server.lock(Footprint::NONE.with(loc.shard())) else { return false };
     let mut keys = ReadKeys::new(&mut guards, server, local, c.db, true, &[]);
     let Some((loc, handle)) = keys.find_in(c.db, &c.key) else { return false };
     let volatile_only = keys.cfg().maxmemory_policy.is_volatile();

@@ -50,15 +50,19 @@ impl Server {
         self.host.wake_all();
     }
 
-    /// What is held back now: (writes, everything). Notes the end of a pause.
+    /// What is held back now: (writes, everything). Who finds that a pause is over tells those whom it held back: nobody
+    /// else will look.
     pub fn paused(&self, now: i64) -> (bool, bool) {
         let p = &self.pause;
         let state = || (p.holds_writes(now), p.all_until.load(Relaxed) > now);
         if !p.holds_writes(now) {
-            let _changing = p.changing.lock();
-            // another thread may have begun a new pause meanwhile
-            if !p.holds_writes(now) {
-                self.set_gate(gate::PAUSED, false);
+            let over = {
+                let _changing = p.changing.lock();
+                // another thread may have begun a new pause meanwhile
+                !p.holds_writes(now) && self.gate.fetch_and(!gate::PAUSED, Relaxed) & gate::PAUSED != 0
+            };
+            if over {
+                self.host.wake_all();
             }
         }
         state()

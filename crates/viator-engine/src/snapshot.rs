@@ -126,15 +126,23 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Begins a snapshot. `at_start` runs under all locks, at the point in time that the snapshot shows. `None`: one is
-    /// being taken already.
-    pub fn begin(server: &Server, now: i64, at_start: impl FnOnce(&mut Locks<'_>)) -> Option<Arc<Snapshot>> {
+    /// Begins a snapshot. `at_start` runs under all locks, at the point in time that the snapshot shows; it may refuse.
+    /// `None`: it did, or one is being taken already, or a script that takes long holds the locks.
+    pub fn begin(
+        server: &Server,
+        now: i64,
+        at_start: impl FnOnce(&mut Locks<'_>, &Arc<Snapshot>) -> bool,
+    ) -> Option<Arc<Snapshot>> {
+        if server.snapshot.lock().is_some() {
+            return None;
+        }
+        // the shards come first: INFO in a transaction holds them when it looks for a snapshot
+        let mut guards = server.lock(Footprint::ALL).ok()?;
         let mut current = server.snapshot.lock();
         if current.is_some() {
             return None;
         }
         let cfg = server.config.load();
-        let mut guards = server.keyspace.lock(Footprint::ALL);
         let mut databases: Vec<_> = (0..server.keyspace.databases()).map(|db| (db, 0, 0)).collect();
         for (_, shard) in guards.iter_mut() {
             for (db, keys, expires) in &mut databases {
@@ -157,6 +165,9 @@ impl Snapshot {
             copied: AtomicU64::new(0),
             copied_peak: AtomicU64::new(0),
         });
+        if !at_start(&mut guards, &snapshot) {
+            return None;
+        }
         let saver: Arc<dyn Saver> = snapshot.clone();
         for (_, shard) in guards.iter_mut() {
             for db in 0..server.keyspace.databases() {
@@ -165,7 +176,6 @@ impl Snapshot {
                 }
             }
         }
-        at_start(&mut guards);
         *current = Some(snapshot.clone());
         Some(snapshot)
     }

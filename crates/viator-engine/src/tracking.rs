@@ -202,7 +202,7 @@ pub fn limit(local: &mut Local, server: &Server) {
         if many == 0 {
             return;
         }
-        let mut guards = server.keyspace.lock(Footprint::NONE.with(n));
+        let Ok(mut guards) = server.lock(Footprint::NONE.with(n)) else { return };
         let shard = guards.shard(n);
         let keys: Vec<Box<[u8]>> = shard.ext.readers.keys().take(many).cloned().collect();
         left -= keys.len();

@@ -89,30 +89,40 @@ pub fn unwatch(session: &mut Session, server: &Server) {
             Ok(mut guards) => {
                 forget(guards.shard(shard), &w, session.shared.id);
             }
-            Err(_) => server.late_unwatch.lock().push((session.shared.id, w)),
+            Err(_) => {
+                server.late_unwatch.lock().push((session.shared.id, w));
+                catch_up(server);
+            }
         }
     }
     clear_watch_state(session);
 }
 
-/// Makes up for [`unwatch`] that a script which took long kept from the shards: those that are held, and those that
-/// nobody holds.
-pub(crate) fn unwatch_late(server: &Server, guards: &mut Held<'_>) {
+/// Makes up for what a script which took long kept from the shards, if it ended before that was noted. No shard may be
+/// held.
+#[cold]
+pub(crate) fn catch_up(server: &Server) {
+    // while it is busy, its end will see to it
+    if let Ok(mut guards) = server.lock(Footprint::ALL) {
+        after_slow(server, &mut guards);
+    }
+}
+
+/// Makes up for what a script which took long kept from the shards; all of these are held.
+pub(crate) fn after_slow(server: &Server, guards: &mut Held<'_>) {
+    unwatch_late(server, guards);
+    blocking::leave_late(server, guards);
+}
+
+fn unwatch_late(server: &Server, guards: &mut Held<'_>) {
     let mut late = server.late_unwatch.lock();
     late.retain(|(client, w)| {
         let shard = server.keyspace.locate(&w.key).shard();
         let held = guards.held().covers(Footprint::NONE.with(shard));
         if held {
             forget(guards.shard(shard), w, *client);
-            return false;
         }
-        match server.keyspace.try_lock_one(shard) {
-            Some(mut other) => {
-                forget(other.shard(shard), w, *client);
-                false
-            }
-            None => true,
-        }
+        !held
     });
 }
 

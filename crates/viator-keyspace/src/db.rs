@@ -397,7 +397,7 @@ impl DbShard {
         }
     }
 
-    fn store_object(&mut self, object: Box<Object>) -> Inline<'static> {
+    fn store_object(&mut self, object: Object) -> Inline<'static> {
         Inline::Object(self.objects.insert(object))
     }
 
@@ -405,10 +405,8 @@ impl DbShard {
         match value {
             NewValue::Int(v) => Inline::Int(v),
             NewValue::Str { bytes, raw } if bytes.len() <= MAX_INLINE => Inline::Str { bytes, raw },
-            NewValue::Str { bytes, .. } => {
-                self.store_object(Box::new(Object::Str(std::sync::Arc::new(bytes.to_vec()))))
-            }
-            NewValue::Object(o) => self.store_object(o),
+            NewValue::Str { bytes, .. } => self.store_object(Object::Str(std::sync::Arc::new(bytes.to_vec()))),
+            NewValue::Object(o) => self.store_object(*o),
         }
     }
 

@@ -201,43 +201,101 @@ impl Object {
     }
 }
 
-/// Objects of a database shard, by number.
+/// Objects of a database shard, by number: in pages, which cost no allocation and no pointer for each, never move, and go
+/// when the last of their objects does.
 #[derive(Default)]
 pub(crate) struct Objects {
-    slots: Vec<Option<Box<Object>>>,
-    free: Vec<u32>,
+    pages: Vec<Page>,
+    /// Pages with room, and some that had it.
+    open: Vec<u32>,
+}
+
+/// Objects of a page.
+const PAGE: usize = 512;
+
+#[derive(Default)]
+struct Page {
+    slots: Vec<Option<Object>>,
+    free: Vec<u16>,
+    /// Whether it is among the open ones.
+    listed: bool,
+}
+
+impl Page {
+    /// Stores an object, unless the page is full: then it comes back.
+    fn insert(&mut self, object: Object) -> Result<usize, Object> {
+        if let Some(at) = self.free.pop() {
+            let at = usize::from(at);
+            if let Some(slot) = self.slots.get_mut(at) {
+                *slot = Some(object);
+            }
+            return Ok(at);
+        }
+        let at = self.slots.len();
+        if at == PAGE {
+            return Err(object);
+        }
+        if at == self.slots.capacity() {
+            self.slots.reserve_exact((at / 2).clamp(4, PAGE - at));
+        }
+        self.slots.push(Some(object));
+        Ok(at)
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Object> {
+        let object = self.slots.get_mut(at)?.take()?;
+        self.free.push(at as u16);
+        if self.free.len() == self.slots.len() {
+            (self.slots, self.free) = (Vec::new(), Vec::new());
+        }
+        Some(object)
+    }
 }
 
 impl Objects {
-    pub(crate) fn insert(&mut self, object: Box<Object>) -> u32 {
-        match self.free.pop() {
-            Some(id) => {
-                if let Some(slot) = self.slots.get_mut(id as usize) {
-                    *slot = Some(object);
+    pub(crate) fn insert(&mut self, mut object: Object) -> u32 {
+        loop {
+            let number = match self.open.last() {
+                Some(&number) => number,
+                None => {
+                    self.pages.push(Page { listed: true, ..Page::default() });
+                    self.open.push((self.pages.len() - 1) as u32);
+                    continue;
                 }
-                id
-            }
-            None => {
-                self.slots.push(Some(object));
-                (self.slots.len() - 1) as u32
+            };
+            let Some(page) = self.pages.get_mut(number as usize) else {
+                self.open.pop();
+                continue;
+            };
+            match page.insert(object) {
+                Ok(at) => return number * PAGE as u32 + at as u32,
+                Err(back) => {
+                    object = back;
+                    page.listed = false;
+                    self.open.pop();
+                }
             }
         }
     }
 
     pub(crate) fn remove(&mut self, id: u32) -> Option<Box<Object>> {
-        let object = self.slots.get_mut(id as usize)?.take();
-        if object.is_some() {
-            self.free.push(id);
+        let number = id / PAGE as u32;
+        let page = self.pages.get_mut(number as usize)?;
+        let object = page.remove(id as usize % PAGE)?;
+        if !std::mem::replace(&mut page.listed, true) {
+            self.open.push(number);
         }
-        object
+        Some(Box::new(object))
     }
 
+    #[inline]
     pub(crate) fn get(&self, id: u32) -> Option<&Object> {
-        self.slots.get(id as usize)?.as_deref()
+        self.pages.get(id as usize / PAGE)?.slots.get(id as usize % PAGE)?.as_ref()
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, id: u32) -> Option<&mut Object> {
-        self.slots.get_mut(id as usize)?.as_deref_mut()
+        self.pages.get_mut(id as usize / PAGE)?.slots.get_mut(id as usize % PAGE)?.as_mut()
     }
 }
 
@@ -247,6 +305,39 @@ mod tests {
 
     #[test]
     fn objects_are_small() {
-        assert!(size_of::<Object>() <= 48, "{}", size_of::<Object>());
+        assert!(size_of::<Option<Object>>() <= 32, "{}", size_of::<Object>());
+    }
+
+    fn string(n: u32) -> Object {
+        Object::Str(Arc::new(n.to_le_bytes().to_vec()))
+    }
+
+    /// Objects come and go; each keeps its number, and numbers are used again.
+    #[test]
+    fn objects_by_number() {
+        let mut objects = Objects::default();
+        let mut there = std::collections::BTreeMap::new();
+        let mut random = 1u64;
+        for n in 0..20_000u32 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            // more come at first, more go later
+            if (random >> 33) % 10 < if n < 10_000 { 7 } else { 3 } {
+                let id = objects.insert(string(n));
+                assert_eq!(there.insert(id, n), None);
+            } else if let Some((&id, _)) = there.range((random >> 40) as u32 % 3000..).next() {
+                let n = there.remove(&id).unwrap();
+                assert_eq!(objects.remove(id).unwrap().as_str().unwrap()[..], n.to_le_bytes());
+                assert!(objects.remove(id).is_none());
+            }
+        }
+        for (&id, n) in &there {
+            assert_eq!(objects.get(id).unwrap().as_str().unwrap()[..], n.to_le_bytes());
+            assert!(objects.get_mut(id).is_some());
+        }
+        assert!(objects.pages.len() < 12, "{}", objects.pages.len());
+        for id in there.into_keys() {
+            objects.remove(id).unwrap();
+        }
+        assert!(objects.pages.iter().all(|p| p.slots.capacity() == 0 && p.free.capacity() == 0));
     }
 }

@@ -64,11 +64,7 @@ impl Host for Process {
     fn spawn(&self, name: &'static str, job: Job) -> bool {
         let Some(server) = self.server.get().and_then(Weak::upgrade) else { return false };
         let memory = self.memory.clone();
-        let work = move || {
-            let counted = memory.this_thread();
-            job(&server);
-            memory.publish(&counted);
-        };
+        let work = move || memory.counted(|| job(&server));
         std::thread::Builder::new().name(name.into()).spawn(work).map_err(|e| tracing::warn!("{e}")).is_ok()
     }
 

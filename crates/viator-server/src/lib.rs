@@ -130,7 +130,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     let (garbage_tx, garbage_rx) = mpsc::channel();
     let (control_tx, control_rx) = mpsc::channel();
     let pending = Arc::new(AtomicU64::new(0));
-    let aof = aof::Aof::new(&cfg, inboxes.clone());
+    let aof = aof::Aof::new(&cfg, memory.clone(), inboxes.clone());
     let process = Arc::new(Process {
         memory: memory.clone(),
         garbage: Mutex::new(garbage_tx),

@@ -374,7 +374,7 @@ impl Worker {
             // what was evicted or had expired, without a command that served those who wait for it
             blocking::serve_rest(&mut local, &server);
             self.settle(&server);
-            self.tick(&mut local, &server, &mut last_tick, &mut out);
+            self.tick(&mut local, &server, &mut last_tick);
             self.memory.publish(&counted);
             let counters = &local.stats.counters;
             counters.loops.add(1);
@@ -597,15 +597,11 @@ impl Worker {
     }
 
     /// What is due every now and then: idle clients, soft output limits, the end of a pause.
-    fn tick(&mut self, local: &mut Local, server: &Server, last: &mut i64, out: &mut Reply) {
+    fn tick(&mut self, local: &mut Local, server: &Server, last: &mut i64) {
         let now = local.clock.now_ms();
         if server.gate.load(Relaxed) & gate::PAUSED != 0 {
-            let until = server.pause.all_until.load(Relaxed).max(server.pause.write_until.load(Relaxed));
-            if until <= now {
-                server.set_gate(gate::PAUSED, false);
-                server.host.wake_all();
-                self.recheck(local, server, out);
-            }
+            // asking notes the end
+            server.paused(now);
         }
         if self.index == 0 && server.gate.load(Relaxed) & gate::CLIENT_EVICTION != 0 {
             evict_clients(server, &local.cfg);
@@ -748,7 +744,15 @@ impl Desk {
             let Some(mut conn) = self.conns.take_out(token) else { continue };
             let blocked = conn.session.blocked.is_some();
             let was_held = conn.held();
-            let turn = if blocked { Turn::Done } else { read(&mut conn, local, server, buf, out) };
+            let turn = if matches!(conn.session.blocked, Some(Blocked::Paused(_))) {
+                // what a pause held back may be what ends the script
+                out.clear();
+                if conn.retry(local, server, out) == State::Closed { Turn::Closed } else { Turn::Done }
+            } else if blocked {
+                Turn::Done
+            } else {
+                read(&mut conn, local, server, buf, out)
+            };
             if conn.held() && !was_held {
                 self.held.push(token);
             }

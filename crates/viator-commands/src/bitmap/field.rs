@@ -172,7 +172,7 @@ fn bitfield(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     };
     let spot = ctx.keys.spot(key);
     let out = &mut *ctx.out;
-    let changes = ctx.keys.edit_string(spot, key, |bytes| {
+    let (changes, grown) = ctx.keys.edit_string(spot, key, |bytes| {
         let before = bytes.len();
         grow(bytes, len as usize);
         let grown = bytes.len() > before;
@@ -200,12 +200,15 @@ fn bitfield(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
                 None => out.null(),
             }
         }
-        Ok(changes)
+        Ok((changes, grown))
     })?;
     if changes > 0 {
         ctx.keys.touched(key);
         ctx.keys.notify(NotifyFlags::STRING, "setbit", key);
         ctx.keys.dirty(changes);
+    } else if grown {
+        // OVERFLOW FAIL set nothing, but the string is longer: the log must know, though Redis's does not
+        ctx.keys.dirty(1);
     }
     Ok(())
 }

@@ -153,15 +153,18 @@ pub static HDEL: Command = Command {
 
 fn hdel(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let (key, names) = (ctx.args.at(1), ctx.args.from(2));
-    let mut deleted = 0;
+    let (mut deleted, mut emptied) = (0, false);
     if let Some(hash) = ctx.keys.write::<Hash>(key)? {
         for name in names.iter() {
             deleted += u64::from(hash.remove(name));
         }
+        emptied = hash.is_empty();
     }
     if deleted > 0 {
         ctx.keys.changed(NotifyFlags::HASH, "hdel", key, deleted);
-        ctx.keys.remove_if_empty(key);
+        if emptied {
+            ctx.keys.remove_if_empty(key);
+        }
     }
     ctx.out.int(deleted as i64);
     Ok(())

@@ -6,8 +6,9 @@ use viator_engine::config::NotifyFlags;
 use viator_engine::ctx::WriteCtx;
 use viator_engine::error::Error;
 use viator_engine::keys::{TakenValue, WriteKeys, kind};
-use viator_keyspace::{Type, ValueRef};
+use viator_keyspace::{EntryRef, Type, ValueRef};
 
+use super::object::encoding;
 use crate::declare::{KEY, OW_INSERT, OW_UPDATE, RO_ACCESS, RW_ACCESS_DELETE, RW_ACCESS_UPDATE, one_key};
 
 /// RENAME.
@@ -230,8 +231,7 @@ fn copy(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     if db == target && from == to {
         return Err(Error::Static(SAME));
     }
-    let Some((kind_from, value, expire)) = ctx.keys.lookup(from).map(|e| (kind(e.value), copy_of(e.value), e.expire))
-    else {
+    let Some((kind_from, value, expire)) = ctx.keys.lookup(from).map(|e| (kind(e.value), copy_of(&e), e.expire)) else {
         ctx.out.int(0);
         return Ok(());
     };
@@ -252,10 +252,11 @@ fn copy(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
 }
 
 /// A value of its own with the same content.
-fn copy_of(value: ValueRef<'_>) -> TakenValue {
-    match value {
+fn copy_of(e: &EntryRef<'_>) -> TakenValue {
+    match e.value {
         ValueRef::Int(n) => TakenValue::Int(n),
-        ValueRef::Str { bytes, raw } => TakenValue::Str(bytes.to_vec(), raw),
+        // what is "raw" stays so, even where the other key would leave it room
+        ValueRef::Str { bytes, .. } => TakenValue::Str(bytes.to_vec(), encoding(e) == "raw"),
         ValueRef::Object(o) => TakenValue::Object(Box::new(o.clone())),
     }
 }

@@ -58,10 +58,10 @@ struct Scan<'a> {
     may_expire: bool,
 }
 
-/// Whether keys that nobody named may be removed because they have expired: inside a transaction only if the
-/// configuration allows it.
+/// Whether keys that nobody named may be removed because they have expired: not while CLIENT PAUSE holds back writes, and
+/// inside a transaction only if the configuration allows it.
 fn may_expire(ctx: &AdminCtx<'_, '_>) -> bool {
-    !ctx.in_exec() || ctx.cfg().lazyexpire_nested_arbitrary_keys
+    (!ctx.in_exec() || ctx.cfg().lazyexpire_nested_arbitrary_keys) && !ctx.server.pause.holds_writes(ctx.local.now)
 }
 
 /// A place in the order of a scan, which goes through the shards, within a shard through its slots, and within a slot

@@ -30,7 +30,8 @@ fn bgsave(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         _ => return Err(Error::Syntax),
     };
     let p = &ctx.server.persistence;
-    let busy = ctx.server.snapshot.lock().is_some() && p.running.lock().is_none();
+    let taken = ctx.server.snapshot.lock().is_some();
+    let busy = taken && p.running.lock().is_none();
     // a transaction holds the locks that a snapshot needs to begin
     if (schedule && busy) || ctx.in_exec() {
         p.scheduled.store(true, Relaxed);

@@ -60,9 +60,12 @@ pub(crate) fn pop(keys: &mut WriteKeys<'_, '_>, key: &[u8], end: End, count: usi
             End::Max => set.pop_max(),
         });
     }
+    let emptied = set.is_empty();
     if !popped.is_empty() {
         keys.changed(NotifyFlags::ZSET, end.event(), key, popped.len() as u64);
-        keys.remove_if_empty(key);
+        if emptied {
+            keys.remove_if_empty(key);
+        }
     }
     Ok(Some(popped))
 }

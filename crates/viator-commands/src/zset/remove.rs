@@ -38,10 +38,12 @@ fn zrem(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
 /// Has `removal` remove members of the key's sorted set, and replies how many.
 fn remove(ctx: &mut WriteCtx<'_, '_>, event: &'static str, removal: impl FnOnce(&mut ZSet) -> usize) -> Outcome {
     let key = ctx.args.at(1);
-    let removed = ctx.keys.write::<ZSet>(key)?.map_or(0, removal);
+    let (removed, emptied) = ctx.keys.write::<ZSet>(key)?.map_or((0, false), |set| (removal(set), set.is_empty()));
     if removed > 0 {
         ctx.keys.changed(NotifyFlags::ZSET, event, key, removed as u64);
-        ctx.keys.remove_if_empty(key);
+        if emptied {
+            ctx.keys.remove_if_empty(key);
+        }
     }
     ctx.out.int(removed as i64);
     Ok(())

@@ -100,6 +100,7 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
 #[derive(Debug, Clone)]
 enum Op {
     Back(Vec<u8>),
+    Extend(Vec<Vec<u8>>, i64),
     Front(Vec<u8>),
     Before(usize, Vec<u8>),
     After(usize, Vec<u8>),
@@ -112,6 +113,7 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => value().prop_map(Op::Back),
+        1 => (proptest::collection::vec(value(), 0..4), any::<i64>()).prop_map(|(v, i)| Op::Extend(v, i)),
         2 => value().prop_map(Op::Front),
         2 => (any::<usize>(), value()).prop_map(|(i, v)| Op::Before(i, v)),
         2 => (any::<usize>(), value()).prop_map(|(i, v)| Op::After(i, v)),
@@ -132,6 +134,14 @@ proptest! {
             let at = |i: usize| if m.is_empty() { None } else { Some(i % m.len()) };
             match op {
                 Op::Back(v) => { p.push_back(&v); m.push(v); }
+                Op::Extend(values, int) => {
+                    p.extend(|to| {
+                        values.iter().for_each(|v| to.push(v));
+                        to.push_int(int);
+                    });
+                    m.extend(values);
+                    m.push(int.to_string().into_bytes());
+                }
                 Op::Front(v) => { p.push_front(&v); m.insert(0, v); }
                 Op::Before(i, v) => if let Some(i) = at(i) {
                     let pos = p.insert_before(p.seek(i as i64).unwrap(), &v);

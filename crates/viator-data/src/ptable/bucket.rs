@@ -63,6 +63,9 @@ struct Head {
     body: Body,
 }
 
+/// Where a record is; see [`Bucket::place`].
+pub(super) struct Place(usize, Head);
+
 enum Body {
     Inline { data: usize, key_len: usize, expires: bool },
     Large(u16),
@@ -155,9 +158,16 @@ impl Bucket {
         self.blob.extend_from_slice(&[tag, LARGE, a, b]);
     }
 
-    /// Replaces value and expiration time of a record.
-    pub(super) fn update(&mut self, tag: u8, key: &[u8], value: &[u8], expire: u64) {
-        let Some((at, h)) = self.locate(tag, key) else { return };
+    /// Where the record with this key is, and its expiration time (0: none).
+    #[inline]
+    pub(super) fn place(&self, tag: u8, key: &[u8]) -> Option<(Place, u64)> {
+        let (at, h) = self.locate(tag, key)?;
+        let expire = self.record_at(self.blob.get(at..)?, &h)?.expire;
+        Some((Place(at, h), expire))
+    }
+
+    /// Replaces value and expiration time of the record at this place, which has this key.
+    pub(super) fn update(&mut self, Place(at, h): Place, tag: u8, key: &[u8], value: &[u8], expire: u64) {
         match h.body {
             Body::Large(slot) if key.len() + value.len() > MAX_INLINE => {
                 if let Some(l) = self.large.as_mut().and_then(|l| l.0.get_mut(usize::from(slot))) {

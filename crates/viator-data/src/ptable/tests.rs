@@ -76,6 +76,7 @@ proptest! {
         prop_assert_eq!(t.iter().count(), m.len());
         let heap: usize = t.buckets.iter().map(Bucket::heap).sum();
         prop_assert_eq!(t.bytes, heap);
+        prop_assert!(t.counts.iter().map(|n| usize::from(*n)).eq(t.buckets.iter().map(Bucket::len)));
     }
 }
 

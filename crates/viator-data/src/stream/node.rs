@@ -136,13 +136,13 @@ fn set_counts(node: &mut Packed, live: usize, deleted: usize) {
 /// A node for this entry, which becomes its first.
 pub(super) fn create<V: AsRef<[u8]>>(fields: &[V]) -> Packed {
     let mut node = Packed::new();
-    node.push_back_int(0);
-    node.push_back_int(0);
-    node.push_back_int((fields.len() / 2) as i64);
-    for name in fields.iter().step_by(2) {
-        node.push_back(name.as_ref());
-    }
-    node.push_back_int(0);
+    node.extend(|to| {
+        to.push_int(0);
+        to.push_int(0);
+        to.push_int((fields.len() / 2) as i64);
+        fields.iter().step_by(2).for_each(|name| to.push(name.as_ref()));
+        to.push_int(0);
+    });
     node
 }
 
@@ -154,22 +154,20 @@ pub(super) fn append<V: AsRef<[u8]>>(node: &mut Packed, master: StreamId, id: St
     });
     let (live, deleted) = counts(node);
     set_counts(node, live + 1, deleted);
-    node.push_back_int(if same { SAME_FIELDS } else { 0 });
-    node.push_back_int(id.ms.wrapping_sub(master.ms) as i64);
-    node.push_back_int(id.seq.wrapping_sub(master.seq) as i64);
-    let elements = if same {
-        for value in fields.iter().skip(1).step_by(2) {
-            node.push_back(value.as_ref());
-        }
-        width + 3
-    } else {
-        node.push_back_int(width as i64);
-        for v in fields {
-            node.push_back(v.as_ref());
-        }
-        width * 2 + 4
-    };
-    node.push_back_int(elements as i64);
+    node.extend(|to| {
+        to.push_int(if same { SAME_FIELDS } else { 0 });
+        to.push_int(id.ms.wrapping_sub(master.ms) as i64);
+        to.push_int(id.seq.wrapping_sub(master.seq) as i64);
+        let elements = if same {
+            fields.iter().skip(1).step_by(2).for_each(|value| to.push(value.as_ref()));
+            width + 3
+        } else {
+            to.push_int(width as i64);
+            fields.iter().for_each(|v| to.push(v.as_ref()));
+            width * 2 + 4
+        };
+        to.push_int(elements as i64);
+    });
 }
 
 /// Deletes live entries that satisfy a condition, until it says stop; returns how many.

@@ -60,7 +60,8 @@ impl KeyFacts {
                     random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
                     if let Some(when) = part.random_volatile(random).and_then(|h| part.expire_of(h)) {
                         // weighed by the shard's share
-                        db.avg_ttl += (when - now).max(0).saturating_mul(part.expires() as i64);
+                        let ttl = when.saturating_sub(now).max(0).saturating_mul(part.expires() as i64);
+                        db.avg_ttl = db.avg_ttl.saturating_add(ttl);
                     }
                 }
             }

@@ -170,8 +170,13 @@ pub fn save(server: &Server, now_ms: i64) -> Result<(), Error> {
     }
     let failed = Error::Static("ERR Error saving DB on disk, check server logs");
     let mut dirty = 0;
-    let Some(snapshot) = Snapshot::begin(server, now_ms, |_| dirty = server.sum(|c| &c.dirty)) else {
-        return Err(Error::Static("ERR Another snapshot is being taken: can't SAVE right now"));
+    let snapshot = Snapshot::begin(server, now_ms, |_, _| {
+        dirty = server.sum(|c| &c.dirty);
+        // one may have begun meanwhile, and still be writing the file
+        server.persistence.running.lock().is_none()
+    });
+    let Some(snapshot) = snapshot else {
+        return Err(not_now(server, "ERR Another snapshot is being taken: can't SAVE right now"));
     };
     let (tx, rx) = std::sync::mpsc::channel();
     let writer = snapshot.clone();
@@ -189,6 +194,17 @@ pub fn save(server: &Server, now_ms: i64) -> Result<(), Error> {
             Ok(())
         }
         Err(_) => Err(failed),
+    }
+}
+
+/// Why a snapshot could not begin.
+fn not_now(server: &Server, another: &'static str) -> Error {
+    if server.persistence.running.lock().is_some() {
+        Error::Static("ERR Background save already in progress")
+    } else if server.is_busy() {
+        server.scripting.running.busy_error()
+    } else {
+        Error::Static(another)
     }
 }
 
@@ -212,13 +228,22 @@ fn write_file(server: &Server, snapshot: &Snapshot, now_ms: i64) -> io::Result<(
 /// If another snapshot is being taken.
 pub fn bgsave(server: &Server, now_ms: i64) -> Result<(), Error> {
     let p = &server.persistence;
-    let mut running = p.running.lock();
-    if running.is_some() {
+    if p.running.lock().is_some() {
         return Err(Error::Static("ERR Background save already in progress"));
     }
     let mut dirty = 0;
-    let Some(snapshot) = Snapshot::begin(server, now_ms, |_| dirty = server.sum(|c| &c.dirty)) else {
-        return Err(Error::Static(
+    let snapshot = Snapshot::begin(server, now_ms, |_, snapshot| {
+        let mut running = p.running.lock();
+        if running.is_some() {
+            return false;
+        }
+        dirty = server.sum(|c| &c.dirty);
+        *running = Some(Running { since: now_ms / 1000, snapshot: snapshot.clone() });
+        true
+    });
+    let Some(snapshot) = snapshot else {
+        return Err(not_now(
+            server,
             "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule \
              a BGSAVE whenever possible.",
         ));
@@ -226,8 +251,6 @@ pub fn bgsave(server: &Server, now_ms: i64) -> Result<(), Error> {
     p.last_try.store(now_ms / 1000, Relaxed);
     p.scheduled.store(false, Relaxed);
     p.saves.fetch_add(1, Relaxed);
-    *running = Some(Running { since: now_ms / 1000, snapshot: snapshot.clone() });
-    drop(running);
     let (writer, walker) = (snapshot.clone(), snapshot);
     let started = std::time::Instant::now();
     let work: crate::server::Job = Box::new(move |server| {
@@ -253,10 +276,12 @@ pub fn bgsave(server: &Server, now_ms: i64) -> Result<(), Error> {
     });
     tracing::info!("Background saving started by pid {}", std::process::id());
     let walks = walker.clone();
-    let spawned = server.host.spawn("rdb_walk", Box::new(move |server| walks.walk(server)))
-        && server.host.spawn("rdb_write", work);
-    if !spawned {
+    let walked = server.host.spawn("rdb_walk", Box::new(move |server| walks.walk(server)));
+    if !(walked && server.host.spawn("rdb_write", work)) {
         walker.abandon();
+        if !walked {
+            walker.walk(server);
+        }
         *p.running.lock() = None;
         tracing::warn!("Can't save in background: no thread");
         return Err(Error::Static("ERR Can't save in background"));
@@ -289,7 +314,9 @@ pub fn save_held(server: &Server, guards: &mut Held<'_>, now_ms: i64) -> io::Res
 /// The timer: scheduled saves and save points.
 pub fn cron(server: &Server, now_ms: i64) {
     let p = &server.persistence;
-    if p.running.lock().is_some() || server.snapshot.lock().is_some() {
+    // one lock after the other: the order is shards, snapshot, running
+    let saving = p.running.lock().is_some();
+    if saving || server.snapshot.lock().is_some() {
         return;
     }
     let now = now_ms / 1000;

@@ -3,7 +3,7 @@
 use super::cache::ScriptFlags;
 use super::running::Run;
 use crate::args::OwnedArgs;
-use crate::command::Flags;
+use crate::command::{Flags, Traits};
 use crate::dispatch;
 use crate::error::Error;
 use crate::local::Local;
@@ -34,7 +34,7 @@ impl Caller<'_, '_> {
         if entry.flags.has(Flags::NOSCRIPT) && !self.server.debug.disable_deny_scripts.load(Relaxed) {
             return Some("ERR This Redis command is not allowed from script");
         }
-        if self.read_only && entry.flags.has(Flags::WRITE) {
+        if self.read_only && (entry.flags.has(Flags::WRITE) || entry.is(Traits::MAY_REPLICATE)) {
             return Some("ERR Write commands are not allowed from read-only scripts.");
         }
         if self.oom

@@ -180,13 +180,10 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
     }
     let command = ctx.args.iter().take(8).map(<[u8]>::to_vec).collect();
     let run = Arc::new(Run::new(job.kind, job.name, command));
-    let mut own;
+    let mut own = None;
     let guards = match ctx.held.as_deref_mut() {
         Some(g) => g,
-        None => {
-            own = server.lock(job.footprint)?;
-            &mut own
-        }
+        None => own.insert(server.lock(job.footprint)?),
     };
     let saved = Saved::take(ctx.local, ctx.session);
     scripts.watch.begin(&run, &server.scripting.running, ctx.local.cfg.busy_reply_threshold);
@@ -208,7 +205,10 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
     let was_slow = scripts.watch.end();
     saved.restore(ctx.local, ctx.session);
     if was_slow {
-        transaction::unwatch_late(server, guards);
+        transaction::after_slow(server, guards);
+        if own.take().is_some_and(|g| g.held() != Footprint::ALL) {
+            transaction::catch_up(server);
+        }
         server.host.wake_all();
     }
     match result {

@@ -10,6 +10,7 @@ mod rewrite;
 
 pub(crate) use load::install_functions;
 
+use crate::memory::Memory;
 use crate::worker::{Inbox, Message};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -41,6 +42,7 @@ const MAX_RETRY_MINUTES: u64 = 60;
 /// See the module.
 pub struct Aof {
     server: Mutex<Weak<Server>>,
+    memory: Arc<Memory>,
     inboxes: Vec<Arc<Inbox>>,
     files: Mutex<Files>,
     sync: Mutex<SyncJobs>,
@@ -117,11 +119,12 @@ fn open_append(path: &Path) -> io::Result<File> {
 
 impl Aof {
     /// One that writes nothing yet.
-    pub fn new(cfg: &Config, inboxes: Vec<Arc<Inbox>>) -> Arc<Aof> {
+    pub fn new(cfg: &Config, memory: Arc<Memory>, inboxes: Vec<Arc<Inbox>>) -> Arc<Aof> {
         let files =
             Files { dir: cfg.appenddirname.clone().into(), base: cfg.appendfilename.clone(), ..Files::default() };
         Arc::new(Aof {
             server: Mutex::default(),
+            memory,
             inboxes,
             files: Mutex::new(files),
             sync: Mutex::default(),

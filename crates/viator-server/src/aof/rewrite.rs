@@ -62,8 +62,9 @@ impl Aof {
     /// time is now; no shard may be held.
     pub(super) fn begin_rewrite(self: &Arc<Self>, server: &Arc<Server>, here: bool) {
         let status = &server.aof;
-        // a save that runs comes first; who begins one may be waiting for locks that are held here
-        if server.snapshot.try_lock().is_none_or(|s| s.is_some()) || status.rewriting.swap(true, Relaxed) {
+        // a save that runs comes first
+        let taken = server.snapshot.lock().is_some();
+        if taken || status.rewriting.swap(true, Relaxed) {
             status.rewrite_scheduled.store(true, Relaxed);
             return;
         }
@@ -75,8 +76,11 @@ impl Aof {
         let begun = here.then(|| self.begin_parts(server, first));
         let (aof, server) = (self.clone(), server.clone());
         let spawned = thread::Builder::new().name("aof_rewrite".into()).spawn(move || {
-            let begun = begun.unwrap_or_else(|| aof.begin_parts(&server, first));
-            aof.run_rewrite(&server, first, begun);
+            let memory = aof.memory.clone();
+            memory.counted(move || {
+                let begun = begun.unwrap_or_else(|| aof.begin_parts(&server, first));
+                aof.run_rewrite(&server, first, begun);
+            });
         });
         match spawned {
             Ok(_) => tracing::info!("Background append only file rewriting started by pid {}", std::process::id()),
@@ -148,7 +152,7 @@ impl Aof {
             self.open_next(server, first)?;
         }
         let mut offset = 0;
-        let snapshot = Snapshot::begin(server, crate::now_ms(), |_| {
+        let snapshot = Snapshot::begin(server, crate::now_ms(), |_, _| {
             if on {
                 if first {
                     settle_all(server);
@@ -157,6 +161,7 @@ impl Aof {
                 server.propagation.cut();
             }
             offset = server.propagation.commands() as i64;
+            true
         });
         let Some(snapshot) = snapshot else {
             // a save began meanwhile; what the manifest calls the last increment is the one that is written
@@ -177,9 +182,13 @@ impl Aof {
         let Begun { snapshot, on, offset } = begun;
         let walks = snapshot.clone();
         let walker = {
-            let server = server.clone();
-            thread::Builder::new().name("aof_walk".into()).spawn(move || walks.walk(&server))?
+            let (server, memory) = (server.clone(), self.memory.clone());
+            thread::Builder::new().name("aof_walk".into()).spawn(move || memory.counted(|| walks.walk(&server)))
         };
+        let walker = walker.inspect_err(|_| {
+            snapshot.abandon();
+            snapshot.walk(server);
+        })?;
         let written = self.note_offset(on && !first, offset).and_then(|()| write_base(server, &snapshot, temp));
         if written.is_err() {
             snapshot.abandon();
