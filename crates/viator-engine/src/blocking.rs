@@ -17,7 +17,7 @@
 //!   until the writer's locks are released, and served under locks that are taken anew, in order.
 //! - A waiter's command may make other keys ready (BLMOVE): they are appended to the list. Each run ends a wait or moves
 //!   on to a later waiter, so the loop ends.
-//! - While CLIENT PAUSE holds back writes nobody is served: the keys are kept ([`Blocking::postponed`]) for its end.
+//! - While CLIENT PAUSE holds back writes nobody is served: the keys are kept (`Blocking::postponed`) for its end.
 //!
 //! A wait can end by being served, by its time-out, by CLIENT UNBLOCK, or with the connection. [`Waiter::state`] decides:
 //! whoever sets it from `Waiting` to something else has ended the wait. It is locked while the command is run again, so

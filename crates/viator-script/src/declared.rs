@@ -68,12 +68,14 @@ fn inside(tokens: &[Token<'_>]) -> Option<Vec<Inside>> {
             (Kind::Mark, b"[" | b"{") => levels.push(Inside::Expression),
             (Kind::Keyword, b"function" | b"if" | b"do" | b"repeat") => levels.push(Inside::Block),
             (Kind::Mark, b")" | b"]" | b"}") => {
-                if levels.pop()? == Inside::Block {
+                let closed = levels.pop()?;
+                if closed == Inside::Block {
                     return None;
                 }
             }
             (Kind::Keyword, b"end" | b"until") => {
-                if levels.pop()? != Inside::Block || levels.is_empty() {
+                let closed = levels.pop()?;
+                if closed != Inside::Block || levels.is_empty() {
                     return None;
                 }
             }
