@@ -43,7 +43,7 @@ impl<T: Clone> Paged<T> {
             }
         };
         if page.len() == page.capacity() {
-            page.reserve_exact((page.len() / 2).clamp(8, PAGE - page.len()));
+            page.reserve_exact((page.len() / 2).max(8).min(PAGE - page.len()));
         }
         page.push(item);
         self.len += 1;
@@ -82,6 +82,16 @@ impl<T: Clone> Paged<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_grows_from_every_length() {
+        for len in 0..PAGE {
+            // A copied page has no spare room, whatever its length.
+            let mut p = Paged { pages: vec![Cow::Own(vec![0u8; len])], len };
+            p.push(1);
+            assert_eq!((p.len(), p.get(len)), (len + 1, Some(&1)));
+        }
+    }
 
     #[test]
     fn pushes_and_pops_over_page_bounds() {

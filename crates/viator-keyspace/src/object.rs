@@ -236,7 +236,7 @@ impl Page {
             return Err(object);
         }
         if at == self.slots.capacity() {
-            self.slots.reserve_exact((at / 2).clamp(4, PAGE - at));
+            self.slots.reserve_exact((at / 2).max(4).min(PAGE - at));
         }
         self.slots.push(Some(object));
         Ok(at)
