@@ -1,3 +1,4 @@
+use super::quick::MAX_GROWN;
 use super::*;
 use crate::hashing::{below, mix};
 use proptest::prelude::*;
@@ -158,8 +159,7 @@ proptest! {
             prop_assert_eq!(l.len(), m.len());
             for n in l.nodes() {
                 if let NodeView::Packed(b) = n {
-                    // One grown by LSET, or split for a value, may be over the bound by the entry, no more.
-                    prop_assert!(b.len() <= 2 * 8192 + 64, "{}", b.len());
+                    prop_assert!(b.len() <= MAX_GROWN + 8192 + 64, "{}", b.len());
                 }
             }
         }
