@@ -304,28 +304,3 @@ fn a_crowd_is_served_in_order() {
     await_blocked(&mut control, 0);
     assert_eq!(info(&mut control, "total_blocking_keys"), 0);
 }
-
-/// Who reads the reply of QUIT is gone, for those whom other threads serve too.
-#[test]
-fn who_has_quit_is_gone() {
-    let server = Launch::viator().directive("io-threads", "4").start();
-    let mut others: Vec<Client> = (0..4).map(|_| server.client()).collect();
-    ok(&mut others[0], &["SET", "k", "v"]);
-    for round in 0..400 {
-        let other = &mut others[round % 4];
-        let mut listener = server.client();
-        let id = ok(&mut listener, &["CLIENT", "ID"]).as_int().unwrap().to_string();
-        ok(&mut listener, &["SUBSCRIBE", "news"]);
-        let mut cached = server.client_resp(3);
-        ok(&mut cached, &["CLIENT", "TRACKING", "ON", "REDIRECT", &id]);
-        ok(&mut cached, &["GET", "k"]);
-        ok(&mut listener, &["QUIT"]);
-        assert_eq!(ok(other, &["CLIENT", "LIST", "ID", &id]).as_text().unwrap(), "");
-        assert_eq!(ok(other, &["PUBLISH", "news", "x"]).as_int(), Some(0));
-        ok(other, &["SET", "k", "v"]);
-        cached.send(&["PING"]).unwrap();
-        assert!(cached.read_reply().unwrap().is_status("PONG"));
-        let told = cached.take_pushes();
-        assert!(told.len() == 1 && told[0].to_string().contains("tracking-redir-broken"), "{told:?}");
-    }
-}
