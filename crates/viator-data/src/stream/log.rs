@@ -341,7 +341,8 @@ impl Log {
             let empty = node::counts(node).0 == 0;
             self.len -= gone;
             removed += gone;
-            if empty {
+            // a node whose deleted entries reach into the range stays, as in Redis
+            if empty && whole {
                 self.remove_node(master);
             }
             if stopped {
