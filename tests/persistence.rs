@@ -14,9 +14,7 @@ use std::thread;
 use viator_client::{Client, value::Value};
 
 fn info(client: &mut Client, field: &str) -> String {
-    let text = ok(client, &["INFO", "persistence"]).as_text().unwrap();
-    let line = text.lines().find_map(|l| l.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
-    line.unwrap_or_else(|| panic!("no {field} in {text}"))
+    common::info(client, "persistence", field)
 }
 
 fn digest(server: &Server) -> Value {
@@ -280,24 +278,6 @@ fn a_crash_leaves_a_whole_file() {
         let Value::Integer(n) = size else { panic!("{size:?}") };
         assert!(n > 20_000 && (n - 1) % 20_000 == 0, "{n} keys");
     }
-}
-
-/// A save that cannot be written is reported, and writes are refused until one succeeds.
-#[test]
-fn failing_saves_stop_writes() {
-    let server = Launch::viator().directive("save", "3600 1000").directive("enable-protected-configs", "yes").start();
-    let mut c = server.client();
-    ok(&mut c, &["CONFIG", "SET", "dbfilename", "folder"]);
-    fs::create_dir(server.dir().join("folder")).unwrap();
-    ok(&mut c, &["BGSAVE"]);
-    wait_until("the save to fail", || info(&mut c, "rdb_last_bgsave_status") == "err");
-    let refused = c.cmd(&["SET", "a", "b"]).unwrap();
-    assert!(matches!(&refused, Value::Error(e) if e.starts_with(b"MISCONF")), "{refused:?}");
-    ok(&mut c, &["CONFIG", "SET", "stop-writes-on-bgsave-error", "no"]);
-    ok(&mut c, &["SET", "a", "b"]);
-    ok(&mut c, &["CONFIG", "SET", "stop-writes-on-bgsave-error", "yes", "dbfilename", "dump.rdb"]);
-    bgsave(&mut c);
-    ok(&mut c, &["SET", "a", "c"]);
 }
 
 /// Files of versions that Redis no longer writes.

@@ -51,7 +51,7 @@ pub(super) fn persistence(source: &Source<'_>, out: &mut Lines) {
     out.line("aof_last_bgrewrite_status", status(failures > 0));
     out.line("aof_rewrites", aof.rewrites.get());
     out.line("aof_rewrites_consecutive_failures", failures);
-    out.line("aof_last_write_status", status(aof.write_failed.load(Relaxed)));
+    out.line("aof_last_write_status", status(aof.failing()));
     out.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
     if aof.state() != State::Off {
         out.line("aof_current_size", aof.current_size.load(Relaxed));
