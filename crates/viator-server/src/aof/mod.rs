@@ -8,8 +8,6 @@
 mod load;
 mod rewrite;
 
-pub(crate) use load::install_functions;
-
 use crate::memory::Memory;
 use crate::worker::{Inbox, Message};
 use parking_lot::{Condvar, Mutex};
