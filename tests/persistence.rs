@@ -305,3 +305,53 @@ fn old_files_are_read() {
         Value::Array([&b"a"[..], b"b", b"5"].map(|b| Value::Bulk(b.to_vec())).to_vec())
     );
 }
+
+/// FLUSHALL with save points saves that there is nothing, and gives up a save that would bring everything back.
+#[test]
+fn what_was_flushed_does_not_come_back() {
+    let mut server = Launch::viator().directive("save", "3600 100000").start();
+    let mut c = server.client();
+    ok(&mut c, &["DEBUG", "POPULATE", "3000"]);
+    ok(&mut c, &["SAVE"]);
+    ok(&mut c, &["CONFIG", "SET", "rdb-key-save-delay", "1000"]);
+    ok(&mut c, &["BGSAVE"]);
+    ok(&mut c, &["FLUSHALL"]);
+    assert_eq!(info(&mut c, "rdb_changes_since_last_save"), "0");
+    assert_eq!(info(&mut c, "rdb_bgsave_in_progress"), "0");
+    assert_eq!(info(&mut c, "rdb_last_bgsave_status"), "ok");
+    ok(&mut c, &["CONFIG", "SET", "rdb-key-save-delay", "0"]);
+    ok(&mut c, &["SET", "after", "1"]);
+    assert_eq!(info(&mut c, "rdb_changes_since_last_save"), "1");
+    server.kill();
+    server.restart();
+    assert_eq!(ok(&mut server.client(), &["DBSIZE"]), Value::Integer(0));
+    bgsave(&mut server.client());
+}
+
+/// A script that does not end keeps a SIGTERM waiting, as in Redis; SHUTDOWN NOSAVE ends both, and nothing of the script
+/// is kept.
+#[test]
+fn shutdown_without_saving_overtakes_a_save_that_waits() {
+    for appendonly in ["no", "yes"] {
+        let launch = Launch::viator().directive("save", "3600 1").directive("busy-reply-threshold", "50");
+        let mut server = launch.directive("appendonly", appendonly).start();
+        let mut script = server.client();
+        let busy = thread::spawn(move || script.cmd(&["EVAL", "redis.call('SET', 'half', 1) while true do end", "0"]));
+        let mut c = server.client();
+        wait_until("the script takes long", || c.cmd(&["PING"]).unwrap().as_error().is_some());
+        ok_command(Command::new("kill").arg(server.pid().to_string()));
+        wait_until("the signal was seen", || server.log().contains("User requested shutdown"));
+        let refused = c.cmd(&["SHUTDOWN", "SAVE"]).unwrap();
+        assert!(refused.as_error().is_some_and(|e| e.starts_with(b"BUSY")), "{refused}");
+        let _ = c.cmd(&["SHUTDOWN", "NOSAVE"]);
+        assert!(server.wait(), "{}", server.log());
+        let _ = busy.join().unwrap();
+        assert!(!server.dir().join("dump.rdb").exists());
+        server.restart();
+        assert_eq!(ok(&mut server.client(), &["DBSIZE"]), Value::Integer(0), "appendonly {appendonly}");
+    }
+}
+
+fn ok_command(command: &mut Command) {
+    assert!(command.status().unwrap().success());
+}

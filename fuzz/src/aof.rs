@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use viator_engine::local::Local;
 use viator_engine::persistence::{Replayed, Stop, replay};
-use viator_persist::aof::{Item, LogReader, Manifest};
 use viator_persist::aof::check::{Check, Mode};
+use viator_persist::aof::{Item, LogReader, Manifest};
 use viator_resp::value::encode_command;
 
 /// The first byte chooses: a manifest, or a file of commands.
@@ -60,7 +60,15 @@ fn log(bytes: &[u8]) {
     let path = folder.0.join("appendonly.aof");
     fs::write(&path, bytes).expect("written");
     let sane = check(Mode::Tell, &path);
-    if std::env::var("DBGAOF").is_ok() { eprintln!("DBG {sane} {:?} nested {} {} {}", stop.as_ref().map(|s| format!("{s:?}").chars().take(6).collect::<String>()), nested(bytes), good, bytes.len()); }
+    if std::env::var("DBGAOF").is_ok() {
+        eprintln!(
+            "DBG {sane} {:?} nested {} {} {}",
+            stop.as_ref().map(|s| format!("{s:?}").chars().take(6).collect::<String>()),
+            nested(bytes),
+            good,
+            bytes.len()
+        );
+    }
     check(Mode::TruncateTo(1_600_000_000), &path);
     fs::write(&path, bytes).expect("written");
     if check(Mode::Fix, &path) {

@@ -117,11 +117,11 @@ pub(super) fn stats(source: &Source<'_>, out: &mut Lines) {
     out.line("pubsub_channels", s.pubsub.count(Kind::Channel));
     out.line("pubsub_patterns", s.pubsub.count(Kind::Pattern));
     out.line("pubsubshard_channels", s.pubsub.count(Kind::Shard));
-    // nothing is ever forked, and memory is compacted by the arenas themselves
+    // nothing is ever forked, and memory is compacted by the arenas themselves; what Redis forks for is counted
+    out.zeros(&["latest_fork_usec"]);
+    out.line("total_forks", s.persistence.saves.load(Relaxed) + s.aof.rewrites.get());
+    out.line("migrate_cached_sockets", s.host.kept_connections());
     out.zeros(&[
-        "latest_fork_usec",
-        "total_forks",
-        "migrate_cached_sockets",
         "slave_expires_tracked_keys",
         "active_defrag_hits",
         "active_defrag_misses",

@@ -6,7 +6,7 @@ mod save;
 
 pub use load::{Duplicates, Loaded, Options, load_file, load_stream};
 pub use replay::{Replayed, Stop, install_functions, replay};
-pub use save::{FileSink, bgsave, cron, remove_temporary, save, save_held};
+pub use save::{FileSink, after_flush, bgsave, cron, remove_temporary, save, save_held};
 
 use crate::server::{Server, gate};
 use crate::snapshot::Snapshot;

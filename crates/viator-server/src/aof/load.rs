@@ -176,8 +176,7 @@ fn load_file(
     name: &str,
     last: bool,
 ) -> Result<End, String> {
-    let file =
-        File::open(path).map_err(|e| format!("The append log file {name} doesn't exist: {}", plain(&e)))?;
+    let file = File::open(path).map_err(|e| format!("The append log file {name} doesn't exist: {}", plain(&e)))?;
     let Replayed { good, stop } = replay(server, local, file);
     let tail = fs::metadata(path).map_or(0, |m| m.len()).saturating_sub(good);
     let cut = |why: &str| -> Result<End, String> {
