@@ -103,8 +103,18 @@ pub fn replay(
     out: &mut Reply,
 ) -> Result<(), Error> {
     let entry = lookup(server, session, args)?;
+    if entry.is(Traits::DEBUG) {
+        // no server writes these, and DEBUG LOADAOF would never end
+        tracing::warn!("A DEBUG command in the append only file is ignored");
+        return Ok(());
+    }
     if session.gate & gate::MULTI != 0 && !entry.is(Traits::NOW_IN_MULTI) {
-        session.queue(OwnedArgs::copy(args));
+        if entry.flags.has(Flags::NO_MULTI) {
+            // it would ask for locks that EXEC holds
+            tracing::warn!("'{}' in a transaction of the append only file is ignored", entry.cmd.name);
+        } else {
+            session.queue(OwnedArgs::copy(args));
+        }
         return Ok(());
     }
     // nothing may block

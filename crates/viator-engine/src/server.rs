@@ -72,6 +72,10 @@ pub trait Host: Send + Sync {
     fn purge(&self);
     /// The allocator's own report (MEMORY MALLOC-STATS).
     fn malloc_stats(&self) -> String;
+    /// Connections to other servers that are kept for MIGRATE.
+    fn kept_connections(&self) -> u64 {
+        0
+    }
     /// Sends commands to another server, and reads the line that answers each.
     ///
     /// # Errors
