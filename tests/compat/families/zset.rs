@@ -42,14 +42,16 @@ fn step(g: &mut Gen) -> Step {
     }
     let words = command(g);
     // nothing may wait for long
-    if words[0] == b"ZRANDMEMBER" || words[0].starts_with(b"B") {
+    // and what ranges of members give where scores differ depends on the reference's random heights of members
+    let equal = words[0] == b"ZADD" && words.get(1).is_some_and(|k| k.starts_with(b"w"));
+    if words[0] == b"ZRANDMEMBER" || words[0].starts_with(b"B") || equal {
         return Step::new(&words);
     }
     let mut words = g.spoil(words);
     // Single steps through a table differ; only whole iterations tell something.
     if words[0] == b"ZSCAN"
         && let Some(cursor) = words.get_mut(2)
-        && cursor.first().is_some_and(u8::is_ascii_digit)
+        && cursor.trim_ascii_start().first().is_some_and(u8::is_ascii_digit)
     {
         *cursor = b"0".to_vec();
         return scan(2, words);
