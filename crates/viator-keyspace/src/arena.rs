@@ -265,6 +265,17 @@ impl Arena {
         &mut self.data[(handle.0 >> UNIT_BITS) as usize][at..]
     }
 
+    /// Copies the first `len` bytes of a slot to another.
+    pub fn copy(&mut self, from: Handle, to: Handle, len: usize) {
+        let place = |h: Handle| ((h.0 >> UNIT_BITS) as usize, (h.0 & ((1 << UNIT_BITS) - 1)) as usize * UNIT);
+        let ((from, at), (to, dest)) = (place(from), place(to));
+        if from == to {
+            self.data[from].copy_within(at..at + len, dest);
+        } else if let Ok([from, to]) = self.data.get_disjoint_mut([from, to]) {
+            to[dest..dest + len].copy_from_slice(&from[at..at + len]);
+        }
+    }
+
     /// Whether a remembered handle still names a live slot (perhaps another entry's).
     pub fn is_live(&self, handle: Handle) -> bool {
         let at = (handle.0 & ((1 << UNIT_BITS) - 1)) as usize * UNIT;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 fn shard() -> (DbShard, HashSeed) {
     let seed = HashSeed::new(false, 1_000_000);
-    (DbShard::new(seed.clone()), seed)
+    (DbShard::new(seed.clone(), Default::default()), seed)
 }
 
 fn text(v: ValueRef<'_>) -> Vec<u8> {
