@@ -144,6 +144,8 @@ impl Nodes {
         let node = chunk.remove(at.node);
         if chunk.is_empty() {
             self.chunks.remove(at.chunk);
+        } else if chunk.len() < chunk.capacity() / 4 {
+            chunk.shrink_to(chunk.capacity() / 2);
         }
         self.len -= 1;
         Some(node)
