@@ -270,3 +270,40 @@ fn a_full_disk_refuses_writes_until_there_is_room() {
     fs::remove_file(&script).unwrap();
     fs::remove_file(&wrapper).unwrap();
 }
+
+/// Switched on and off by several clients while others write and rewrites are asked for: no write fails, then or later.
+#[test]
+fn switched_on_and_off_all_the_time() {
+    let server = Launch::viator().directive("io-threads", "4").start();
+    std::thread::scope(|s| {
+        for n in 0..2 {
+            let mut c = server.client();
+            s.spawn(move || {
+                for i in 0..250usize {
+                    let onoff = if (i + n).is_multiple_of(2) { "yes" } else { "no" };
+                    c.cmd(&["CONFIG", "SET", "appendonly", onoff]).unwrap();
+                    if i % 5 == 0 {
+                        c.cmd(&["BGREWRITEAOF"]).unwrap();
+                    }
+                }
+            });
+        }
+        for n in 0..3 {
+            let mut c = server.client();
+            s.spawn(move || {
+                for i in 0..4000 {
+                    ok(&mut c, &["SET", &format!("k{n}:{}", i % 10), &i.to_string()]);
+                }
+            });
+        }
+    });
+    let mut c = server.client();
+    ok(&mut c, &["CONFIG", "SET", "appendonly", "no"]);
+    ok(&mut c, &["SET", "k", "v"]);
+    assert!(!server.log().contains("Error writing"), "{}", server.log());
+    ok(&mut c, &["CONFIG", "SET", "appendonly", "yes"]);
+    wait_until("the first rewrite", || {
+        info(&mut c, "aof_rewrite_in_progress") == "0" && info(&mut c, "aof_enabled") == "1"
+    });
+    assert_eq!(ok(&mut c, &["SET", "k", "w"]).as_text().unwrap(), "OK");
+}

@@ -64,9 +64,9 @@ pub fn execute(
         }
     };
     session.shared.last_command.store(entry.id as u32 + 1, Relaxed);
-    let mark = out.mark();
+    let mut mark = out.mark();
     if (session.gate | server.gate.load(Relaxed)) != 0 || entry.is(Traits::DEBUG) {
-        match check(local, server, session, entry, args, out) {
+        match check(local, server, session, entry, args, out, &mut mark) {
             Check::Run => {}
             Check::Done => {
                 finish_reply(session, out, mark);
@@ -250,7 +250,7 @@ enum Check {
 /// Arguments from this length on are looked at as memory of the client at once, not when the timer comes round.
 const LARGE_ARGUMENTS: usize = 32 * 1024;
 
-/// Everything that is not checked on the fast path.
+/// Everything that is not checked on the fast path. The reply begins at `mark`, behind messages that come first.
 #[cold]
 fn check(
     local: &mut Local,
@@ -259,6 +259,7 @@ fn check(
     entry: &Entry,
     args: Args<'_>,
     out: &mut Reply,
+    mark: &mut (usize, usize),
 ) -> Check {
     if session.gate & gate::TRACKING != 0 {
         tracking::limit(local, server);
@@ -267,6 +268,7 @@ fn check(
     if session.gate & gate::TRACKING != 0 && session.gate & gate::REPLY == 0 && session.shared.has_mail() {
         // what had to go is told before the command's reply
         out.raw(&session.shared.take_mail());
+        *mark = out.mark();
     }
     if let Some(error) = refused {
         if let Some(s) = local.stats.commands.get(entry.id) {

@@ -280,6 +280,8 @@ pub struct Rates {
 
 /// Different error codes that are counted.
 const MAX_ERROR_CODES: usize = 128;
+/// Bytes of an error in which its code has to end, as in Redis.
+const MAX_ERROR_CODE: usize = 31;
 /// The code that stands for all when there are more.
 const ERRORSTATS_DISABLED: &str = "ERRORSTATS_DISABLED";
 
@@ -549,9 +551,10 @@ impl Server {
         self.host.used_memory().saturating_sub(self.keyspace.free_bytes())
     }
 
-    /// Counts an error reply by its code. From 128 different codes on (scripts can make any), only that is noted.
+    /// Counts an error reply by its code, ERR where there is none. From 128 different codes on (scripts can make any), only that is noted.
     pub fn count_error(&self, line: &str) {
-        let code = line.split(' ').next().unwrap_or("ERR");
+        let end = line.bytes().take(MAX_ERROR_CODE).position(|b| b == b' ');
+        let code = end.and_then(|end| line.get(..end)).unwrap_or("ERR");
         let mut stats = self.error_stats.lock();
         if let Some(n) = stats.get_mut(code) {
             *n += 1;

@@ -146,6 +146,17 @@ impl Log {
         self.bytes + self.nodes.memory_usage()
     }
 
+    /// Panics if what is counted is not what is there.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        assert_eq!(self.bytes, self.nodes.iter().map(|n| n.memory_usage()).sum::<usize>());
+        assert_eq!(self.len, self.nodes.iter().map(|n| n.live()).sum::<usize>());
+        assert_eq!(
+            self.first_id,
+            self.range(StreamId::MIN, StreamId::MAX, false).next().map_or(StreamId::MIN, |i| i.id)
+        );
+    }
+
     /// Appends an entry of names and values in turns.
     pub(super) fn append<V: AsRef<[u8]>>(
         &mut self,
@@ -323,7 +334,8 @@ impl Log {
             let empty = node.live() == 0;
             self.len -= gone;
             removed += gone;
-            if empty {
+            // a node whose deleted entries reach into the range stays, as in Redis
+            if empty && whole {
                 self.remove_node(at);
             }
             if stopped {

@@ -62,7 +62,7 @@ pub(super) struct Raw<'a> {
     flags_at: usize,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Node {
     master: StreamId,
     bytes: Vec<u8>,
@@ -74,6 +74,12 @@ pub(super) struct Node {
     start: u32,
     /// Bytes of Redis's listpack but for the two counts.
     packed: u32,
+}
+
+impl Clone for Node {
+    fn clone(&self) -> Node {
+        Node { bytes: room::copy(&self.bytes), ..*self }
+    }
 }
 
 impl Node {

@@ -156,7 +156,13 @@ impl Aof {
         if server.aof.state() == State::Off {
             return;
         }
-        self.write(server, &mut self.files.lock(), false);
+        {
+            let mut f = self.files.lock();
+            // it may have been switched off while this thread waited
+            if server.aof.state() != State::Off {
+                self.write(server, &mut f, false);
+            }
+        }
         if server.aof.always.load(Relaxed) {
             self.request_sync(server.aof.written.load(Relaxed), server);
         }
@@ -415,9 +421,10 @@ impl Aof {
                 s.abandon();
             }
         }
-        server.propagation.listen(listener::AOF, false);
         {
+            // whoever begins to log or to write looks, holding the files, whether this has happened
             let mut f = self.files.lock();
+            server.propagation.listen(listener::AOF, false);
             self.write(server, &mut f, true);
             if let Some(out) = f.out.take()
                 && let Err(e) = out.sync_data()
@@ -438,12 +445,12 @@ impl Aof {
             f.cuts.clear();
             f.done = 0;
             server.propagation.discard();
+            server.aof.synced.fetch_max(server.aof.written.load(Relaxed), Relaxed);
+            server.aof.set_state(State::Off);
+            server.aof.rewrite_scheduled.store(false, Relaxed);
+            server.aof.write_failed.store(false, Relaxed);
+            server.set_gate(gate::AOF_FAILING, false);
         }
-        server.aof.synced.fetch_max(server.aof.written.load(Relaxed), Relaxed);
-        server.aof.set_state(State::Off);
-        server.aof.rewrite_scheduled.store(false, Relaxed);
-        server.aof.write_failed.store(false, Relaxed);
-        server.set_gate(gate::AOF_FAILING, false);
         self.wake();
     }
 
@@ -538,7 +545,11 @@ fn write_out(
     loop {
         let until = f.cuts.front().copied().unwrap_or(f.buf.len());
         while f.done < until {
-            let Some(mut out) = f.out.as_deref() else { return Err(io::ErrorKind::NotFound.into()) };
+            let Some(mut out) = f.out.as_deref() else {
+                // the last words of one who did not see that the log was switched off: no file is to have them
+                f.done = until;
+                break;
+            };
             match out.write(f.buf.get(f.done..until).unwrap_or_default()) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
