@@ -203,6 +203,9 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
     let mark = ctx.out.mark();
     let result = vm.run(job.chunk, args.iter().take(job.keys), args.iter().skip(job.keys), &mut caller, ctx.out);
     let replied_error = caller.failed;
+    if run.is_doomed() {
+        propagation::forget(ctx.local);
+    }
     propagation::end(ctx.local, server);
     let was_slow = scripts.watch.end();
     saved.restore(ctx.local, ctx.session);

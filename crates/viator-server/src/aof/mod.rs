@@ -8,8 +8,6 @@
 mod load;
 mod rewrite;
 
-pub(crate) use load::install_functions;
-
 use crate::memory::Memory;
 use crate::worker::{Inbox, Message};
 use parking_lot::{Condvar, Mutex};
@@ -196,9 +194,8 @@ impl Aof {
         match write_out(f, status, &mut |old| self.close_later(old)) {
             Ok(()) => {
                 status.written.store(f.end, Relaxed);
-                if status.write_failed.swap(false, Relaxed) {
+                if note(server, &status.write_failed, None) {
                     tracing::warn!("AOF write error looks solved. The server can write again.");
-                    server.set_gate(gate::AOF_FAILING, false);
                     f.error_logged = None;
                 }
             }
@@ -233,13 +230,7 @@ impl Aof {
             tracing::warn!("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...");
             std::process::exit(1);
         }
-        self.refuse_writes(server, text);
-    }
-
-    fn refuse_writes(&self, server: &Server, text: String) {
-        *server.aof.write_error.lock() = text;
-        server.aof.write_failed.store(true, Relaxed);
-        server.set_gate(gate::AOF_FAILING, true);
+        note(server, &server.aof.write_failed, Some(text));
     }
 
     /// A complete file is to be synced before anything after it.
@@ -335,9 +326,11 @@ impl Aof {
                 std::process::exit(1);
             }
             tracing::warn!("Fail to fsync the AOF file: {text}");
-            self.refuse_writes(server, text);
+            note(server, &status.sync_failed, Some(text));
             // tried again with the next tick
             self.sync.lock().want = 0;
+        } else if note(server, &status.sync_failed, None) {
+            tracing::warn!("AOF fsync error looks solved. The server can write again.");
         }
         {
             let mut s = self.sync.lock();
@@ -448,8 +441,8 @@ impl Aof {
             server.aof.synced.fetch_max(server.aof.written.load(Relaxed), Relaxed);
             server.aof.set_state(State::Off);
             server.aof.rewrite_scheduled.store(false, Relaxed);
-            server.aof.write_failed.store(false, Relaxed);
-            server.set_gate(gate::AOF_FAILING, false);
+            note(server, &server.aof.write_failed, None);
+            note(server, &server.aof.sync_failed, None);
         }
         self.wake();
     }
@@ -534,6 +527,21 @@ impl Aof {
         server.aof.set_state(State::On);
         Ok(())
     }
+}
+
+/// Notes how a write or an fsync (`which`) went: writes are refused while one fails. Returns whether it failed before.
+fn note(server: &Server, which: &AtomicBool, error: Option<String>) -> bool {
+    let failed = error.is_some();
+    if !failed && !which.load(Relaxed) {
+        return false;
+    }
+    let mut text = server.aof.write_error.lock();
+    let before = which.swap(failed, Relaxed);
+    if let Some(e) = error {
+        *text = e;
+    }
+    server.set_gate(gate::AOF_FAILING, server.aof.failing());
+    before
 }
 
 /// Writes what is there, up to the end of each file.
