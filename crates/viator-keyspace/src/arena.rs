@@ -374,7 +374,7 @@ mod tests {
             assert!(size >= len && size.is_multiple_of(UNIT), "{len} -> {size}");
             assert!(size - len < (len / 8).max(8), "{len} -> {size} wastes too much");
             let page = FULL_PAGES[class_of(len)];
-            assert!(page % size * 25 < page, "{page} % {size}");
+            assert!(page % size * 14 < page, "{page} % {size}");
         }
     }
 
