@@ -137,7 +137,7 @@ fn send(server: &Server, conns: &mut Vec<Option<Client>>, step: &Step) {
         Act::Command(args, _) | Act::Scan(_, args) => client.cmd(args).is_err(),
         Act::Send(args) => client.send(args).is_err(),
         Act::Read(_) => client.read_reply().is_err(),
-        Act::Raw(_) => false,
+        Act::Drain | Act::Raw(_) => false,
     };
     if broken {
         *conn = None;
