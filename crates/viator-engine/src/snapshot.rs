@@ -366,7 +366,14 @@ impl Snapshot {
                             let Large { key, expire, lru, ref object, .. } = *large;
                             self.style.entry(
                                 w,
-                                &EntryRef { key: &key, value: ValueRef::Object(object), expire, lru, slot_bytes: 0, within: false },
+                                &EntryRef {
+                                    key: &key,
+                                    value: ValueRef::Object(object),
+                                    expire,
+                                    lru,
+                                    slot_bytes: 0,
+                                    within: false,
+                                },
                             );
                         });
                         sink.write(&bytes)?;

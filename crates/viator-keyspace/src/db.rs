@@ -828,7 +828,13 @@ impl DbShard {
     ///
     /// An entry's position depends on its key alone, so whatever is present during a whole scan is visited exactly once,
     /// however the table changes in between.
-    pub fn scan_slot(&mut self, index: usize, from: u32, count: usize, mut visit: impl FnMut(EntryRef<'_>)) -> Option<u32> {
+    pub fn scan_slot(
+        &mut self,
+        index: usize,
+        from: u32,
+        count: usize,
+        mut visit: impl FnMut(EntryRef<'_>),
+    ) -> Option<u32> {
         let table = &self.slots.get(index)?.table;
         if from == 0 && table.len() <= count {
             for h in self.slot_handles(index) {

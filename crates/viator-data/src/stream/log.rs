@@ -298,9 +298,7 @@ impl Log {
             }
             let whole = match to {
                 TrimTo::MaxLen(n) => self.len - live >= n,
-                TrimTo::MinId(id) => {
-                    node.walk().next_back().is_none_or(|last| last.id < id)
-                }
+                TrimTo::MinId(id) => node.walk().next_back().is_none_or(|last| last.id < id),
             };
             if whole && may_go.is_none() {
                 self.len -= live;
