@@ -172,7 +172,7 @@ fn sample(local: &mut Local, server: &Server, policy: MaxmemoryPolicy) {
         let Ok(mut guards) = server.lock(Footprint::NONE.with((start + i) % SHARDS)) else { return };
         let shard = guards.shard((start + i) % SHARDS);
         for db in 0..server.keyspace.databases() {
-            let Some(part) = shard.db(db) else { continue };
+            let Some(part) = shard.db_mut(db) else { continue };
             for _ in 0..samples {
                 let r = local.random();
                 let handle = if policy.is_volatile() { part.random_volatile(r) } else { part.random(r) };
