@@ -24,7 +24,7 @@ const SOLO: u8 = u8::MAX;
 /// First byte of a free slot; no live entry begins with it.
 pub(crate) const FREE: u8 = 0;
 
-const N_CLASSES: usize = 16 + 8 + 8 + 16 + 16;
+const N_CLASSES: usize = 16 + 8 + 8 + 48;
 
 /// The class that serves `len` bytes (at most [`MAX_CLASS`]).
 const fn class_of(len: usize) -> usize {
@@ -32,8 +32,7 @@ const fn class_of(len: usize) -> usize {
         0..=128 => len.saturating_sub(1) / 8,
         129..=256 => 16 + (len - 129) / 16,
         257..=512 => 24 + (len - 257) / 32,
-        513..=1024 => 32 + (len - 513) / 32,
-        _ => 48 + (len - 1025) / 64,
+        _ => 32 + (len - 513) / 32,
     }
 }
 
@@ -43,8 +42,7 @@ const fn class_size(class: usize) -> usize {
         0..=15 => (class + 1) * 8,
         16..=23 => 128 + (class - 15) * 16,
         24..=31 => 256 + (class - 23) * 32,
-        32..=47 => 512 + (class - 31) * 32,
-        _ => 1024 + (class - 47) * 64,
+        _ => 512 + (class - 31) * 32,
     }
 }
 
@@ -374,7 +372,7 @@ mod tests {
             assert!(size >= len && size.is_multiple_of(UNIT), "{len} -> {size}");
             assert!(size - len < (len / 8).max(8), "{len} -> {size} wastes too much");
             let page = FULL_PAGES[class_of(len)];
-            assert!(page % size * 14 < page, "{page} % {size}");
+            assert!(page % size * 8 < page, "{page} % {size}");
         }
     }
 

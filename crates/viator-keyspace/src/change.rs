@@ -75,23 +75,24 @@ impl DbShard {
 
     fn end_change(&mut self, change: Changing) -> Handle {
         let Changing { handle, size, time, id } = change;
-        let Some(object) = id.map_or(self.changed.as_ref(), |id| self.objects.get(id)) else { return handle };
-        let (new_size, new_time) = measure(object);
-        self.sizes.replace(size, new_size);
         let mut at = handle;
+        let (new_size, new_time);
         match id {
             Some(id) => {
+                let Some(object) = self.objects.get(id) else { return handle };
+                (new_size, new_time) = measure(object);
                 let enters = object.small(true).is_some() && entry::key(self.arena.bytes(handle)).len() <= MAX_KEY;
                 if enters && let Some(object) = self.objects.remove(id) {
                     at = self.put_back(handle, *object);
                 }
             }
             None => {
-                if let Some(object) = self.changed.take() {
-                    at = self.put_back(handle, object);
-                }
+                let Some(object) = self.changed.take() else { return handle };
+                (new_size, new_time) = measure(&object);
+                at = self.put_back(handle, object);
             }
         }
+        self.sizes.replace(size, new_size);
         if at == handle {
             self.fields_changed(handle, time, new_time);
         } else {
