@@ -371,7 +371,7 @@ def encodings(setup):
                 with run.Servers(setup, 1, None, [name]) as (server,):
                     # what a server allocates once, with its first keys and scripts
                     send_all(server, pending(1, 1))
-                    send_all(server, [resp("SET", f"warm:{i}", "x") for i in range(1000)])
+                    send_all(server, [resp("DEL", "key:000000000"), *(resp("SET", f"warm:{i}", "x") for i in range(1000))])
                     server.settle()
                     empty = used_memory(server)
                     send_all(server, commands(count, per_key))
