@@ -239,6 +239,19 @@ impl Aof {
         self.sync_wake.notify_one();
     }
 
+    pub fn sync_here(&self, server: &Server) {
+        let (closing, want) = {
+            let mut s = self.sync.lock();
+            if s.running || s.want <= server.aof.synced.load(Relaxed) {
+                return;
+            }
+            s.running = true;
+            s.last = Some(Instant::now());
+            (std::mem::take(&mut s.closing), s.want)
+        };
+        self.sync_now(server, closing, want);
+    }
+
     fn request_sync(&self, want: u64, server: &Server) {
         if want <= server.aof.synced.load(Relaxed) {
             return;
@@ -247,7 +260,7 @@ impl Aof {
         if want > s.want {
             s.want = want;
             server.aof.fsync_pending.store(true, Relaxed);
-            if !s.running {
+            if !s.running && !*crate::worker::INLINE {
                 self.sync_wake.notify_one();
             }
         }
