@@ -245,6 +245,14 @@ impl List {
         }
     }
 
+    /// The listpack, in that encoding, for [`Packed::reload`].
+    pub fn packed_mut(&mut self) -> Option<&mut Packed> {
+        match &mut self.repr {
+            Repr::Packed(p) => Some(p),
+            Repr::Quick(_) => None,
+        }
+    }
+
     /// The listpack, in that encoding.
     pub fn as_packed(&self) -> Option<&Packed> {
         match &self.repr {

@@ -209,6 +209,8 @@ pub mod gate {
     pub const DISK_ERROR: u32 = 1 << 21;
     /// The append-only file cannot be written.
     pub const AOF_FAILING: u32 = 1 << 22;
+    /// Something is checked after every command; see [`super::DebugSwitches`].
+    pub const CHECKS: u32 = 1 << 25;
 }
 
 /// The configuration in force, replaced as a whole.
@@ -326,6 +328,8 @@ pub struct DebugSwitches {
     pub disable_deny_scripts: AtomicBool,
     /// SET-SKIP-CHECKSUM-VALIDATION: checksums of RDB files and of RESTORE's payload are not looked at.
     pub skip_checksum_validation: AtomicBool,
+    /// KEYSIZES-HIST-ASSERT: after every command INFO's keysizes are counted again.
+    pub assert_sizes: AtomicBool,
 }
 
 /// See the module.

@@ -369,7 +369,14 @@ impl Snapshot {
                             let Large { key, expire, lru, ref object, .. } = *large;
                             self.style.entry(
                                 w,
-                                &EntryRef { key: &key, value: ValueRef::Object(object), expire, lru, slot_bytes: 0 },
+                                &EntryRef {
+                                    key: &key,
+                                    value: ValueRef::Object(object),
+                                    expire,
+                                    lru,
+                                    slot_bytes: 0,
+                                    within: false,
+                                },
                             );
                         });
                         sink.write(&bytes)?;
@@ -446,7 +453,7 @@ impl Held {
             w.select(db);
             w.resize(keys, expires);
             for (_, shard) in guards.iter_mut() {
-                let Some(part) = shard.db(db) else { continue };
+                let Some(part) = shard.db_mut(db) else { continue };
                 let mut result = Ok(());
                 part.for_each(|e| {
                     style.entry(&mut w, &e);

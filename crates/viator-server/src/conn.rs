@@ -331,7 +331,7 @@ impl Conn {
     fn finish(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
         let state = self.end_turn(local, server, out);
         if state == State::Closed {
-            out.clear();
+            out.release();
         }
         state
     }

@@ -259,7 +259,14 @@ fn value_by(keys: &mut ReadKeys<'_, '_>, pattern: &[u8], element: &[u8]) -> Opti
         (ValueRef::Str { bytes, .. }, None) => Some(bytes.to_vec()),
         (ValueRef::Int(_) | ValueRef::Str { .. }, Some(_)) => None,
         (ValueRef::Object(o), None) => o.as_str().map(|s| s.to_vec()),
-        (ValueRef::Object(o), Some(field)) => Hash::of(o)?.get_live(field, now).map(|value| value.to_vec()),
+        (ValueRef::Object(o), Some(field)) => {
+            let found = Hash::of(o)?.get(field)?;
+            if found.is_live(now) {
+                return Some(found.value.to_vec());
+            }
+            keys.expire_fields(&key, &[field]);
+            None
+        }
     }
 }
 
