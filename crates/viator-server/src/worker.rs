@@ -227,9 +227,6 @@ enum Turn {
     Done,
 }
 
-static OLD: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| std::env::var_os("VIATOR_OLD").is_some());
-pub(crate) static INLINE: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| std::env::var_os("VIATOR_INLINE").is_some());
-
 /// See the module.
 pub struct Worker {
     index: usize,
@@ -247,13 +244,14 @@ pub struct Worker {
     gathering: Gathering,
 }
 
-/// With `appendfsync always`: what waits for an fsync that was not asked for yet. It is asked for when no client has anything
-/// to do: so all who are ready share it.
+/// With `appendfsync always` and one worker: what waits for an fsync that was not begun yet. It begins when no client has
+/// anything to do, so that all who are ready share it; and the worker makes it itself, for nobody can be answered before
+/// it is done, and handing it to another thread and back costs as much as a command.
 #[derive(Default)]
 struct Gathering {
     /// Since when.
     since: Option<Instant>,
-    /// The log's offset up to which it was asked for.
+    /// The log's offset up to which it was made.
     asked: u64,
 }
 
@@ -489,11 +487,11 @@ impl Worker {
             return;
         }
         let always = server.aof.always.load(Relaxed);
-        if !always || *OLD || !self.gathering.goes_on(server.propagation.end(), idle) {
+        let alone = self.peers.len() == 1;
+        if !(always && alone) {
             self.aof.flush(server);
-            if always && *INLINE {
-                self.aof.sync_here(server);
-            }
+        } else if !self.gathering.goes_on(server.propagation.end(), idle) {
+            self.aof.flush_here(server);
         }
         let settled = server.aof.settled();
         for token in std::mem::take(&mut self.desk.held) {

@@ -170,9 +170,8 @@ impl Group {
 
     pub(super) fn memory_usage(&self) -> usize {
         let consumers = self.consumers.iter();
-        let consumers: usize = consumers
-            .map(|(n, c)| (n.len() + 32 + size_of::<Consumer>()) * 4 / 3 + c.pending.memory_usage())
-            .sum();
+        let consumers: usize =
+            consumers.map(|(n, c)| (n.len() + 32 + size_of::<Consumer>()) * 4 / 3 + c.pending.memory_usage()).sum();
         size_of::<Group>() + self.pending.memory_usage() + self.by_time.memory_usage() + consumers
     }
 
