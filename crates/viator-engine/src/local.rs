@@ -39,6 +39,11 @@ impl Clock {
         ns
     }
 
+    /// The last reading.
+    pub fn last(&self) -> u64 {
+        self.last_ns
+    }
+
     /// Unix milliseconds of the last reading.
     #[inline]
     pub fn now_ms(&self) -> i64 {

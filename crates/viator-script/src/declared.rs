@@ -29,7 +29,7 @@ pub struct Call<'s> {
 }
 
 /// What leads to globals by other ways than their names.
-const WAYS: [&str; 8] = ["_G", "_ENV", "load", "loadstring", "getfenv", "setfenv", "dofile", "require"];
+pub(crate) const WAYS: [&str; 8] = ["_G", "_ENV", "load", "loadstring", "getfenv", "setfenv", "dofile", "require"];
 
 /// The calls of a script that compiles; `None` if its text does not tell.
 pub fn calls(source: &[u8]) -> Option<Vec<Call<'_>>> {
@@ -40,7 +40,7 @@ pub fn calls(source: &[u8]) -> Option<Vec<Call<'_>>> {
 
 /// What the innermost open bracket or block around a token is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Inside {
+pub(crate) enum Inside {
     /// A block: statements.
     Block,
     /// The parameters of a function.
@@ -50,7 +50,7 @@ enum Inside {
 }
 
 /// For each token, where it is.
-fn inside(tokens: &[Token<'_>]) -> Option<Vec<Inside>> {
+pub(crate) fn inside(tokens: &[Token<'_>]) -> Option<Vec<Inside>> {
     let mut levels = vec![Inside::Block];
     let mut out = Vec::with_capacity(tokens.len());
     for (i, t) in tokens.iter().enumerate() {

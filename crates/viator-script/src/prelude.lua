@@ -1,6 +1,6 @@
 -- The world that scripts see, built on Lua 5.4's own. Runs once per state, before any script; `native` holds the functions
--- written in Rust. Returns what the host needs: the globals' real table, the environment of scripts, the real `redis`
--- table, and the function that runs a script.
+-- written in Rust. Returns what the host needs: the globals' real table, the environment of scripts, the function that runs
+-- a script, the one that begins and ends the loading of a library, and the one that makes text of doubles.
 local native, version, version_num, libraries = ...
 
 local error, type, select, next, pairs, rawget, rawset = error, type, select, next, pairs, rawget, rawset
@@ -224,6 +224,7 @@ function T.concat(t, sep, i, j)
     local copy
     for k = cut(i) or 1, cut(j) or #t do
       local v = t[k]
+      if v == nil then break end -- an error
       if mtype(v) == 'float' then
         if not copy then
           copy = {}
@@ -246,6 +247,7 @@ function T.insert(t, ...)
       local size = #t
       if pos > size + 1 or pos < 1 then
         if frozen[t] then error(READONLY, 2) end
+        if pos < size - 2^24 then error("bad argument #2 to 'insert' (position out of bounds)", 2) end
         for i = size, pos, -1 do t[i + 1] = t[i] end
         t[pos] = v
         return
@@ -380,7 +382,6 @@ end
 
 -- redis
 
-local M1, inner = native.marker, native.inner
 R.REDIS_VERSION, R.REDIS_VERSION_NUM = version, version_num
 R.LOG_DEBUG, R.LOG_VERBOSE, R.LOG_NOTICE, R.LOG_WARNING = 0, 1, 2, 3
 R.REPL_NONE, R.REPL_AOF, R.REPL_SLAVE, R.REPL_REPLICA, R.REPL_ALL = 0, 1, 2, 2, 3
@@ -405,10 +406,9 @@ end
 function R.replicate_commands() return true end
 function R.breakpoint() return false end
 function R.debug() end
-function R.pcall(...) return inner.host(M1, 'pcall', ...) end
 -- these are no functions of Lua's, so that a tail call to them leaves the caller's line for the error message
-for _, name in next, { 'log', 'setresp', 'set_repl', 'acl_check_cmd' } do
-  R[name] = native.forward(M1, name)
+for _, name in next, { 'call', 'pcall', 'log', 'setresp', 'set_repl', 'acl_check_cmd' } do
+  R[name] = native[name]
 end
 G.redis = freeze(R)
 
@@ -417,7 +417,7 @@ local L = {}
 if libraries then
   R.replicate_commands, R.breakpoint, R.debug = nil, nil, nil
   local r = setmetatable({
-    register_function = native.forward(M1, 'register_function'),
+    register_function = native.register_function,
     log = R.log,
     REDIS_VERSION = version,
     REDIS_VERSION_NUM = version_num,
@@ -444,4 +444,4 @@ local function concatenable(n)
   return n
 end
 
-return G, env, R, run, loading, concatenable
+return G, env, run, loading, concatenable

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use sha1::{Digest, Sha1};
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use viator_resp::reply::shown;
 
@@ -11,6 +12,28 @@ const MAX_EVAL: usize = 500;
 
 /// Digest of a script, in lower-case hexadecimal digits.
 pub type Sha = [u8; 40];
+
+/// Hashes digests, which need no hashing to speak of.
+#[derive(Default)]
+pub(super) struct DigestHash(u64);
+
+/// See [`DigestHash`].
+pub(super) type ByDigest = BuildHasherDefault<DigestHash>;
+
+impl Hasher for DigestHash {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let word = chunk.iter().fold(0u64, |w, b| (w << 8) | u64::from(*b));
+            self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// What a script's first line allows it, or keeps it from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -148,7 +171,7 @@ struct Cached {
 /// See the module.
 #[derive(Default)]
 pub(super) struct Scripts {
-    map: HashMap<Sha, Cached>,
+    map: HashMap<Sha, Cached, ByDigest>,
     /// Scripts that EVAL left here, least recently used first.
     turns: BTreeMap<u64, Sha>,
     next: u64,

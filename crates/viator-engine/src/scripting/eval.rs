@@ -2,7 +2,7 @@
 
 use super::cache::{Script, ScriptFlags, flags_of, sha_of, sha_of_arg};
 use super::caller::{Caller, Saved, over_memory};
-use super::running::{Kind, Run};
+use super::running::Kind;
 use super::{Compiled, LocalScripting};
 use crate::args::{self, Args};
 use crate::command::Outcome;
@@ -178,31 +178,37 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
             "OOM allow-oom flag is not set on the script, can't run it when used memory > 'maxmemory'",
         ));
     }
-    let command = ctx.args.iter().take(8).map(<[u8]>::to_vec).collect();
-    let run = Arc::new(Run::new(job.kind, job.name, command));
     let mut own = None;
     let guards = match ctx.held.as_deref_mut() {
         Some(g) => g,
         None => own.insert(server.lock(job.footprint)?),
     };
     let saved = Saved::take(ctx.local, ctx.session);
-    scripts.watch.begin(&run, &server.scripting.running, ctx.local.cfg.busy_reply_threshold);
-    let args = ctx.args.from(3);
+    let started = ctx.local.clock.last();
+    let threshold = u64::try_from(ctx.local.cfg.busy_reply_threshold).ok().filter(|t| *t > 0);
     let mut caller = Caller {
         local: ctx.local,
         server,
         session: ctx.session,
         guards,
-        run: run.clone(),
+        kind: job.kind,
+        name: job.name,
+        command: ctx.args,
         flags,
         read_only: job.read_only || no_writes,
         oom,
+        watch: &scripts.watch,
+        started,
+        slow_from: threshold.map_or(u64::MAX, |ms| started.saturating_add(ms.saturating_mul(1_000_000))),
+        wrote: false,
+        run: None,
     };
     propagation::begin(caller.local);
     let mark = ctx.out.mark();
-    let result = vm.run(job.chunk, args.iter().take(job.keys), args.iter().skip(job.keys), &mut caller, ctx.out);
+    let args = ctx.args.from(3);
+    let result = vm.run(job.chunk, args.first(job.keys), args.from(job.keys), &mut caller, ctx.out);
+    let was_slow = caller.end();
     propagation::end(ctx.local, server);
-    let was_slow = scripts.watch.end();
     saved.restore(ctx.local, ctx.session);
     if was_slow {
         transaction::after_slow(server, guards);
@@ -216,7 +222,7 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
         Err(failure) => {
             ctx.out.truncate(mark);
             if failure.killed {
-                vm.revive(scripts.watch.tick());
+                vm.revive();
             }
             Err(failed(ctx, &failure, job.name))
         }

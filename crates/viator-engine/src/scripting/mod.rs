@@ -39,7 +39,7 @@ pub struct Scripting {
     version: AtomicU64,
     libraries: Mutex<Libraries>,
     /// What runs now.
-    pub running: Arc<Running>,
+    pub running: Running,
     /// Bytes of the Lua states of all workers: of EVAL, and of functions.
     pub memory: [AtomicU64; 2],
 }
@@ -47,7 +47,7 @@ pub struct Scripting {
 impl Scripting {
     /// Nothing yet. `gate` is the server's.
     pub(crate) fn new(gate: Arc<std::sync::atomic::AtomicU32>) -> Scripting {
-        Scripting { running: Arc::new(Running::new(gate)), ..Scripting::default() }
+        Scripting { running: Running::new(gate), ..Scripting::default() }
     }
 
     /// Scripts in the cache.
@@ -115,10 +115,10 @@ struct Compiled {
 pub struct LocalScripting {
     eval: Option<Vm>,
     functions: Option<Vm>,
-    compiled: HashMap<Sha, Compiled>,
+    compiled: HashMap<Sha, Compiled, cache::ByDigest>,
     version: u64,
     instances: HashMap<Vec<u8>, Instance>,
-    watch: Rc<Watch>,
+    watch: Watch,
     /// What was published of the states' memory.
     published: [u64; 2],
 }
@@ -131,7 +131,7 @@ impl LocalScripting {
             Flavour::Function => &mut self.functions,
         };
         if slot.is_none() {
-            let vm = Vm::new(flavour, crate::REDIS_VERSION, MAX_MEMORY, self.watch.tick())
+            let vm = Vm::new(flavour, crate::REDIS_VERSION, MAX_MEMORY)
                 .map_err(|e| crate::error::Error::text(format!("ERR cannot make a Lua state: {e}")))?;
             *slot = Some(vm);
         }
