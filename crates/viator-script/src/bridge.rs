@@ -8,6 +8,7 @@ use crate::errors;
 use crate::number;
 use crate::rewrite::{NAME, PROTECTED, UNUSED};
 use crate::vm::{Host, Registration, kill};
+use mlua::state::{GcIncParams, GcMode};
 use mlua::{Lua, MultiValue, Table, Value};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -16,6 +17,12 @@ use viator_resp::reply::Reply;
 use viator_resp::request::OwnedArgs;
 
 scoped_tls_hkt::scoped_thread_local!(static mut HOST: for<'a> &'a mut (dyn Host + 'a));
+
+/// A state that holds more than this, bytes, has its garbage collected sooner.
+const LARGE: usize = 4 << 20;
+
+/// Never seen: nothing that a command does runs Lua.
+const WITHIN: &str = "ERR a command is being called already";
 
 /// Most names of commands that have numbers.
 const MAX_NAMES: usize = 1024;
@@ -38,6 +45,10 @@ pub(crate) fn tick() -> bool {
 pub(crate) struct Bridge {
     /// The script chose RESP3.
     resp3: Cell<bool>,
+    /// A library is being loaded.
+    loading: Cell<bool>,
+    /// The state was large when it was last looked at: the collector is in a hurry.
+    large: Cell<bool>,
     scratch: RefCell<(OwnedArgs, Reply)>,
     /// Most bytes of the state.
     memory: usize,
@@ -78,12 +89,30 @@ impl Drop for Limit<'_> {
 
 impl Bridge {
     pub(crate) fn new(memory: usize) -> Bridge {
-        Bridge { resp3: Cell::new(false), scratch: RefCell::default(), memory, names: RefCell::default() }
+        Bridge {
+            resp3: Cell::new(false),
+            loading: Cell::new(false),
+            large: Cell::new(true),
+            scratch: RefCell::default(),
+            memory,
+            names: RefCell::default(),
+        }
     }
 
     /// Begins a run.
-    pub(crate) fn begin(&self) {
+    pub(crate) fn begin(&self, loading: bool) {
         self.resp3.set(false);
+        self.loading.set(loading);
+    }
+
+    /// Ends a run: what its last command replied is given back.
+    pub(crate) fn end(&self, lua: &Lua) {
+        if let Ok(mut scratch) = self.scratch.try_borrow_mut() {
+            let (args, reply) = &mut *scratch;
+            args.clear();
+            reply.clear();
+        }
+        self.settle(lua);
     }
 
     /// Whether the script chose RESP3.
@@ -99,6 +128,16 @@ impl Bridge {
     /// While values are made for Lua that are bounded otherwise.
     fn unlimited<'l>(&self, lua: &'l Lua) -> Limit<'l> {
         Limit::set(lua, 0, self.memory)
+    }
+
+    /// Lets the collector work as fits the state's size: what is small is left alone for long, since each cycle looks at
+    /// all that the prelude made.
+    pub(crate) fn settle(&self, lua: &Lua) {
+        let large = lua.used_memory() > LARGE;
+        if self.large.replace(large) != large {
+            let pause = if large { 200 } else { 1000 };
+            lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(pause)));
+        }
     }
 
     /// The number of a command's name, from 1 on; `None`: there are too many already.
@@ -117,17 +156,19 @@ impl Bridge {
     }
 
     /// `redis.call` and `redis.pcall` as rewritten scripts call them: a number comes first (see [`crate::rewrite`]).
-    fn numbered(&self, lua: &Lua, values: &MultiValue) -> mlua::Result<Value> {
-        let Some(Value::Integer(code)) = values.front() else {
-            return Err(errors::reply("ERR not a function of this library", false));
-        };
+    fn numbered<'v>(
+        &self,
+        lua: &Lua,
+        code: i64,
+        values: impl IntoIterator<Item = &'v Value>,
+    ) -> mlua::Result<Value> {
         let protected = code & PROTECTED != 0;
-        if host(|h| Ok(h.loading()))? {
+        if self.loading.get() {
             let name = if protected { "pcall" } else { "call" };
             let text = format!("Script attempted to access nonexistent global variable '{name}'");
             return Err(errors::plain(lua, text));
         }
-        let mut scratch = self.scratch.borrow_mut();
+        let Ok(mut scratch) = self.scratch.try_borrow_mut() else { return fail(WITHIN) };
         let (args, reply) = &mut *scratch;
         args.clear();
         {
@@ -136,12 +177,12 @@ impl Bridge {
                 args.push(name);
             }
         }
-        self.command(lua, values.iter().skip(1), args, reply, protected, code & UNUSED != 0)
+        self.command(lua, values.into_iter(), args, reply, protected, code & UNUSED != 0)
     }
 
     /// `redis.call` and `redis.pcall`.
     fn plain(&self, lua: &Lua, values: &MultiValue, protected: bool) -> mlua::Result<Value> {
-        let mut scratch = self.scratch.borrow_mut();
+        let Ok(mut scratch) = self.scratch.try_borrow_mut() else { return fail(WITHIN) };
         let (args, reply) = &mut *scratch;
         args.clear();
         self.command(lua, values.iter(), args, reply, protected, false)
@@ -276,7 +317,17 @@ fn integer(v: Option<&Value>) -> Option<i64> {
 /// Puts the functions that lead to the host into a table.
 pub(crate) fn natives(lua: &Lua, t: &Table, bridge: &Rc<Bridge>) -> mlua::Result<()> {
     let b = bridge.clone();
-    t.raw_set("numbered", lua.create_function(move |lua, values: MultiValue| b.numbered(lua, &values))?)?;
+    let numbered = move |lua: &Lua, (code, values): (i64, MultiValue)| b.numbered(lua, code, &values);
+    t.raw_set("numbered", lua.create_function(numbered)?)?;
+    let b = bridge.clone();
+    let one = move |lua: &Lua, (code, x): (i64, Value)| b.numbered(lua, code, &[x]);
+    t.raw_set("numbered1", lua.create_function(one)?)?;
+    let b = bridge.clone();
+    let two = move |lua: &Lua, (code, x, y): (i64, Value, Value)| b.numbered(lua, code, &[x, y]);
+    t.raw_set("numbered2", lua.create_function(two)?)?;
+    let b = bridge.clone();
+    let three = move |lua: &Lua, (code, x, y, z): (i64, Value, Value, Value)| b.numbered(lua, code, &[x, y, z]);
+    t.raw_set("numbered3", lua.create_function(three)?)?;
     let b = bridge.clone();
     t.raw_set("call", lua.create_function(move |lua, values: MultiValue| b.plain(lua, &values, false))?)?;
     let b = bridge.clone();

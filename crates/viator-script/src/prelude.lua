@@ -1,7 +1,7 @@
 -- The world that scripts see, built on Lua 5.4's own. Runs once per state, before any script; `native` holds the functions
--- written in Rust. Returns what the host needs: the globals' real table, the environment of scripts, the function that runs
--- a script, the one that begins and ends the loading of a library, and the one that makes text of doubles.
-local native, version, version_num, libraries = ...
+-- written in Rust. Returns what the host needs: the globals' real table, the environment of scripts, Lua's own xpcall, the
+-- function that begins and ends the loading of a library, and the one that makes text of doubles.
+local native, version, version_num, libraries, deprecated = ...
 
 local error, type, select, next, pairs, rawget, rawset = error, type, select, next, pairs, rawget, rawset
 local getmetatable, setmetatable, xpcall, pcall, load = getmetatable, setmetatable, xpcall, pcall, load
@@ -412,6 +412,19 @@ for _, name in next, { 'call', 'pcall', 'log', 'setresp', 'set_repl', 'acl_check
 end
 G.redis = freeze(R)
 
+if deprecated then
+  G.setfenv = native.setfenv
+  function G.getfenv(f)
+    -- without globals there is no environment: it is the one that it would have
+    return native.getfenv(f == nil and 2 or type(f) == 'number' and f > 0 and f + 1 or f) or env
+  end
+  -- a table in the place of 5.1's userdata
+  function G.newproxy(like)
+    if like == nil or like == false then return {} end
+    return setmetatable({}, like == true and {} or getmetatable(like))
+  end
+end
+
 -- what a library has while it is being loaded
 local L = {}
 if libraries then
@@ -433,15 +446,11 @@ local function loading(on)
   env_meta.__index = on and L or G
 end
 
-local handler = native.handler
 seed(0)
-local function run(f, ...)
-  return xpcall(f, handler, ...)
-end
 
 local function concatenable(n)
   if mtype(n) == 'float' then return text(n) end
   return n
 end
 
-return G, env, run, loading, concatenable
+return G, env, xpcall, loading, concatenable

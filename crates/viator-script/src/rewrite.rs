@@ -1,9 +1,10 @@
 //! What becomes of a script's text before it is compiled.
 //!
 //! A script is compiled as a function within a function, whose parameters and upvalues are what it would else look up among
-//! the globals each time: `KEYS` and `ARGV` are parameters, `redis.call('GET', …)` becomes a call of an upvalue with a number
-//! that stands for the command's name, and operands of `..` go through a function (see [`crate::concat`]). Each of these
-//! is done only where the text proves that the script cannot tell. Lines stay where they are.
+//! the globals each time: `KEYS` and `ARGV` are parameters, or the elements themselves if nothing but these is asked for
+//! (`KEYS[1]`); `redis.call('GET', …)` becomes a call of an upvalue with a number that stands for the command's name, and
+//! operands of `..` go through a function (see [`crate::concat`]). Each of these is done only where the text proves that
+//! the script cannot tell. Lines stay where they are.
 
 use crate::concat;
 use crate::declared::{Inside, WAYS, inside};
@@ -11,8 +12,15 @@ use crate::source::{Kind, Token, tokens};
 
 /// The upvalue that makes text of doubles.
 const TEXT: &str = "__text";
-/// The upvalue that calls commands.
+/// The upvalue that calls commands; with a digit behind it those that take so many arguments.
 const CALL: &str = "__call";
+/// What parameters that are elements begin with, those of `KEYS` and those of `ARGV`; their index follows.
+const ELEMENT: [&str; 2] = ["__key", "__arg"];
+
+/// There are upvalues for this many arguments, from one on.
+pub(crate) const MOST_COUNTED: usize = 3;
+/// Most parameters that are elements, of each kind.
+pub(crate) const MOST_ELEMENTS: usize = 8;
 
 /// In the number that a call begins with: errors are returned, not raised.
 pub(crate) const PROTECTED: i64 = 1;
@@ -26,14 +34,22 @@ pub(crate) const NAME: i64 = 4;
 pub(crate) struct Plan {
     /// The text of a function that takes the upvalues and returns the script; `None`: the script is compiled as it is.
     pub(crate) text: Option<Vec<u8>>,
-    /// `KEYS` and `ARGV` are its parameters.
-    pub(crate) parameters: bool,
-    /// It uses `KEYS`.
-    pub(crate) keys: bool,
-    /// It uses `ARGV`.
-    pub(crate) argv: bool,
+    /// What its parameters are.
+    pub(crate) parameters: Parameters,
     /// Nothing is executed twice: no loops, no functions, nor any way to get such.
     pub(crate) straight: bool,
+}
+
+/// The parameters of a compiled script.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Parameters {
+    /// There are none: `KEYS` and `ARGV` are globals.
+    #[default]
+    None,
+    /// The tables `KEYS` and `ARGV`, and whether it uses them.
+    Tables(bool, bool),
+    /// So many elements of `KEYS`, so many of `ARGV`.
+    Elements(usize, usize),
 }
 
 /// An edit: from, to, what stands there then. Of several at one place those come first that end there.
@@ -42,11 +58,11 @@ type Edit = (usize, usize, Vec<u8>);
 /// Plans a script that compiles. `parameters`: whether `KEYS` and `ARGV` are globals. `number` numbers names of commands,
 /// from 1 on.
 pub(crate) fn plan(source: &[u8], parameters: bool, number: &mut dyn FnMut(&[u8]) -> Option<i64>) -> Plan {
-    let opaque = Plan { keys: true, argv: true, ..Plan::default() };
+    let opaque = Plan::default();
     let Some(tokens) = tokens(source) else { return opaque };
     let Some(inside) = inside(&tokens) else { return opaque };
     let has = |name: &str| tokens.iter().any(|t| t.is_name(name));
-    if has(TEXT) || has(CALL) {
+    if tokens.iter().any(|t| t.kind == Kind::Name && t.text.starts_with(b"__") && !is_event(t.text)) {
         return opaque;
     }
     let Some(wraps) = concat::wraps(&tokens) else { return opaque };
@@ -65,20 +81,82 @@ pub(crate) fn plan(source: &[u8], parameters: bool, number: &mut dyn FnMut(&[u8]
         ["while", "repeat", "for", "function"].iter().any(|k| t.is(k)) || t.is_name("goto") || t.is("::")
     };
     let straight = closed && !tokens.iter().any(loops);
-    let mut plan = Plan { text: None, parameters, keys: has("KEYS"), argv: has("ARGV"), straight };
+    let mut plan = Plan { text: None, parameters: Parameters::None, straight };
     if !edits.is_empty() || parameters {
-        let varargs = tokens.iter().any(|t| t.is("..."));
-        let list = match (parameters, varargs) {
-            (true, true) => "KEYS, ARGV, ...",
-            (true, false) => "KEYS, ARGV",
-            (false, true) => "...",
-            (false, false) => "",
-        };
-        let head = format!("local {TEXT}, {CALL} = ... return function({list}) ");
-        plan.text = apply(source, edits).map(|body| [head.as_bytes(), &body, b"\nend"].concat());
-        plan.parameters &= plan.text.is_some();
+        let mut list = Vec::new();
+        if parameters {
+            let counts = ["KEYS", "ARGV"].map(|name| elements(source, &tokens, name));
+            if let [Some(keys), Some(argv)] = counts {
+                plan.parameters = Parameters::Elements(keys, argv);
+                for (name, (element, count)) in ["KEYS", "ARGV"].into_iter().zip(ELEMENT.into_iter().zip([keys, argv])) {
+                    edits.extend(element_edits(&tokens, name, element));
+                    list.extend((1..=count).map(|n| format!("{element}{n}")));
+                }
+            } else {
+                plan.parameters = Parameters::Tables(has("KEYS"), has("ARGV"));
+                list.extend(["KEYS".to_owned(), "ARGV".to_owned()]);
+            }
+        }
+        if tokens.iter().any(|t| t.is("...")) {
+            list.push("...".into());
+        }
+        let counted: Vec<String> = (1..=MOST_COUNTED).map(|n| format!("{CALL}{n}")).collect();
+        let head = format!("local {TEXT}, {CALL}, {} = ... return function({}) ", counted.join(", "), list.join(", "));
+        match apply(source, edits) {
+            Some(body) => plan.text = Some([head.as_bytes(), &body, b"\nend"].concat()),
+            None => plan.parameters = Parameters::None,
+        }
     }
     plan
+}
+
+/// Whether a name is that of a metamethod.
+fn is_event(name: &[u8]) -> bool {
+    let known = [
+        "index", "newindex", "call", "tostring", "len", "eq", "lt", "le", "add", "sub", "mul", "div", "mod", "pow", "unm",
+        "concat", "mode", "gc", "metatable", "pairs", "name", "close", "idiv", "band", "bor", "bxor", "shl", "shr", "bnot",
+    ];
+    name != CALL.as_bytes() && name.strip_prefix(b"__").is_some_and(|n| known.iter().any(|k| k.as_bytes() == n))
+}
+
+/// How many elements of `KEYS` or `ARGV` a script asks for, if it does nothing else with it than that, by small numbers.
+fn elements(source: &[u8], tokens: &[Token<'_>], name: &str) -> Option<usize> {
+    let mut most = 0;
+    for (i, t) in tokens.iter().enumerate() {
+        if t.is_name(name) {
+            let before = i.checked_sub(1).and_then(|p| tokens.get(p));
+            if before.is_some_and(|b| b.is(".") || b.is(":")) {
+                return None;
+            }
+            let (n, end) = element(tokens, i)?;
+            if source.get(t.at..end)?.iter().any(|b| matches!(b, b'\n' | b'\r')) {
+                return None;
+            }
+            most = most.max(n);
+        }
+    }
+    Some(most)
+}
+
+/// The index of an element that is asked for at `i`, and where that ends.
+fn element(tokens: &[Token<'_>], i: usize) -> Option<(usize, usize)> {
+    let close = tokens.get(i + 3)?;
+    if !tokens.get(i + 1)?.is("[") || !close.is("]") {
+        return None;
+    }
+    match tokens.get(i + 2)?.text {
+        [digit @ b'1'..=b'9'] if usize::from(*digit - b'0') <= MOST_ELEMENTS => {
+            Some((usize::from(*digit - b'0'), close.end()))
+        }
+        _ => None,
+    }
+}
+
+fn element_edits(tokens: &[Token<'_>], name: &str, element_name: &str) -> Vec<Edit> {
+    let found = tokens.iter().enumerate().filter(|(_, t)| t.is_name(name));
+    found
+        .filter_map(|(i, t)| element(tokens, i).map(|(n, end)| (t.at, end, format!("{element_name}{n}").into_bytes())))
+        .collect()
 }
 
 /// Whether the variable `i` is not assigned to there, nor made a function.
@@ -143,7 +221,11 @@ fn call(
         code += n * NAME;
         end = first.end();
     }
-    let mut text = format!("{CALL}({code}").into_bytes();
+    let counted = match count(tokens, i + 3, close) {
+        Some(n) if end == first.end() && (2..=MOST_COUNTED + 1).contains(&n) => (n - 1).to_string(),
+        _ => String::new(),
+    };
+    let mut text = format!("{CALL}{counted}({code}").into_bytes();
     let gone = source.get(open.at..end)?;
     if gone.contains(&b'\r') {
         return None;
@@ -153,6 +235,31 @@ fn call(
         text.push(b',');
     }
     Some((from, end, text))
+}
+
+/// How many arguments there are between two brackets, if that is sure: the last one may be several values.
+fn count(tokens: &[Token<'_>], open: usize, close: usize) -> Option<usize> {
+    let mut depth = 0usize;
+    let mut n = 1;
+    for t in tokens.get(open + 1..close)? {
+        if t.is("(") || t.is("[") || t.is("{") || t.is("function") {
+            depth += 1;
+        } else if t.is(")") || t.is("]") || t.is("}") || t.is("end") {
+            depth = depth.checked_sub(1)?;
+        } else if t.is("if") || t.is("do") || t.is("repeat") {
+            return None;
+        } else if depth == 0 && t.is(",") {
+            n += 1;
+        }
+    }
+    let last = tokens.get(close.checked_sub(1)?)?;
+    let before = tokens.get(close.checked_sub(2)?)?;
+    let one = match last.kind {
+        Kind::Name | Kind::Number => true,
+        Kind::String => before.is(",") || before.is(".."),
+        _ => last.is("]"),
+    };
+    one.then_some(n)
 }
 
 /// The index of the bracket that closes the one at `open`.
@@ -223,9 +330,9 @@ mod tests {
     #[test]
     fn calls_become_numbers() {
         for (before, after) in [
-            ("return redis.call('GET', KEYS[1])", "return __call(4, KEYS[1])"),
-            ("redis.call('SET', KEYS[1], 1)", "__call(6, KEYS[1], 1)"),
-            ("local x = 1 redis.pcall(\"SET\", x)", "local x = 1 __call(7, x)"),
+            ("return redis.call('GET', KEYS[1])", "return __call1(4, __key1)"),
+            ("redis.call('SET', KEYS[1], 1)", "__call2(6, __key1, 1)"),
+            ("local x = 1 redis.pcall(\"SET\", x)", "local x = 1 __call1(7, x)"),
             ("f() redis.call('A') g()", "f() __call(6) g()"),
             ("if x then redis.call('A') else redis.call('B') end", "if x then __call(6) else __call(10) end"),
             ("return redis.call('A').ok", "return __call(4).ok"),
@@ -233,12 +340,20 @@ mod tests {
             ("redis.call(name, 1)", "__call(2,name, 1)"),
             ("redis.call()", "__call(2)"),
             ("redis.call('A' .. x)", "__call(2,'A' .. __text(x))"),
-            ("return redis.call('A', x) .. 'y'", "return __text(__call(4, x)) .. 'y'"),
-            ("redis.call(\n'GET',\nKEYS[1])", "__call(6\n,\nKEYS[1])"),
+            ("return redis.call('A', x) .. 'y'", "return __text(__call1(4, x)) .. 'y'"),
+            ("redis.call(\n'GET',\nKEYS[1])", "__call1(6\n,\n__key1)"),
             ("redis.call( -- a comment\n 'GET')", "__call(6\n)"),
             ("local t = {redis.call('A'), redis.pcall('B')}", "local t = {__call(4), __call(9)}"),
             ("f(function() redis.call('A') end)", "f(function() __call(6) end)"),
             ("local a = b or redis.call('A')", "local a = b or __call(4)"),
+            ("return redis.call('A', KEYS[1], f(ARGV[2]))", "return __call(4, __key1, f(__arg2))"),
+            ("return redis.call('A', KEYS[1], ARGV[#ARGV])", "return __call2(4, KEYS[1], ARGV[#ARGV])"),
+            ("return redis.call('A', f(1, 2), {1, 2}, 'x')", "return __call3(4, f(1, 2), {1, 2}, 'x')"),
+            ("return redis.call('A', f'x')", "return __call(4, f'x')"),
+            ("return redis.call('A', ...)", "return __call(4, ...)"),
+            ("return redis.call('A', 1, 2, 3, 4)", "return __call(4, 1, 2, 3, 4)"),
+            ("KEYS[1] = ARGV[1] .. KEYS[1]", "__key1 = __arg1 .. __key1"),
+            ("return {KEYS[1], KEYS[9]}", "return {KEYS[1], KEYS[9]}"),
             // as it is
             ("redis\n.call('A')", "redis\n.call('A')"),
             ("local redis = {} redis.call('A')", "local redis = {} redis.call('A')"),
@@ -270,9 +385,10 @@ mod tests {
             ("goto x ::x::", true, false),
         ] {
             let (_, plan) = body(source);
-            assert_eq!((plan.parameters, plan.straight), (parameters, straight), "{source}");
+            assert_eq!((plan.parameters != Parameters::None, plan.straight), (parameters, straight), "{source}");
         }
-        assert!(!body("return 1").1.argv);
+        assert_eq!(body("return KEYS[3] .. KEYS[1]").1.parameters, Parameters::Elements(3, 0));
+        assert_eq!(body("return #KEYS").1.parameters, Parameters::Tables(true, false));
         assert_eq!(plan(b"local __call = 1", true, &mut |_| None).text, None);
     }
 }

@@ -3,10 +3,10 @@
 use crate::bridge::{self, Bridge};
 use crate::convert::{sequence, to_reply};
 use crate::errors::{self, Failure, Killed};
-use crate::{bit, cjson, cmsgpack, number, packing, rewrite};
+use crate::rewrite::{self, MOST_COUNTED, Parameters};
+use crate::{bit, cjson, cmsgpack, number, packing};
 use mlua::chunk::ChunkMode;
-use mlua::state::{GcIncParams, GcMode};
-use mlua::{Error, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
+use mlua::{Error, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, Variadic, VmState};
 use sha1::{Digest, Sha1};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -52,12 +52,7 @@ pub struct Registration {
 #[derive(Clone, Debug)]
 pub struct Chunk {
     function: Function,
-    /// KEYS and ARGV are its parameters, not globals.
-    parameters: bool,
-    /// It uses KEYS.
-    keys: bool,
-    /// It uses ARGV.
-    argv: bool,
+    parameters: Parameters,
     /// It can do nothing twice, so that nothing needs to look at the clock meanwhile.
     straight: bool,
 }
@@ -65,7 +60,7 @@ pub struct Chunk {
 impl Chunk {
     /// A function that a library registered.
     pub fn new(callback: Function) -> Chunk {
-        Chunk { function: callback, parameters: true, keys: true, argv: true, straight: false }
+        Chunk { function: callback, parameters: Parameters::Tables(true, true), straight: false }
     }
 }
 
@@ -100,51 +95,57 @@ pub struct Vm {
     globals: Table,
     /// What scripts have for globals.
     env: Table,
-    run: Function,
+    /// Lua's own.
+    xpcall: Function,
+    /// What makes of an error what a failure is read from.
+    handler: Function,
     /// Switches between what libraries have for globals while they are loaded, and later.
     loading: Function,
-    /// The upvalues of rewritten scripts: what makes text of a double before `..` does, and what calls commands.
-    upvalues: (Function, Function),
+    /// The upvalues of rewritten scripts: what makes text of a double before `..` does, and what calls commands, with any
+    /// number of arguments, or 1, 2, 3.
+    upvalues: [Function; 2 + MOST_COUNTED],
     bridge: Rc<Bridge>,
     /// A hook looks at the clock.
     watched: Cell<bool>,
-    /// The state was large: the collector is in a hurry.
-    large: Cell<bool>,
 }
-
-/// A state that holds more than this, bytes, has its garbage collected sooner.
-const LARGE: usize = 8 << 20;
 
 impl Vm {
     /// A new state that never holds more than `memory` bytes (0: no limit), but for what a command replies. `version` is
-    /// that of Redis, as text.
+    /// that of Redis, as text; `deprecated`: with what only `lua-enable-deprecated-api` gives.
     ///
     /// # Errors
     /// Only if the prelude itself fails.
-    pub fn new(flavour: Flavour, version: &str, memory: usize) -> mlua::Result<Vm> {
+    pub fn new(flavour: Flavour, version: &str, memory: usize, deprecated: bool) -> mlua::Result<Vm> {
         let libs = StdLib::STRING | StdLib::TABLE | StdLib::MATH | StdLib::COROUTINE | StdLib::OS;
         let lua = Lua::new_with(libs, LuaOptions::new())?;
         let bridge = Rc::new(Bridge::new(memory));
         let native = natives(&lua, &bridge)?;
-        let call: Function = native.raw_get("numbered")?;
-        let (globals, env, run, loading, concatenable): (Table, Table, Function, Function, Function) =
+        let handler = native.raw_get("handler")?;
+        let call = native.raw_get("numbered")?;
+        let counted: [Function; MOST_COUNTED] =
+            [native.raw_get("numbered1")?, native.raw_get("numbered2")?, native.raw_get("numbered3")?];
+        let (globals, env, xpcall, loading, concatenable): (Table, Table, Function, Function, Function) =
             lua.load(include_str!("prelude.lua")).set_name("=prelude").set_mode(ChunkMode::Text).call((
                 native,
                 version,
                 version_number(version),
                 flavour == Flavour::Function,
+                deprecated,
             ))?;
         let vm = Vm {
             lua,
             flavour,
             globals,
             env,
-            run,
+            xpcall,
+            handler,
             loading,
-            upvalues: (concatenable, call),
+            upvalues: {
+                let [one, two, three] = counted;
+                [concatenable, call, one, two, three]
+            },
             bridge,
             watched: Cell::new(false),
-            large: Cell::new(true),
         };
         vm.collect();
         Ok(vm)
@@ -170,18 +171,13 @@ impl Vm {
         })?;
         let eval = self.flavour == Flavour::Eval;
         let plan = rewrite::plan(source, eval, &mut |name| self.bridge.number(name));
-        let mut chunk = Chunk {
-            function: plain,
-            parameters: plan.parameters,
-            keys: plan.keys || !plan.parameters,
-            argv: plan.argv || !plan.parameters,
-            straight: plan.straight,
-        };
+        let mut chunk = Chunk { function: plain, parameters: Parameters::None, straight: plan.straight };
         if let Some(text) = &plan.text {
-            match self.chunk(text).and_then(|f| f.call::<Function>((&self.upvalues.0, &self.upvalues.1))) {
-                Ok(function) => chunk.function = function,
-                // what cannot be rewritten (too many upvalues…) runs as it is
-                Err(_) => (chunk.parameters, chunk.keys, chunk.argv) = (false, true, true),
+            let upvalues: Variadic<&Function> = self.upvalues.iter().collect();
+            // what cannot be rewritten (too many upvalues…) runs as it is
+            if let Ok(function) = self.chunk(text).and_then(|f| f.call(upvalues)) {
+                chunk.function = function;
+                chunk.parameters = plan.parameters;
             }
         }
         Ok(chunk)
@@ -207,25 +203,42 @@ impl Vm {
         self.watch(!chunk.straight);
         let list = |wanted: bool, items| if wanted { sequence(&self.lua, items).map(Some) } else { Ok(None) };
         let call = || -> mlua::Result<(bool, Value)> {
-            let keys = list(chunk.keys, keys)?;
-            let argv = list(chunk.argv, argv)?;
-            let (keys, argv) = (keys.as_ref(), argv.as_ref());
-            if chunk.parameters {
-                let _limited = self.bridge.limited(&self.lua);
-                return self.run.call((&chunk.function, keys, argv));
+            let run = (&chunk.function, &self.handler);
+            match chunk.parameters {
+                Parameters::Elements(0, 0) => {
+                    let _limited = self.bridge.limited(&self.lua);
+                    self.xpcall.call(run)
+                }
+                Parameters::Elements(n, m) => {
+                    let mut values = Vec::with_capacity(n + m);
+                    for (args, n) in [(keys, n), (argv, m)] {
+                        for i in 0..n {
+                            values.push(args.get(i).map(|k| self.lua.create_string(k)).transpose()?);
+                        }
+                    }
+                    let _limited = self.bridge.limited(&self.lua);
+                    self.xpcall.call((run.0, run.1, Variadic::from(values)))
+                }
+                Parameters::Tables(uses_keys, uses_argv) => {
+                    let (keys, argv) = (list(uses_keys, keys)?, list(uses_argv, argv)?);
+                    let _limited = self.bridge.limited(&self.lua);
+                    self.xpcall.call((run.0, run.1, keys.as_ref(), argv.as_ref()))
+                }
+                Parameters::None => {
+                    self.globals.raw_set("KEYS", sequence(&self.lua, keys)?)?;
+                    self.globals.raw_set("ARGV", sequence(&self.lua, argv)?)?;
+                    let _limited = self.bridge.limited(&self.lua);
+                    self.xpcall.call(run)
+                }
             }
-            self.globals.raw_set("KEYS", keys)?;
-            self.globals.raw_set("ARGV", argv)?;
-            let _limited = self.bridge.limited(&self.lua);
-            self.run.call(&chunk.function)
         };
-        self.bridge.begin();
+        self.bridge.begin(false);
         let result = bridge::with(host, call);
         let result = match result {
             Ok((true, value)) => to_reply(&value, self.bridge.resp3(), out).map_err(|e| Failure::from_error(&e)),
             other => Err(failure(other)),
         };
-        self.settle();
+        self.bridge.end(&self.lua);
         result
     }
 
@@ -235,16 +248,17 @@ impl Vm {
     /// How it failed.
     pub fn load(&self, chunk: &Chunk, host: &mut dyn Host) -> Result<(), Failure> {
         self.watch(true);
-        self.bridge.begin();
+        self.bridge.begin(true);
         let result = bridge::with(host, || -> mlua::Result<(bool, Value)> {
             self.loading.call::<()>(true)?;
             let result = {
                 let _limited = self.bridge.limited(&self.lua);
-                self.run.call(&chunk.function)
+                self.xpcall.call((&chunk.function, &self.handler))
             };
             self.loading.call::<()>(false)?;
             result
         });
+        self.bridge.end(&self.lua);
         match result {
             Ok((true, _)) => Ok(()),
             other => Err(failure(other)),
@@ -254,17 +268,7 @@ impl Vm {
     /// Frees what nothing uses.
     pub fn collect(&self) {
         drop(self.lua.gc_collect()); // finalizers are ours alone and do not fail
-        self.settle();
-    }
-
-    /// Lets the collector work as fits the state's size: what is small is left alone for long, since each cycle looks at
-    /// all that the prelude made.
-    fn settle(&self) {
-        let large = self.used_memory() > LARGE;
-        if self.large.replace(large) != large {
-            let pause = if large { 200 } else { 1000 };
-            self.lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(pause)));
-        }
+        self.bridge.settle(&self.lua);
     }
 
     /// Lets a hook look at the clock, or not: it makes every instruction dearer.
@@ -273,7 +277,7 @@ impl Vm {
             return;
         }
         if on {
-            set_hook(&self.lua, TICK);
+            set_hook(&self.lua, TICK, Some(self.bridge.clone()));
         } else {
             self.lua.remove_global_hook();
             self.lua.remove_hook();
@@ -302,20 +306,20 @@ fn version_number(version: &str) -> i64 {
     version.split('.').fold(0, |n, part| (n << 8) | part.parse::<i64>().unwrap_or(0))
 }
 
-fn set_hook(lua: &Lua, every: u32) {
+/// Sets the hook: one that looks at the clock, or one that ends whatever comes.
+fn set_hook(lua: &Lua, every: u32, bridge: Option<Rc<Bridge>>) {
     let triggers = HookTriggers::new().every_nth_instruction(every);
     let hook = move |lua: &Lua, _: &mlua::debug::Debug<'_>| {
-        if every == 1 || bridge::tick() {
-            return Err(kill(lua));
-        }
-        Ok(VmState::Continue)
+        let Some(bridge) = &bridge else { return Err(Error::external(Killed)) };
+        bridge.settle(lua);
+        if bridge::tick() { Err(kill(lua)) } else { Ok(VmState::Continue) }
     };
     drop(lua.set_global_hook(triggers, hook)); // it cannot fail: no memory is asked for
 }
 
 /// The error that ends a script, at the next instruction again, and so on: whatever `pcall` is around it.
 pub(crate) fn kill(lua: &Lua) -> Error {
-    set_hook(lua, 1);
+    set_hook(lua, 1, None);
     Error::external(Killed)
 }
 
@@ -332,6 +336,8 @@ fn natives(lua: &Lua, bridge: &Rc<Bridge>) -> mlua::Result<Table> {
         })?,
     )?;
     t.raw_set("handler", lua.create_function(errors::handler)?)?;
+    t.raw_set("getfenv", lua.create_function(getfenv)?)?;
+    t.raw_set("setfenv", lua.create_function(setfenv)?)?;
     bridge::natives(lua, &t, bridge)?;
     t.raw_set("sha1hex", lua.create_function(sha1hex)?)?;
     t.raw_set("frexp", lua.create_function(frexp)?)?;
@@ -341,6 +347,44 @@ fn natives(lua: &Lua, bridge: &Rc<Bridge>) -> mlua::Result<Table> {
     t.raw_set("struct", packing::module(lua)?)?;
     t.raw_set("bit", bit::module(lua)?)?;
     Ok(t)
+}
+
+/// The function that a function or a level of the stack is, if it is a script's: nothing else has an environment that
+/// scripts may see.
+fn scripts_function(lua: &Lua, name: &str, which: &Value) -> mlua::Result<Function> {
+    let level = match which {
+        Value::Function(f) => return if is_scripts(&f.info().source) { Ok(f.clone()) } else { Err(no_environment(lua)) },
+        Value::Nil => Some(1),
+        Value::Integer(n) => usize::try_from(*n).ok(),
+        Value::Number(n) => Some(*n as usize),
+        other => return Err(errors::wrong_type(lua, 1, name, "number", Some(other))),
+    };
+    let found = level.filter(|n| *n > 0).and_then(|n| lua.inspect_stack(n, |d| d.function()));
+    match found {
+        Some(f) if is_scripts(&f.info().source) => Ok(f),
+        Some(_) => Err(no_environment(lua)),
+        None => Err(errors::argument(lua, 1, name, "invalid level")),
+    }
+}
+
+fn is_scripts(source: &Option<String>) -> bool {
+    source.as_ref().is_some_and(|s| s.starts_with("@user_"))
+}
+
+fn no_environment(lua: &Lua) -> Error {
+    errors::plain(lua, "'setfenv' cannot change environment of given object")
+}
+
+fn getfenv(lua: &Lua, which: Value) -> mlua::Result<Value> {
+    let f = scripts_function(lua, "getfenv", &which)?;
+    Ok(f.environment().map_or(Value::Nil, Value::Table))
+}
+
+fn setfenv(lua: &Lua, (which, env): (Value, Value)) -> mlua::Result<Function> {
+    let Value::Table(env) = env else { return Err(errors::wrong_type(lua, 2, "setfenv", "table", Some(&env))) };
+    let f = scripts_function(lua, "setfenv", &which)?;
+    f.set_environment(env)?; // one that uses no globals has none
+    Ok(f)
 }
 
 fn sha1hex(lua: &Lua, values: MultiValue) -> mlua::Result<Value> {

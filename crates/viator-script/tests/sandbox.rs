@@ -30,7 +30,7 @@ impl Host for Echo {
 }
 
 fn vm(memory: usize) -> Vm {
-    Vm::new(Flavour::Eval, "8.4.0", memory).unwrap()
+    Vm::new(Flavour::Eval, "8.4.0", memory, false).unwrap()
 }
 
 /// The reply, or the error line.
@@ -226,4 +226,32 @@ fn texts_that_the_compiler_mistook() {
     }
     // CVE-2022-24736: a function that is no script's result
     assert_eq!(run("return function() end"), "$-1");
+}
+
+#[test]
+fn environments_are_those_of_scripts_only() {
+    let vm = Vm::new(Flavour::Eval, "8.4.0", 64 << 20, true).unwrap();
+    for (script, reply) in [
+        ("local f = function() return x end setfenv(f, {x = 7}) return f()", ":7"),
+        ("setfenv(1, {x = 8}) return x", ":8"),
+        ("return getfenv(1) == _G and getfenv() == _G and getfenv(function() end) == _G and 1", ":1"),
+        ("getmetatable(newproxy(true)).__gc = function() return 1 end return 0", ":0"),
+        ("local p = newproxy(true) getmetatable(p).__index = function() return 9 end return newproxy(p).x", ":9"),
+    ] {
+        assert_eq!(run_in(&vm, script), reply, "{script}");
+    }
+    // what the state itself is made of stays out of reach
+    for script in [
+        "return getfenv(table.foreach)",
+        "return setfenv(table.foreach, {})",
+        "return getfenv(redis.call)",
+        "table.foreach({1}, function() setfenv(2, {}) end)",
+        "table.foreach({1}, function() return tostring(getfenv(2)) end)",
+        "return setfenv(0, {})",
+        "return setfenv(100, {})",
+        "return setfenv(1, 1)",
+    ] {
+        let got = run_in(&vm, script);
+        assert!(got.starts_with("error: "), "{script}: {got}");
+    }
 }

@@ -5,6 +5,7 @@ use sha1::{Digest, Sha1};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use viator_resp::reply::shown;
 
 /// Most scripts that EVAL leaves in the cache.
@@ -22,9 +23,9 @@ pub(super) type ByDigest = BuildHasherDefault<DigestHash>;
 
 impl Hasher for DigestHash {
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let word = chunk.iter().fold(0u64, |w, b| (w << 8) | u64::from(*b));
-            self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (words, _) = bytes.as_chunks::<8>();
+        for word in words {
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         }
     }
 
@@ -88,6 +89,8 @@ pub struct Script {
     pub body: Vec<u8>,
     /// What its first line says.
     pub flags: ScriptFlags,
+    /// It had to make room in the cache.
+    pub(super) evicted: AtomicBool,
 }
 
 impl Script {
@@ -96,7 +99,12 @@ impl Script {
     /// # Errors
     /// A shebang that is not one of ours.
     pub fn new(body: &[u8]) -> Result<Script, Error> {
-        Ok(Script { sha: sha_of(body), body: body.to_vec(), flags: flags_of(body)? })
+        Ok(Script {
+            sha: sha_of(body),
+            body: body.to_vec(),
+            flags: flags_of(body)?,
+            evicted: AtomicBool::new(false),
+        })
     }
 
     /// The text without the shebang, line numbers kept.
@@ -203,14 +211,14 @@ impl Scripts {
         }
     }
 
-    /// Adds a script: one that SCRIPT LOAD brings stays until it is flushed. Returns whether another one left.
-    pub(super) fn add(&mut self, script: Arc<Script>, stays: bool) -> bool {
+    /// Adds a script: one that SCRIPT LOAD brings stays until it is flushed.
+    pub(super) fn add(&mut self, script: Arc<Script>, stays: bool) {
         let sha = script.sha;
         if let Some(cached) = self.map.get_mut(&sha) {
             if stays && let Some(turn) = cached.turn.take() {
                 self.turns.remove(&turn);
             }
-            return false;
+            return;
         }
         self.bytes += script.body.len() as u64;
         let mut turn = None;
@@ -226,9 +234,8 @@ impl Scripts {
         {
             self.bytes -= gone.script.body.len() as u64;
             self.evicted += 1;
-            return true;
+            gone.script.evicted.store(true, Relaxed);
         }
-        false
     }
 
     pub(super) fn flush(&mut self) {
@@ -248,10 +255,13 @@ mod tests {
         let script = |n: usize| Arc::new(Script::new(format!("return {n}").as_bytes()).unwrap());
         scripts.add(script(1000), true);
         for n in 0..MAX_EVAL {
-            assert!(!scripts.add(script(n), false));
+            scripts.add(script(n), false);
+            assert_eq!(scripts.evicted, 0);
         }
         scripts.used(&script(0).sha);
-        assert!(scripts.add(script(MAX_EVAL), false));
+        let first = scripts.get(&script(1).sha).unwrap().clone();
+        scripts.add(script(MAX_EVAL), false);
+        assert!(first.evicted.load(Relaxed));
         assert!(scripts.get(&script(0).sha).is_some());
         assert!(scripts.get(&script(1).sha).is_none());
         assert!(scripts.get(&script(1000).sha).is_some());

@@ -256,8 +256,12 @@ pub fn load_library(ctx: &mut AdminCtx<'_, '_>, code: &[u8], replace: bool) -> R
         return Err(Error::text(format!("ERR Library '{}' already exists", shown(&name))));
     }
     with_local(ctx, |ctx, scripts| {
+        scripts.refresh(&ctx.server.scripting);
         let library = library(scripts, code)?;
-        ctx.server.scripting.libraries.lock().add(library, replace)?;
+        let mut libraries = ctx.server.scripting.libraries.lock();
+        libraries.add(library, replace)?;
+        // what was deleted or replaced is given back
+        scripts.instances.retain(|n, i| libraries.by_name.get(n).is_some_and(|l| Arc::ptr_eq(l, &i.library)));
         Ok(name)
     })
 }
@@ -268,6 +272,7 @@ pub fn load_library(ctx: &mut AdminCtx<'_, '_>, code: &[u8], replace: bool) -> R
 /// As [`load_library`].
 pub fn restore(ctx: &mut AdminCtx<'_, '_>, codes: &[Vec<u8>], policy: Policy) -> Result<(), Error> {
     with_local(ctx, |ctx, scripts| {
+        scripts.refresh(&ctx.server.scripting);
         let mut all = match policy {
             Policy::Flush => Libraries::default(),
             _ => ctx.server.scripting.libraries.lock().clone(),
@@ -302,6 +307,7 @@ pub fn fcall(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
         other => other,
     })?;
     with_local(ctx, |ctx, scripts| {
+        scripts.refresh(&ctx.server.scripting);
         if !scripts.instances.get(&library.name).is_some_and(|i| Arc::ptr_eq(&i.library, &library)) {
             let functions = instantiate(scripts, &library.code)?;
             let functions = functions.into_iter().map(|(f, c)| (f.name.to_ascii_lowercase(), c)).collect();
