@@ -94,7 +94,10 @@ fn scripts_that_wrote_nothing_are_ended() {
             await_idle(&mut third);
             assert!(error(&mut other, &["SCRIPT", "KILL"]).starts_with("NOTBUSY "), "{script}");
             // the state that was interrupted runs scripts again
-            assert_eq!(ok(&mut runner, &["EVAL", "local n = 0 for i = 1, 9 do n = n + i end return n", "0"]).as_int(), Some(45));
+            assert_eq!(
+                ok(&mut runner, &["EVAL", "local n = 0 for i = 1, 9 do n = n + i end return n", "0"]).as_int(),
+                Some(45)
+            );
         }
     }
 }
@@ -142,7 +145,8 @@ fn functions_are_ended_by_their_own_command() {
 #[test]
 fn scripts_with_other_keys_run_at_the_same_time() {
     // the first one never ends and is never busy: what else is answered was answered beside it
-    let mut server = Launch::viator().directive("io-threads", "6").directive("busy-reply-threshold", "1000000000").start();
+    let mut server =
+        Launch::viator().directive("io-threads", "6").directive("busy-reply-threshold", "1000000000").start();
     // all are there before one thread accepts and answers nothing any more
     let mut others: Vec<Client> = (0..24).map(|_| server.client()).collect();
     let mut first = server.client();

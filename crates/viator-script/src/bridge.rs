@@ -156,12 +156,7 @@ impl Bridge {
     }
 
     /// `redis.call` and `redis.pcall` as rewritten scripts call them: a number comes first (see [`crate::rewrite`]).
-    fn numbered<'v>(
-        &self,
-        lua: &Lua,
-        code: i64,
-        values: impl IntoIterator<Item = &'v Value>,
-    ) -> mlua::Result<Value> {
+    fn numbered<'v>(&self, lua: &Lua, code: i64, values: impl IntoIterator<Item = &'v Value>) -> mlua::Result<Value> {
         let protected = code & PROTECTED != 0;
         if self.loading.get() {
             let name = if protected { "pcall" } else { "call" };

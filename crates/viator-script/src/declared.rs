@@ -193,6 +193,7 @@ impl<'s> Scan<'s> {
     /// Whether `KEYS` is what is unpacked there.
     fn is_unpacked(&self, i: usize) -> bool {
         i >= 2
+            && self.is_name(i, "KEYS")
             && self.is_name(i - 2, "unpack")
             && self.is(i - 1, "(")
             && !(i >= 3 && self.after(i - 2, &[".", ":"]))
@@ -408,11 +409,11 @@ mod tests {
             ("-- redis, KEYS, load\nreturn redis.call('PING') --[[ _G ]]", vec!["PING"]),
             ("return 'redis' .. \"KEYS\"", vec![]),
             ("local ok = 1 < #KEYS and KEYS[1] < KEYS[2] return ok", vec![]),
-            ("return redis.call('DEL', unpack(KEYS))", vec!["DEL keys…"]),
-            ("return redis.call('DEL', KEYS[2], unpack(KEYS, 2))", vec!["DEL key keys…"]),
+            ("return redis.call('DEL', unpack(KEYS))", vec!["DEL ? keys…"]),
+            ("return redis.call('DEL', KEYS[2], unpack(KEYS, 2))", vec!["DEL key ? keys…"]),
             ("return redis.call('DEL', unpack(KEYS), 'x')", vec!["DEL ? ?"]),
             ("return redis.call('DEL', (unpack(KEYS)))", vec!["DEL ? …"]),
-            ("return redis.call('DEL', unpack(KEYS) .. 'x')", vec!["DEL ?"]),
+            ("return redis.call('DEL', unpack(KEYS) .. 'x')", vec!["DEL ? …"]),
             ("local a, b = unpack(KEYS) return redis.call('GET', a)", vec!["GET ?"]),
             ("for _, k in ipairs(KEYS) do redis.call('DEL', k) end", vec!["DEL key"]),
             ("for i, k in pairs(KEYS) do redis.call('SET', k, ARGV[i]) end", vec!["SET key ?"]),

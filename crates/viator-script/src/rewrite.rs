@@ -88,7 +88,8 @@ pub(crate) fn plan(source: &[u8], parameters: bool, number: &mut dyn FnMut(&[u8]
             let counts = ["KEYS", "ARGV"].map(|name| elements(source, &tokens, name));
             if let [Some(keys), Some(argv)] = counts {
                 plan.parameters = Parameters::Elements(keys, argv);
-                for (name, (element, count)) in ["KEYS", "ARGV"].into_iter().zip(ELEMENT.into_iter().zip([keys, argv])) {
+                for (name, (element, count)) in ["KEYS", "ARGV"].into_iter().zip(ELEMENT.into_iter().zip([keys, argv]))
+                {
                     edits.extend(element_edits(&tokens, name, element));
                     list.extend((1..=count).map(|n| format!("{element}{n}")));
                 }
@@ -113,8 +114,35 @@ pub(crate) fn plan(source: &[u8], parameters: bool, number: &mut dyn FnMut(&[u8]
 /// Whether a name is that of a metamethod.
 fn is_event(name: &[u8]) -> bool {
     let known = [
-        "index", "newindex", "call", "tostring", "len", "eq", "lt", "le", "add", "sub", "mul", "div", "mod", "pow", "unm",
-        "concat", "mode", "gc", "metatable", "pairs", "name", "close", "idiv", "band", "bor", "bxor", "shl", "shr", "bnot",
+        "index",
+        "newindex",
+        "call",
+        "tostring",
+        "len",
+        "eq",
+        "lt",
+        "le",
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "mod",
+        "pow",
+        "unm",
+        "concat",
+        "mode",
+        "gc",
+        "metatable",
+        "pairs",
+        "name",
+        "close",
+        "idiv",
+        "band",
+        "bor",
+        "bxor",
+        "shl",
+        "shr",
+        "bnot",
     ];
     name != CALL.as_bytes() && name.strip_prefix(b"__").is_some_and(|n| known.iter().any(|k| k.as_bytes() == n))
 }
@@ -168,9 +196,8 @@ fn fixed(tokens: &[Token<'_>], inside: &[Inside], i: usize) -> bool {
 
 /// Whether the name `redis` means the table there, and is only indexed.
 fn is_table(tokens: &[Token<'_>], i: usize) -> bool {
-    let before = |texts: [&str; 3]| {
-        i.checked_sub(1).and_then(|p| tokens.get(p)).is_some_and(|t| texts.iter().any(|x| t.is(x)))
-    };
+    let before =
+        |texts: [&str; 3]| i.checked_sub(1).and_then(|p| tokens.get(p)).is_some_and(|t| texts.iter().any(|x| t.is(x)));
     tokens.get(i + 1).is_some_and(|t| t.is(".")) && !before([".", ":", "function"])
 }
 
@@ -187,12 +214,7 @@ fn calls(source: &[u8], tokens: &[Token<'_>], number: &mut dyn FnMut(&[u8]) -> O
     edits
 }
 
-fn call(
-    source: &[u8],
-    tokens: &[Token<'_>],
-    i: usize,
-    number: &mut dyn FnMut(&[u8]) -> Option<i64>,
-) -> Option<Edit> {
+fn call(source: &[u8], tokens: &[Token<'_>], i: usize, number: &mut dyn FnMut(&[u8]) -> Option<i64>) -> Option<Edit> {
     let function = tokens.get(i + 2)?;
     let open = tokens.get(i + 3).filter(|t| t.is("("))?;
     let mut code = match function.text {
@@ -282,9 +304,7 @@ fn close(tokens: &[Token<'_>], open: usize) -> Option<usize> {
 fn begins_statement(tokens: &[Token<'_>], i: usize) -> bool {
     match i.checked_sub(1).and_then(|p| tokens.get(p)) {
         None => true,
-        Some(t) => {
-            t.ends_expression() && !t.is("...") || ["do", "then", "else", "repeat", ";"].iter().any(|k| t.is(k))
-        }
+        Some(t) => t.ends_expression() && !t.is("...") || ["do", "then", "else", "repeat", ";"].iter().any(|k| t.is(k)),
     }
 }
 

@@ -124,14 +124,11 @@ impl Vm {
         let call = native.raw_get("numbered")?;
         let counted: [Function; MOST_COUNTED] =
             [native.raw_get("numbered1")?, native.raw_get("numbered2")?, native.raw_get("numbered3")?];
-        let (globals, env, xpcall, loading, concatenable): (Table, Table, Function, Function, Function) =
-            lua.load(include_str!("prelude.lua")).set_name("=prelude").set_mode(ChunkMode::Text).call((
-                native,
-                version,
-                version_number(version),
-                flavour == Flavour::Function,
-                deprecated,
-            ))?;
+        let (globals, env, xpcall, loading, concatenable): (Table, Table, Function, Function, Function) = lua
+            .load(include_str!("prelude.lua"))
+            .set_name("=prelude")
+            .set_mode(ChunkMode::Text)
+            .call((native, version, version_number(version), flavour == Flavour::Function, deprecated))?;
         let vm = Vm {
             lua,
             flavour,
@@ -353,7 +350,9 @@ fn natives(lua: &Lua, bridge: &Rc<Bridge>) -> mlua::Result<Table> {
 /// scripts may see.
 fn scripts_function(lua: &Lua, name: &str, which: &Value) -> mlua::Result<Function> {
     let level = match which {
-        Value::Function(f) => return if is_scripts(&f.info().source) { Ok(f.clone()) } else { Err(no_environment(lua)) },
+        Value::Function(f) => {
+            return if is_scripts(&f.info().source) { Ok(f.clone()) } else { Err(no_environment(lua)) };
+        }
         Value::Nil => Some(1),
         Value::Integer(n) => usize::try_from(*n).ok(),
         Value::Number(n) => Some(*n as usize),

@@ -99,12 +99,7 @@ impl Script {
     /// # Errors
     /// A shebang that is not one of ours.
     pub fn new(body: &[u8]) -> Result<Script, Error> {
-        Ok(Script {
-            sha: sha_of(body),
-            body: body.to_vec(),
-            flags: flags_of(body)?,
-            evicted: AtomicBool::new(false),
-        })
+        Ok(Script { sha: sha_of(body), body: body.to_vec(), flags: flags_of(body)?, evicted: AtomicBool::new(false) })
     }
 
     /// The text without the shebang, line numbers kept.

@@ -50,11 +50,7 @@ impl Caller<'_, '_> {
         if self.read_only && (entry.flags.has(Flags::WRITE) || entry.is(Traits::MAY_REPLICATE)) {
             return Some("ERR Write commands are not allowed from read-only scripts.");
         }
-        if self.oom
-            && entry.flags.has(Flags::DENYOOM)
-            && !self.flags.has(ScriptFlags::ALLOW_OOM)
-            && !self.wrote
-        {
+        if self.oom && entry.flags.has(Flags::DENYOOM) && !self.flags.has(ScriptFlags::ALLOW_OOM) && !self.wrote {
             return Some("OOM command not allowed when used memory > 'maxmemory'.");
         }
         None

@@ -33,8 +33,7 @@ fn keys_are_declared(table: &Table, call: &Call<'_>) -> bool {
         Scope::Keys => {
             // what an open end gives begins where the last argument stands
             let open = if call.open_keys { call.args.len() - 1 } else { usize::MAX };
-            positions(entry, call)
-                .is_some_and(|p| p.iter().all(|i| *i >= open || call.args.get(*i) == Some(&Arg::Key)))
+            positions(entry, call).is_some_and(|p| p.iter().all(|i| *i >= open || call.args.get(*i) == Some(&Arg::Key)))
         }
     }
 }
@@ -148,9 +147,7 @@ mod tests {
             let args = OwnedArgs::from_slices(words);
             let mut out = Reply::new();
             let Lookup::Found(entry) = server.table.lookup(args.args()) else { panic!("{words:?}") };
-            crate::dispatch::call_held(
-                &mut local, &server, &mut session, entry, args.args(), &mut out, &mut guards, 0,
-            );
+            crate::dispatch::call_held(&mut local, &server, &mut session, entry, args.args(), &mut out, &mut guards, 0);
             String::from_utf8(out.parts().0.to_vec()).unwrap()
         };
         assert_eq!(run(&["one", "key"]), "+OK\r\n");
