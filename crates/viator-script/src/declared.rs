@@ -411,7 +411,7 @@ mod tests {
             ("local ok = 1 < #KEYS and KEYS[1] < KEYS[2] return ok", vec![]),
             ("return redis.call('DEL', unpack(KEYS))", vec!["DEL ? keys…"]),
             ("return redis.call('DEL', KEYS[2], unpack(KEYS, 2))", vec!["DEL key ? keys…"]),
-            ("return redis.call('DEL', unpack(KEYS), 'x')", vec!["DEL ? ?"]),
+            ("return redis.call('DEL', unpack(KEYS), 'x')", vec!["DEL ? x"]),
             ("return redis.call('DEL', (unpack(KEYS)))", vec!["DEL ? …"]),
             ("return redis.call('DEL', unpack(KEYS) .. 'x')", vec!["DEL ? …"]),
             ("local a, b = unpack(KEYS) return redis.call('GET', a)", vec!["GET ?"]),
