@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::common::rng::{Rng, seed};
-use crate::common::{Server, missing_commands};
+use crate::common::{Server, missing_commands, ok};
 use crate::pair::{Act, Diff, Pair, Step};
 
 /// A family of commands.
@@ -303,6 +303,8 @@ pub fn run(family: &Family) {
     let total: usize = std::env::var("VIATOR_COMPAT_N").ok().and_then(|n| n.parse().ok()).unwrap_or(3000);
     let first = seed();
     println!("{}: VIATOR_SEED={first}, {total} commands", family.name);
+    // what INFO keysizes tells is counted again after every command
+    ok(&mut ours.client(), &["DEBUG", "KEYSIZES-HIST-ASSERT", "1"]);
     let missing = missing_commands();
     let mut failures: Vec<(String, String)> = Vec::new();
     let rounds = total.div_ceil(LENGTH);
@@ -313,7 +315,7 @@ pub fn run(family: &Family) {
         let mut generator = Gen::new(seed);
         let mut steps: Vec<Step> = (0..LENGTH).map(|_| generator.step(family)).collect();
         steps.retain(|s| !pair.is_missing(s.args()));
-        let Some((at, _)) = play(&mut pair, &steps) else { continue };
+        let Some((at, seen)) = play(&mut pair, &steps) else { continue };
         steps.truncate(at);
         let steps = minimise(&mut pair, steps);
         let (_, diffs) = play(&mut pair, &steps).unwrap_or_else(|| (0, vec![]));
@@ -323,7 +325,8 @@ pub fn run(family: &Family) {
         }
         let lines: Vec<String> = steps.iter().map(|s| format!("    {s}")).collect();
         let diffs: Vec<String> = if diffs.is_empty() {
-            vec!["did not happen again: a matter of timing?".to_owned()]
+            let seen = seen.iter().map(Diff::to_string);
+            [vec!["did not happen again: a matter of timing?".to_owned()], seen.collect()].concat()
         } else {
             diffs.iter().map(Diff::to_string).collect()
         };

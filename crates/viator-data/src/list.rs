@@ -167,6 +167,17 @@ impl List {
         self.push_node(Node::Plain(element.into()));
     }
 
+    /// A list of these elements, in the encoding that fits its size when it is complete, as SORT makes its result.
+    pub fn of<V: AsRef<[u8]>>(values: &[V], limits: &Limits) -> List {
+        let mut list = List::new();
+        list.make_quick();
+        if let Repr::Quick(q) = &mut list.repr {
+            values.iter().for_each(|v| q.push(End::Back, v.as_ref(), limits));
+        }
+        list.fit(limits);
+        list
+    }
+
     /// Chooses the encoding that fits the size, and compresses, after a list was loaded.
     pub fn fit(&mut self, limits: &Limits) {
         match &mut self.repr {
@@ -231,6 +242,14 @@ impl List {
         match &self.repr {
             Repr::Packed(_) => Encoding::Listpack,
             Repr::Quick(_) => Encoding::Quicklist,
+        }
+    }
+
+    /// The listpack, in that encoding, for [`Packed::reload`].
+    pub fn packed_mut(&mut self) -> Option<&mut Packed> {
+        match &mut self.repr {
+            Repr::Packed(p) => Some(p),
+            Repr::Quick(_) => None,
         }
     }
 

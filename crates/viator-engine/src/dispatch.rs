@@ -64,9 +64,10 @@ pub fn execute(
         }
     };
     session.shared.last_command.store(entry.id as u32 + 1, Relaxed);
-    let mark = out.mark();
-    if (session.gate | server.gate.load(Relaxed)) != 0 || entry.is(Traits::DEBUG) {
-        match check(local, server, session, entry, args, out) {
+    let mut mark = out.mark();
+    let gates = session.gate | server.gate.load(Relaxed);
+    if gates != 0 || entry.is(Traits::DEBUG) {
+        match check(local, server, session, entry, args, out, &mut mark) {
             Check::Run => {}
             Check::Done => {
                 finish_reply(session, out, mark);
@@ -82,6 +83,9 @@ pub fn execute(
     }
     if session.gate & gate::TRACKING != 0 {
         tracking::after(local, server, session, entry);
+    }
+    if gates & server_gate::CHECKS != 0 {
+        assert_sizes(server, entry);
     }
     finish_reply(session, out, mark);
     (after(session), end)
@@ -99,8 +103,18 @@ pub fn replay(
     out: &mut Reply,
 ) -> Result<(), Error> {
     let entry = lookup(server, session, args)?;
+    if entry.is(Traits::DEBUG) {
+        // no server writes these, and DEBUG LOADAOF would never end
+        tracing::warn!("A DEBUG command in the append only file is ignored");
+        return Ok(());
+    }
     if session.gate & gate::MULTI != 0 && !entry.is(Traits::NOW_IN_MULTI) {
-        session.queue(OwnedArgs::copy(args));
+        if entry.flags.has(Flags::NO_MULTI) {
+            // it would ask for locks that EXEC holds
+            tracing::warn!("'{}' in a transaction of the append only file is ignored", entry.cmd.name);
+        } else {
+            session.queue(OwnedArgs::copy(args));
+        }
         return Ok(());
     }
     // nothing may block
@@ -120,6 +134,21 @@ fn after(session: &Session) -> Flow {
         Flow::Block
     } else {
         Flow::Continue
+    }
+}
+
+/// DEBUG KEYSIZES-HIST-ASSERT.
+///
+/// # Panics
+/// If what is counted is not what is there, as asked for.
+#[cold]
+fn assert_sizes(server: &Server, entry: &Entry) {
+    let Ok(mut guards) = server.lock(Footprint::ALL) else { return };
+    for (n, shard) in guards.iter_mut() {
+        for db in 0..server.keyspace.databases() {
+            let all_right = shard.db_mut(db).is_none_or(|part| part.sizes_are_true());
+            assert!(all_right, "the sizes of keys are wrong after {} (database {db}, shard {n})", entry.name);
+        }
     }
 }
 
@@ -250,7 +279,7 @@ enum Check {
 /// Arguments from this length on are looked at as memory of the client at once, not when the timer comes round.
 const LARGE_ARGUMENTS: usize = 32 * 1024;
 
-/// Everything that is not checked on the fast path.
+/// Everything that is not checked on the fast path. The reply begins at `mark`, behind messages that come first.
 #[cold]
 fn check(
     local: &mut Local,
@@ -259,6 +288,7 @@ fn check(
     entry: &Entry,
     args: Args<'_>,
     out: &mut Reply,
+    mark: &mut (usize, usize),
 ) -> Check {
     if session.gate & gate::TRACKING != 0 {
         tracking::limit(local, server);
@@ -267,6 +297,7 @@ fn check(
     if session.gate & gate::TRACKING != 0 && session.gate & gate::REPLY == 0 && session.shared.has_mail() {
         // what had to go is told before the command's reply
         out.raw(&session.shared.take_mail());
+        *mark = out.mark();
     }
     if let Some(error) = refused {
         if let Some(s) = local.stats.commands.get(entry.id) {
@@ -296,7 +327,7 @@ fn check(
     Check::Run
 }
 
-fn refuse_line(local: &mut Local, server: &Server, out: &mut Reply, line: &str) {
+pub(crate) fn refuse_line(local: &mut Local, server: &Server, out: &mut Reply, line: &str) {
     out.error(line);
     local.stats.counters.errors.add(1);
     server.count_error(line);
@@ -333,8 +364,7 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
         }
     }
     if g & server_gate::AOF_FAILING != 0 && (writes(session, server, entry) || entry.is(Traits::REFUSED_WITH_WRITES)) {
-        let reason = server.aof.write_error.lock().clone();
-        return Some(Error::text(format!("MISCONF Errors writing to the AOF file: {reason}")));
+        return Some(aof_failing(server));
     }
     if g & gate::SUBSCRIBED != 0 && !session.resp3 && !entry.is(Traits::WHILE_SUBSCRIBED) {
         return Some(Error::text(format!(
@@ -343,12 +373,7 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
         )));
     }
     if g & server_gate::DISK_ERROR != 0 && (writes(session, server, entry) || entry.is(Traits::REFUSED_WITH_WRITES)) {
-        return Some(Error::Static(
-            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands \
-             that may modify the data set are disabled, because this instance is configured to report errors during \
-             writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
-             details about the RDB error.",
-        ));
+        return Some(DISK_ERROR);
     }
     if g & server_gate::FEW_REPLICAS != 0 && writes(session, server, entry) {
         return Some(Error::Static("NOREPLICAS Not enough good replicas to write."));
@@ -361,6 +386,30 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
     }
     None
 }
+
+/// Why a command that has waited may not run, if it may not. Its locks are held: nothing is evicted for it.
+pub(crate) fn refusal_after_wait(local: &Local, server: &Server, entry: &Entry) -> Option<Error> {
+    let g = server.gate.load(Relaxed);
+    if g & server_gate::MAXMEMORY != 0 && entry.flags.has(Flags::DENYOOM) && evict::is_full(local, server) {
+        return Some(Error::Oom);
+    }
+    let writes = entry.flags.has(Flags::WRITE);
+    if g & server_gate::AOF_FAILING != 0 && writes {
+        return Some(aof_failing(server));
+    }
+    (g & server_gate::DISK_ERROR != 0 && writes).then_some(DISK_ERROR)
+}
+
+fn aof_failing(server: &Server) -> Error {
+    let reason = server.aof.write_error.lock().clone();
+    Error::text(format!("MISCONF Errors writing to the AOF file: {reason}"))
+}
+
+const DISK_ERROR: Error = Error::Static(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \
+     modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+     snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
+);
 
 /// Whether a command writes, or the transaction that it executes does.
 fn writes(session: &Session, server: &Server, entry: &Entry) -> bool {

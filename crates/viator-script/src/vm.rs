@@ -1,7 +1,7 @@
 //! A Lua state and what runs in it.
 
 use crate::bridge::{self, Bridge};
-use crate::convert::{sequence, to_reply};
+use crate::convert::{Writer, sequence, to_reply};
 use crate::errors::{self, Failure, Killed};
 use crate::rewrite::{self, MOST_COUNTED, Parameters};
 use crate::{bit, cjson, cmsgpack, number, packing};
@@ -81,6 +81,8 @@ pub trait Host {
     /// # Errors
     /// The message.
     fn register(&mut self, r: Registration) -> Result<(), String>;
+    /// The script's value has an error in it, which may have been counted when the script got it.
+    fn replied_error(&mut self, _line: &[u8], _counted: bool) {}
     /// The library is being loaded: there are no commands to call, but functions to register.
     fn loading(&self) -> bool {
         false
@@ -232,7 +234,11 @@ impl Vm {
         self.bridge.begin(false);
         let result = bridge::with(host, call);
         let result = match result {
-            Ok((true, value)) => to_reply(&value, self.bridge.resp3(), out).map_err(|e| Failure::from_error(&e)),
+            Ok((true, value)) => {
+                let error = &mut |line: &[u8], counted| host.replied_error(line, counted);
+                let mut w = Writer { out, resp3: self.bridge.resp3(), error };
+                to_reply(&value, &mut w).map_err(|e| Failure::from_error(&e))
+            }
             other => Err(failure(other)),
         };
         self.bridge.end(&self.lua);

@@ -63,13 +63,14 @@ fn shutdown(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         ctx.out.ok();
         return Ok(());
     }
-    if ctx.server.is_busy() {
-        if request.save != Some(false) {
-            return Err(ctx.server.scripting.running.busy_error());
-        }
-        ctx.server.scripting.running.kill_all();
+    if ctx.server.is_busy() && request.save != Some(false) {
+        return Err(ctx.server.scripting.running.busy_error());
     }
     ctx.session.block(ctx.server, Blocked::Shutdown);
     ctx.server.host.shutdown(request);
+    // who waits for its locks in order to save knows by now that nothing is to be saved
+    if ctx.server.is_busy() {
+        ctx.server.scripting.running.kill_all();
+    }
     Ok(())
 }

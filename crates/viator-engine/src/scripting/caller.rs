@@ -39,6 +39,8 @@ pub(super) struct Caller<'a, 's> {
     pub(super) wrote: bool,
     /// What others see of it, once it takes long.
     pub(super) run: Option<Arc<Run>>,
+    /// The script's reply has an error in it.
+    pub(super) failed: bool,
 }
 
 impl Caller<'_, '_> {
@@ -75,15 +77,6 @@ impl Caller<'_, '_> {
         });
         self.watch.pump_again();
         run.is_killed()
-    }
-
-    /// Its end. Returns whether others were told that the server is busy.
-    pub(super) fn end(&mut self) -> bool {
-        let run = self.run.take();
-        if let Some(run) = &run {
-            self.server.scripting.running.end_slow(run);
-        }
-        run.is_some()
     }
 
     /// Executes a command. Returns the clock's reading at its end.
@@ -138,6 +131,14 @@ impl Host for Caller<'_, '_> {
     fn tick(&mut self) -> bool {
         let now = self.local.clock.read();
         now >= self.slow_from && self.look(now)
+    }
+
+    fn replied_error(&mut self, line: &[u8], counted: bool) {
+        self.failed = true;
+        if !counted {
+            self.local.stats.counters.errors.add(1);
+            self.server.count_error(&viator_resp::reply::shown_all(line));
+        }
     }
 
     fn log(&mut self, level: i64, message: &[u8]) {

@@ -201,15 +201,21 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
         slow_from: threshold.map_or(u64::MAX, |ms| started.saturating_add(ms.saturating_mul(1_000_000))),
         wrote: false,
         run: None,
+        failed: false,
     };
     propagation::begin(caller.local);
     let mark = ctx.out.mark();
     let args = ctx.args.from(3);
     let result = vm.run(job.chunk, args.first(job.keys), args.from(job.keys), &mut caller, ctx.out);
-    let was_slow = caller.end();
+    let replied_error = caller.failed;
+    let slow = caller.run.take();
+    if slow.as_ref().is_some_and(|r| r.is_doomed()) {
+        propagation::forget(ctx.local);
+    }
     propagation::end(ctx.local, server);
     saved.restore(ctx.local, ctx.session);
-    if was_slow {
+    if let Some(run) = slow {
+        server.scripting.running.end_slow(&run);
         transaction::after_slow(server, guards);
         if own.take().is_some_and(|g| g.held() != Footprint::ALL) {
             transaction::catch_up(server);
@@ -217,6 +223,7 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
         server.host.wake_all();
     }
     match result {
+        Ok(()) if replied_error => Err(Error::RepliedCounted),
         Ok(()) => Ok(()),
         Err(failure) => {
             ctx.out.truncate(mark);

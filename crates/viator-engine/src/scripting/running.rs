@@ -36,9 +36,16 @@ pub struct Run {
     pub wrote: AtomicBool,
     /// It is to end.
     kill: AtomicBool,
+    /// And so is the server, which keeps nothing of it.
+    doomed: AtomicBool,
 }
 
 impl Run {
+    /// Whether what it did counts for nothing.
+    pub fn is_doomed(&self) -> bool {
+        self.doomed.load(Relaxed)
+    }
+
     /// One that began some time ago.
     pub(super) fn new(kind: Kind, name: &str, command: Vec<Vec<u8>>, ago: Duration, wrote: bool) -> Run {
         let now = Instant::now();
@@ -49,6 +56,7 @@ impl Run {
             started: now.checked_sub(ago).unwrap_or(now),
             wrote: AtomicBool::new(wrote),
             kill: AtomicBool::new(false),
+            doomed: AtomicBool::new(false),
         }
     }
 
@@ -99,9 +107,10 @@ impl Running {
         }
     }
 
-    /// Ends all, whatever they have written: the server ends.
+    /// Ends all, whatever they have written: the server ends, and what they did is not logged.
     pub fn kill_all(&self) {
         for run in self.slow.lock().iter() {
+            run.doomed.store(true, Relaxed);
             run.kill.store(true, Relaxed);
         }
     }
