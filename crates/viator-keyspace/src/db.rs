@@ -323,7 +323,7 @@ impl DbShard {
     }
 
     /// Reads an entry.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, handle: Handle) -> EntryRef<'_> {
         let View { key, value, expire, lru } = entry::view(self.arena.bytes(handle));
         let value = match value {
@@ -355,18 +355,27 @@ impl DbShard {
         entry::set_lru(self.arena.bytes_mut(handle), lru);
     }
 
+    /// Whether an entry's value is an object.
+    #[inline]
+    pub fn has_object(&self, handle: Handle) -> bool {
+        entry::object(self.arena.bytes(handle)).is_some()
+    }
+
     /// The object of an entry, for changing it in place.
+    #[inline]
     pub fn object_mut(&mut self, handle: Handle) -> Option<&mut Object> {
         self.before_change(handle);
         if self.changing.is_none_or(|c| c.0 != handle) {
-            self.settle();
-            let value = entry::view(self.arena.bytes(handle)).value;
-            self.changing = Some((handle, self.size_of(value), self.field_time(value)));
+            self.note_changing(handle);
         }
-        match entry::view(self.arena.bytes(handle)).value {
-            Inline::Object(id) => self.objects.get_mut(id),
-            _ => None,
-        }
+        self.objects.get_mut(entry::object(self.arena.bytes(handle))?)
+    }
+
+    #[inline(never)]
+    fn note_changing(&mut self, handle: Handle) {
+        self.settle();
+        let value = entry::view(self.arena.bytes(handle)).value;
+        self.changing = Some((handle, self.size_of(value), self.field_time(value)));
     }
 
     /// The bytes of an inline string, for changing them in place (the length stays). Marks it as modified.

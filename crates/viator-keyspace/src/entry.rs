@@ -212,6 +212,19 @@ fn value(flags: u8, bytes: &[u8]) -> Inline<'_> {
     }
 }
 
+/// The number of the object that the entry in this slot holds, if it holds one.
+#[inline(always)]
+pub(crate) fn object(slot: &[u8]) -> Option<u32> {
+    if slot[0] & KIND != OBJECT {
+        return None;
+    }
+    let (mut at, klen, _) = lens(slot);
+    if slot[0] & TTL != 0 {
+        at += 8;
+    }
+    slot[at + klen..].first_chunk::<4>().map(|id| u32::from_le_bytes(*id))
+}
+
 /// The mark of the entry in this slot.
 #[inline]
 pub(crate) fn mark(slot: &[u8]) -> u8 {
@@ -300,6 +313,11 @@ mod tests {
             prop_assert_eq!(v.lru, lru_bits);
             prop_assert_eq!(key(&slot), &key_bytes[..]);
             prop_assert_eq!(len(&slot), n);
+            prop_assert_eq!(object(&slot), None);
+            let value = Inline::Object(lru_bits);
+            let mut slot = vec![0xAA; size(&key_bytes, value, exp.is_some())];
+            write(&mut slot, &key_bytes, value, exp, 0);
+            prop_assert_eq!(object(&slot), Some(lru_bits));
         }
     }
 }
