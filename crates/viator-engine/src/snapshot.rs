@@ -365,7 +365,7 @@ impl Snapshot {
                             let Large { key, expire, lru, ref object, .. } = *large;
                             self.style.entry(
                                 w,
-                                &EntryRef { key: &key, value: ValueRef::Object(object), expire, lru, slot_bytes: 0 },
+                                &EntryRef { key: &key, value: ValueRef::Object(object), expire, lru, len: 0 },
                             );
                         });
                         sink.write(&bytes)?;

@@ -77,8 +77,15 @@ pub struct EntryRef<'a> {
     pub expire: Option<i64>,
     /// LRU clock or LFU counter, 24 bits.
     pub lru: u32,
+    /// Bytes of the entry; 0 if it is in no arena.
+    pub len: usize,
+}
+
+impl EntryRef<'_> {
     /// Bytes of the entry in its arena.
-    pub slot_bytes: usize,
+    pub fn slot_bytes(&self) -> usize {
+        if self.len == 0 { 0 } else { arena::slot_bytes(self.len) }
+    }
 }
 
 /// What happens to the expiry when a value is stored.
@@ -325,7 +332,7 @@ impl DbShard {
     /// Reads an entry.
     #[inline(always)]
     pub fn get(&self, handle: Handle) -> EntryRef<'_> {
-        let View { key, value, expire, lru } = entry::view(self.arena.bytes(handle));
+        let View { key, value, expire, lru, len } = entry::view(self.arena.bytes(handle));
         let value = match value {
             Inline::Int(v) => ValueRef::Int(v),
             Inline::Str { bytes, raw } => ValueRef::Str { bytes, raw },
@@ -334,7 +341,7 @@ impl DbShard {
                 None => ValueRef::Str { bytes: b"", raw: true }, // cannot be: ids come from `insert` and die with their entry
             },
         };
-        EntryRef { key, value, expire, lru, slot_bytes: arena::slot_bytes(entry::len(self.arena.bytes(handle))) }
+        EntryRef { key, value, expire, lru, len }
     }
 
     /// The entry's expiry, without the rest.

@@ -45,6 +45,8 @@ pub struct View<'a> {
     pub expire: Option<i64>,
     /// LRU clock or LFU counter, 24 bits.
     pub lru: u32,
+    /// Bytes of the whole entry.
+    pub len: usize,
 }
 
 fn int_len(v: i64) -> usize {
@@ -191,7 +193,7 @@ pub(crate) fn view(slot: &[u8]) -> View<'_> {
         at += 8;
     }
     let (key, rest) = slot[at..].split_at(klen);
-    View { key, value: value(slot[0], &rest[..vlen]), expire, lru: lru(slot) }
+    View { key, value: value(slot[0], &rest[..vlen]), expire, lru: lru(slot), len: at + klen + vlen }
 }
 
 #[inline(always)]
@@ -310,7 +312,7 @@ mod tests {
             prop_assert_eq!(v.key, &key_bytes[..]);
             prop_assert_eq!(v.value, value);
             prop_assert_eq!(v.expire, exp);
-            prop_assert_eq!(v.lru, lru_bits);
+            prop_assert_eq!((v.lru, v.len), (lru_bits, n));
             prop_assert_eq!(key(&slot), &key_bytes[..]);
             prop_assert_eq!(len(&slot), n);
             prop_assert_eq!(object(&slot), None);

@@ -299,7 +299,7 @@ fn memory_usage(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
         Some(e) => {
             let object = if let ValueRef::Object(o) = e.value { o.memory() } else { 0 };
             let index = if e.expire.is_some() { 16 } else { 8 };
-            ctx.out.int((e.slot_bytes + object + index) as i64);
+            ctx.out.int((e.slot_bytes() + object + index) as i64);
         }
     }
     Ok(())
