@@ -254,7 +254,19 @@ fn never_reading() {
     ok(&mut other, &["SET", "long", &long]);
     ok(&mut other, &["SET", "short", &long[..30_000]]);
     // long values are referenced, short ones copied: both count. Thousands of commands in one piece are as many.
-    for request in [command(&["GET", "long"]), command(&["GET", "short"]), command(&["GET", "short"]).repeat(2500)] {
+    // What one command asks for is not made either: a count beyond any memory.
+    ok(&mut other, &["SADD", "set", "a", "b"]);
+    ok(&mut other, &["ZADD", "zset", "1", "a"]);
+    ok(&mut other, &["HSET", "hash", "f", "v"]);
+    let requests = [
+        command(&["GET", "long"]),
+        command(&["GET", "short"]),
+        command(&["GET", "short"]).repeat(2500),
+        command(&["SRANDMEMBER", "set", "-4000000000000"]),
+        command(&["ZRANDMEMBER", "zset", "-4000000000000", "WITHSCORES"]),
+        command(&["HRANDFIELD", "hash", "-4000000000000"]),
+    ];
+    for request in requests {
         let closed = v.info("client_output_buffer_limit_disconnections");
         let (mut s, id) = v.known();
         while shove(&mut s, &request) && v.client_field(id, "omem").is_some() {}

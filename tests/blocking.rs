@@ -262,6 +262,44 @@ fn nothing_is_lost_and_nothing_comes_twice() {
     }
 }
 
+/// Those who wait for pending entries to become old enough get them in the order in which they came.
+#[test]
+fn claims_are_served_in_order() {
+    let server = Launch::viator().directive("io-threads", "4").start();
+    let mut control = server.client();
+    let mut played = 0;
+    for round in 0.. {
+        let key = format!("stream:{round}");
+        ok(&mut control, &["XGROUP", "CREATE", &key, "g", "0", "MKSTREAM"]);
+        for n in 1..=6 {
+            ok(&mut control, &["XADD", &key, &format!("{n}-0"), "f", "v"]);
+        }
+        ok(&mut control, &["XREADGROUP", "GROUP", "g", "first", "STREAMS", &key, ">"]);
+        let mut crowd: Vec<Client> = Vec::new();
+        for n in 0..6 {
+            let mut c = server.client();
+            let (name, mut words) = (format!("c{n}"), vec!["XREADGROUP", "GROUP", "g"]);
+            words.extend([&name, "COUNT", "1", "BLOCK", "0", "CLAIM", "500", "STREAMS", &key, ">"]);
+            c.send(&words).unwrap();
+            crowd.push(c);
+            wait_until("it waits, or the time has come", || {
+                let waiting = info(&mut control, "blocked_clients");
+                waiting == n + 1 || waiting == 0
+            });
+        }
+        // on a machine that is too slow the first are served before the last have come
+        let all = info(&mut control, "blocked_clients") == 6;
+        for (n, c) in crowd.iter_mut().enumerate() {
+            let reply = c.read_reply().unwrap().to_string();
+            assert!(!all || reply.contains(&format!("{}-0", n + 1)), "client {n}: {reply}");
+        }
+        played += usize::from(all);
+        if played == 4 {
+            break;
+        }
+    }
+}
+
 /// The elements of `[key, element]` or `[key, [element…]]`.
 fn collect(reply: &Value, got: &mut Vec<String>) {
     let Some([_, taken]) = reply.as_slice() else { return };

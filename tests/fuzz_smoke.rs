@@ -1,6 +1,8 @@
 //! The fuzz targets (`fuzz/README.md`) for some seconds, with inputs from a seeded random generator.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "../fuzz/src/aof.rs"]
+mod aof;
 #[path = "../fuzz/src/bytes.rs"]
 mod bytes;
 #[path = "../fuzz/src/command.rs"]
@@ -172,4 +174,92 @@ fn damaged_value(rng: &mut Rng) -> Vec<u8> {
 #[test]
 fn rdb_values_and_files() {
     smoke("rdb", 20000, 64 << 20, rdb::run, damaged_value);
+}
+
+/// Overwrites, repeats, cuts out and cuts off.
+fn damage(rng: &mut Rng, bytes: &mut Vec<u8>) {
+    for _ in 0..rng.below(5) {
+        if bytes.len() < 2 {
+            return;
+        }
+        let at = 1 + rng.below(bytes.len() - 1);
+        let n = rng.below(24).min(bytes.len() - at);
+        match rng.below(6) {
+            0 => bytes.truncate(at),
+            1 => drop(bytes.drain(at..at + n)),
+            2 => {
+                let part = bytes[at..at + n].to_vec();
+                bytes.splice(at..at, part);
+            }
+            3 => bytes[at] = *rng.pick(b"*$\r\n-+0129 #\"'"),
+            _ => bytes[at] = rng.next() as u8,
+        }
+    }
+}
+
+#[test]
+fn append_only_files() {
+    smoke("aof", 400, 128 << 20, aof::run, |rng| {
+        let choices: Vec<u8> = (0..rng.below(500)).map(|_| rng.next() as u8).collect();
+        let mut bytes = aof::seed(&mut bytes::Bytes(&choices));
+        if rng.chance(30) {
+            // a snapshot first
+            let mut w = viator_persist::Writer::new(None);
+            w.header();
+            w.aux("aof-base", "1");
+            w.select(0);
+            for i in 0..rng.below(4) {
+                w.key(format!("k{i}").as_bytes(), viator_keyspace::ValueRef::Int(7));
+            }
+            w.end();
+            let mut head = w.finish();
+            let crc = viator_data::crc::crc64(0, &head);
+            head.extend(crc.to_le_bytes());
+            bytes.splice(1..1, head);
+        }
+        damage(rng, &mut bytes);
+        bytes
+    });
+}
+
+#[test]
+fn manifests() {
+    const PIECES: [&str; 24] = [
+        "file a seq 1 type b\n",
+        "file b.aof seq 2 type i\n",
+        "file a.1.base.rdb seq 1 type h\n",
+        "file b.aof seq 3 type i startoffset 5 endoffset 9\n",
+        "file ",
+        "seq ",
+        "type ",
+        "startoffset ",
+        "endoffset ",
+        "b",
+        "h",
+        "i",
+        " ",
+        "\n",
+        "\r",
+        "\t",
+        "\0",
+        "1",
+        "-1",
+        "9223372036854775808",
+        "\"a b\\n\" ",
+        "'it\\'s' ",
+        "#",
+        "../x ",
+    ];
+    smoke("aof", 3000, 16 << 20, aof::run, |rng| {
+        let mut bytes = vec![0];
+        for _ in 0..rng.below(12) {
+            let at = if rng.chance(85) { rng.below(4) } else { rng.below(PIECES.len()) };
+            bytes.extend_from_slice(PIECES[at].as_bytes());
+        }
+        if rng.chance(2) {
+            bytes.extend(vec![b'n'; 900 + rng.below(300)]);
+        }
+        damage(rng, &mut bytes);
+        bytes
+    });
 }

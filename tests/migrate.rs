@@ -117,9 +117,17 @@ fn in_a_transaction() {
     let source = Launch::viator().start();
     let target = Launch::viator().start();
     let mut here = source.client();
+    let port = target.port().to_string();
+    // a key that nothing else in the transaction touches
+    ok(&mut here, &["SET", "alone", "v"]);
+    ok(&mut here, &["MULTI"]);
+    ok(&mut here, &["MIGRATE", "127.0.0.1", &port, "alone", "0", "5000"]);
+    ok(&mut here, &["MIGRATE", "127.0.0.1", &port, "", "0", "5000"]);
+    let replies = ok(&mut here, &["EXEC"]);
+    assert!(replies.as_slice().unwrap()[0].is_status("OK"), "{replies}");
+    assert!(replies.as_slice().unwrap()[1].is_status("NOKEY"), "{replies}");
     ok(&mut here, &["MULTI"]);
     ok(&mut here, &["SET", "k", "v"]);
-    let port = target.port().to_string();
     ok(&mut here, &["MIGRATE", "127.0.0.1", &port, "k", "0", "5000"]);
     ok(&mut here, &["EXISTS", "k"]);
     let replies = ok(&mut here, &["EXEC"]);

@@ -14,9 +14,7 @@ use std::thread;
 use viator_client::{Client, value::Value};
 
 fn info(client: &mut Client, field: &str) -> String {
-    let text = ok(client, &["INFO", "persistence"]).as_text().unwrap();
-    let line = text.lines().find_map(|l| l.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
-    line.unwrap_or_else(|| panic!("no {field} in {text}"))
+    common::info(client, "persistence", field)
 }
 
 fn digest(server: &Server) -> Value {
@@ -282,24 +280,6 @@ fn a_crash_leaves_a_whole_file() {
     }
 }
 
-/// A save that cannot be written is reported, and writes are refused until one succeeds.
-#[test]
-fn failing_saves_stop_writes() {
-    let server = Launch::viator().directive("save", "3600 1000").directive("enable-protected-configs", "yes").start();
-    let mut c = server.client();
-    ok(&mut c, &["CONFIG", "SET", "dbfilename", "folder"]);
-    fs::create_dir(server.dir().join("folder")).unwrap();
-    ok(&mut c, &["BGSAVE"]);
-    wait_until("the save to fail", || info(&mut c, "rdb_last_bgsave_status") == "err");
-    let refused = c.cmd(&["SET", "a", "b"]).unwrap();
-    assert!(matches!(&refused, Value::Error(e) if e.starts_with(b"MISCONF")), "{refused:?}");
-    ok(&mut c, &["CONFIG", "SET", "stop-writes-on-bgsave-error", "no"]);
-    ok(&mut c, &["SET", "a", "b"]);
-    ok(&mut c, &["CONFIG", "SET", "stop-writes-on-bgsave-error", "yes", "dbfilename", "dump.rdb"]);
-    bgsave(&mut c);
-    ok(&mut c, &["SET", "a", "c"]);
-}
-
 /// Files of versions that Redis no longer writes.
 #[test]
 fn old_files_are_read() {
@@ -324,4 +304,54 @@ fn old_files_are_read() {
         ok(&mut c, &["LRANGE", "list", "0", "-1"]),
         Value::Array([&b"a"[..], b"b", b"5"].map(|b| Value::Bulk(b.to_vec())).to_vec())
     );
+}
+
+/// FLUSHALL with save points saves that there is nothing, and gives up a save that would bring everything back.
+#[test]
+fn what_was_flushed_does_not_come_back() {
+    let mut server = Launch::viator().directive("save", "3600 100000").start();
+    let mut c = server.client();
+    ok(&mut c, &["DEBUG", "POPULATE", "3000"]);
+    ok(&mut c, &["SAVE"]);
+    ok(&mut c, &["CONFIG", "SET", "rdb-key-save-delay", "1000"]);
+    ok(&mut c, &["BGSAVE"]);
+    ok(&mut c, &["FLUSHALL"]);
+    assert_eq!(info(&mut c, "rdb_changes_since_last_save"), "0");
+    assert_eq!(info(&mut c, "rdb_bgsave_in_progress"), "0");
+    assert_eq!(info(&mut c, "rdb_last_bgsave_status"), "ok");
+    ok(&mut c, &["CONFIG", "SET", "rdb-key-save-delay", "0"]);
+    ok(&mut c, &["SET", "after", "1"]);
+    assert_eq!(info(&mut c, "rdb_changes_since_last_save"), "1");
+    server.kill();
+    server.restart();
+    assert_eq!(ok(&mut server.client(), &["DBSIZE"]), Value::Integer(0));
+    bgsave(&mut server.client());
+}
+
+/// A script that does not end keeps a SIGTERM waiting, as in Redis; SHUTDOWN NOSAVE ends both, and nothing of the script
+/// is kept.
+#[test]
+fn shutdown_without_saving_overtakes_a_save_that_waits() {
+    for appendonly in ["no", "yes"] {
+        let launch = Launch::viator().directive("save", "3600 1").directive("busy-reply-threshold", "50");
+        let mut server = launch.directive("appendonly", appendonly).start();
+        let mut script = server.client();
+        let busy = thread::spawn(move || script.cmd(&["EVAL", "redis.call('SET', 'half', 1) while true do end", "0"]));
+        let mut c = server.client();
+        wait_until("the script takes long", || c.cmd(&["PING"]).unwrap().as_error().is_some());
+        ok_command(Command::new("kill").arg(server.pid().to_string()));
+        wait_until("the signal was seen", || server.log().contains("User requested shutdown"));
+        let refused = c.cmd(&["SHUTDOWN", "SAVE"]).unwrap();
+        assert!(refused.as_error().is_some_and(|e| e.starts_with(b"BUSY")), "{refused}");
+        let _ = c.cmd(&["SHUTDOWN", "NOSAVE"]);
+        assert!(server.wait(), "{}", server.log());
+        let _ = busy.join().unwrap();
+        assert!(!server.dir().join("dump.rdb").exists());
+        server.restart();
+        assert_eq!(ok(&mut server.client(), &["DBSIZE"]), Value::Integer(0), "appendonly {appendonly}");
+    }
+}
+
+fn ok_command(command: &mut Command) {
+    assert!(command.status().unwrap().success());
 }

@@ -2,16 +2,15 @@
 //! those that break it. Nothing panics, and every reply is well-formed.
 
 use crate::bytes::Bytes;
-use crate::host::Stub;
+use crate::host;
 use std::sync::Arc;
 use viator_engine::args::OwnedArgs;
 use viator_engine::batch::Batch;
 use viator_engine::client::{ClientShared, flag};
 use viator_engine::command::{ArgKind, ArgSpec};
-use viator_engine::config::Config;
 use viator_engine::dispatch;
 use viator_engine::local::Local;
-use viator_engine::server::{Parts, Server};
+use viator_engine::server::Server;
 use viator_engine::session::{ReplyMode, Session};
 use viator_engine::table::{Entry, Table};
 use viator_resp::reply::Reply;
@@ -84,18 +83,7 @@ const ODD: [&[u8]; 30] = [
 
 /// Runs an input on a server of its own.
 pub fn run(data: &[u8]) {
-    let config = Config { proto_max_bulk_len: 1 << 20, ..Config::default() };
-    let table = Table::new(viator_commands::all(), &[]).expect("the declarations make a table");
-    let server = Server::new(Parts {
-        config,
-        table,
-        host: Arc::new(Stub),
-        config_file: String::new(),
-        executable: String::new(),
-        seed: 1,
-        now_ms: 1_700_000_000_000,
-        run_id: "0".repeat(40),
-    });
+    let server = host::server();
     let mut local = Local::new(&server);
     let mut clients = [client(&server), client(&server)];
     let mut input = Bytes(data);
@@ -191,15 +179,26 @@ fn replies(out: &Reply) -> Result<usize, String> {
     Ok(count)
 }
 
-/// A command line.
-fn line(input: &mut Bytes<'_>, table: &Table) -> Vec<Vec<u8>> {
+/// The name of a command.
+fn name<'t>(input: &mut Bytes<'_>, table: &'t Table) -> (&'t Entry, Vec<Vec<u8>>) {
     let entries = table.entries();
     let entry = &entries[input.below(entries.len())];
-    let mut line: Vec<Vec<u8>> = Vec::new();
-    if let Some(parent) = entry.parent {
-        line.push(parent.name.into());
+    let names = entry.parent.iter().map(|p| p.name).chain([entry.cmd.name]);
+    (entry, names.map(|n| n.into()).collect())
+}
+
+/// A command line as its grammar has it.
+pub fn whole(input: &mut Bytes<'_>, table: &Table) -> Vec<Vec<u8>> {
+    let (entry, mut line) = name(input, table);
+    for spec in entry.cmd.args {
+        argument(input, spec, &mut line, 0);
     }
-    line.push(entry.cmd.name.into());
+    line
+}
+
+/// A command line.
+pub fn line(input: &mut Bytes<'_>, table: &Table) -> Vec<Vec<u8>> {
+    let (entry, mut line) = name(input, table);
     if input.chance(200) {
         for spec in entry.cmd.args {
             argument(input, spec, &mut line, 0);

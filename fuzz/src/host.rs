@@ -1,7 +1,23 @@
 //! The process that is not there.
 
+use std::sync::Arc;
 use viator_engine::config::Config;
-use viator_engine::server::{Garbage, Host, ProcessInfo, ShutdownRequest};
+use viator_engine::server::{Garbage, Host, Parts, ProcessInfo, Server, ShutdownRequest};
+use viator_engine::table::Table;
+
+/// A server of an input's own.
+pub fn server() -> Server {
+    Server::new(Parts {
+        config: Config { proto_max_bulk_len: 1 << 20, ..Config::default() },
+        table: Table::new(viator_commands::all(), &[]).expect("the declarations make a table"),
+        host: Arc::new(Stub),
+        config_file: String::new(),
+        executable: String::new(),
+        seed: 1,
+        now_ms: 1_700_000_000_000,
+        run_id: "0".repeat(40),
+    })
+}
 
 /// A host that does nothing: no sockets, no threads, no files, and no end.
 pub struct Stub;

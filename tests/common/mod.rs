@@ -111,7 +111,7 @@ pub struct Server {
 }
 
 impl Server {
-    fn run(&mut self) -> Result<(), String> {
+    fn spawn(&mut self) -> Result<(), String> {
         let mut config = format!("port {}\ndir {}\n", self.port, self.dir.display());
         for (name, value) in &self.launch.directives {
             config += &format!("{name} {value}\n");
@@ -131,6 +131,11 @@ impl Server {
             .spawn()
             .map_err(|e| e.to_string())?;
         self.child = Some(child);
+        Ok(())
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        self.spawn()?;
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.as_mut().and_then(|c| c.try_wait().ok().flatten()) {
@@ -210,8 +215,14 @@ impl Server {
 
     /// Asks it to end (SIGTERM) and waits until it has; whether it ended with status 0.
     pub fn terminate(&mut self) -> bool {
-        let Some(child) = &mut self.child else { return false };
+        let Some(child) = &self.child else { return false };
         let _ = Command::new("kill").arg(child.id().to_string()).status();
+        self.wait()
+    }
+
+    /// Waits until it has ended by itself; whether it ended with status 0.
+    pub fn wait(&mut self) -> bool {
+        let Some(child) = &mut self.child else { return false };
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             if let Ok(Some(status)) = child.try_wait() {
@@ -226,6 +237,14 @@ impl Server {
     /// Ends it if it runs, and starts it again on the same port, with the files that are in its folder.
     pub fn restart(&mut self) {
         self.try_restart().unwrap_or_else(|e| panic!("{}: {e}", self.launch.program.display()));
+    }
+
+    /// Ends it if it runs, starts it again and kills it after some time, whatever it is doing then.
+    pub fn run_for(&mut self, time: Duration) {
+        self.kill();
+        self.spawn().unwrap_or_else(|e| panic!("{}: {e}", self.launch.program.display()));
+        std::thread::sleep(time);
+        self.kill();
     }
 
     /// As [`Server::restart`]; the reason and the end of the log if it does not start.
@@ -261,6 +280,13 @@ pub fn missing_commands() -> Vec<String> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/missing-commands.txt");
     let text = fs::read_to_string(file).unwrap();
     text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned).collect()
+}
+
+/// A field of a section of INFO.
+pub fn info(client: &mut Client, section: &str, field: &str) -> String {
+    let text = ok(client, &["INFO", section]).as_text().unwrap();
+    let line = text.lines().find_map(|l| l.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
+    line.unwrap_or_else(|| panic!("no {field} in {text}"))
 }
 
 /// Sends a command and panics if there is no reply, or an error.

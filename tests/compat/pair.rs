@@ -150,7 +150,13 @@ const VARIED: &[&str] = &[
     "hash-max-listpack-entries", "512",
     "hash-max-listpack-value", "64",
     "hll-sparse-max-bytes", "3000",
+    "set-max-intset-entries", "512",
+    "set-max-listpack-entries", "128",
+    "set-max-listpack-value", "64",
+    "zset-max-listpack-entries", "128",
+    "zset-max-listpack-value", "64",
     "stream-node-max-entries", "100",
+    "stream-node-max-bytes", "4096",
 ];
 
 /// Connections to two servers.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::common::rng::{Rng, seed};
-use crate::common::{Server, missing_commands};
+use crate::common::{Server, missing_commands, ok};
 use crate::pair::{Act, Diff, Pair, Step};
 
 /// A family of commands.
@@ -303,6 +303,8 @@ pub fn run(family: &Family) {
     let total: usize = std::env::var("VIATOR_COMPAT_N").ok().and_then(|n| n.parse().ok()).unwrap_or(3000);
     let first = seed();
     println!("{}: VIATOR_SEED={first}, {total} commands", family.name);
+    // what INFO keysizes tells is counted again after every command
+    ok(&mut ours.client(), &["DEBUG", "KEYSIZES-HIST-ASSERT", "1"]);
     let missing = missing_commands();
     let mut failures: Vec<(String, String)> = Vec::new();
     let rounds = total.div_ceil(LENGTH);

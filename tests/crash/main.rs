@@ -1,5 +1,5 @@
 //! What an acknowledged write is worth: servers that are killed (SIGKILL) at random moments under a load of several
-//! clients, which note what was acknowledged; then the server is started again on what it left.
+//! clients, which note what was acknowledged, and again while they load what was left; then the server is started on it.
 //!
 //! `VIATOR_CRASH_ROUNDS` sets the rounds for each test (3; 200 in the long form), `VIATOR_SEED` repeats one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
@@ -11,7 +11,7 @@ use common::rng::{Rng, seed};
 use common::{Launch, Server, ok};
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use viator_client::{Client, value::Value};
@@ -21,8 +21,22 @@ const CLIENTS: usize = 6;
 /// What `everysec` may lose, and some patience for a busy machine.
 const WINDOW: Duration = Duration::from_millis(2_500);
 
+/// Then a new server begins with nothing, so that rounds do not get longer and longer.
+const ROUNDS_PER_SERVER: u64 = 20;
+
 fn rounds() -> u64 {
     std::env::var("VIATOR_CRASH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(3)
+}
+
+/// What is to be there after a crash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Promise {
+    /// Every acknowledged write.
+    Everything,
+    /// Those acknowledged more than [`WINDOW`] ago.
+    Window,
+    /// Those acknowledged before the last save that was.
+    Saved,
 }
 
 /// What a client knows for certain of its own keys. Every write of client C carries a number, ascending:
@@ -41,25 +55,38 @@ struct Load {
     threads: Vec<JoinHandle<Known>>,
     stop: Arc<AtomicBool>,
     total: Arc<AtomicU64>,
+    /// The last number that was acknowledged, of each client.
+    acked: Arc<Vec<AtomicI64>>,
+    /// What a save that began later has, of each client.
+    saved: Vec<i64>,
+    /// The same, of a save that runs.
+    saving: Option<Vec<i64>>,
+}
+
+impl Load {
+    fn acked(&self) -> Vec<i64> {
+        self.acked.iter().map(|n| n.load(Ordering::SeqCst)).collect()
+    }
 }
 
 /// Starts clients that write until the server is gone. `from`: the numbers they go on from.
 fn load(server: &Server, from: &[i64]) -> Load {
     let stop = Arc::new(AtomicBool::new(false));
     let total = Arc::new(AtomicU64::new(0));
+    let acked: Arc<Vec<AtomicI64>> = Arc::new(from.iter().map(|n| AtomicI64::new(*n)).collect());
     let threads = from
         .iter()
         .enumerate()
         .map(|(c, &n)| {
             let client = server.client();
-            let (stop, total) = (stop.clone(), total.clone());
-            thread::spawn(move || write(client, c, n, &stop, &total))
+            let (stop, total, acked) = (stop.clone(), total.clone(), acked.clone());
+            thread::spawn(move || write(client, c, n, &stop, &total, &acked[c]))
         })
         .collect();
-    Load { threads, stop, total }
+    Load { threads, stop, total, acked, saved: from.to_vec(), saving: None }
 }
 
-fn write(mut client: Client, c: usize, from: i64, stop: &AtomicBool, total: &AtomicU64) -> Known {
+fn write(mut client: Client, c: usize, from: i64, stop: &AtomicBool, total: &AtomicU64, acked: &AtomicI64) -> Known {
     let mut known = Known { acked: from, sent: from, old: from };
     let mut history: Vec<(Instant, i64)> = Vec::new();
     let (counter, list, a, b) = (format!("n:{c}"), format!("l:{c}"), format!("a:{c}"), format!("b:{c}"));
@@ -84,6 +111,7 @@ fn write(mut client: Client, c: usize, from: i64, stop: &AtomicBool, total: &Ato
             Err(_) => break,
         }
         known.acked = n;
+        acked.store(n, Ordering::SeqCst);
         history.push((Instant::now(), n));
         total.fetch_add(1, Ordering::Relaxed);
     }
@@ -97,13 +125,17 @@ fn number(client: &mut Client, key: &str) -> i64 {
 }
 
 /// Looks at what is there after the start. Returns the numbers that clients go on from.
-fn verify(server: &Server, known: &[Known], everything: bool) -> Vec<i64> {
+fn verify(server: &Server, known: &[Known], saved: &[i64], promise: Promise) -> Vec<i64> {
     let mut client = server.client();
     known
         .iter()
         .enumerate()
         .map(|(c, k)| {
-            let least = if everything { k.acked } else { k.old };
+            let least = match promise {
+                Promise::Everything => k.acked,
+                Promise::Window => k.old,
+                Promise::Saved => saved[c],
+            };
             let (a, b) = (number(&mut client, &format!("a:{c}")), number(&mut client, &format!("b:{c}")));
             let n = number(&mut client, &format!("n:{c}"));
             let list = ok(&mut client, &["LRANGE", &format!("l:{c}"), "0", "-1"]);
@@ -123,14 +155,28 @@ fn verify(server: &Server, known: &[Known], everything: bool) -> Vec<i64> {
         .collect()
 }
 
-/// Rounds of load, kill, start. `meanwhile` does something else to the server under load.
-fn crash(server: &mut Server, everything: bool, meanwhile: impl Fn(&mut Client, &mut Rng)) {
+/// Rounds of load, kill, start; the dataset may be a `large` one. `meanwhile` does something else to the server under load.
+fn crash(launch: Launch, large: bool, promise: Promise, meanwhile: impl Fn(&mut Client, &mut Rng, &mut Load)) {
     let first = seed();
     println!("VIATOR_SEED={first}");
+    let mut current = None;
     let mut from = vec![0; CLIENTS];
+    let mut start = Duration::from_millis(50);
     for round in 0..rounds() {
+        if round % ROUNDS_PER_SERVER == 0 {
+            current = None;
+            from = vec![0; CLIENTS];
+        }
+        let server = current.get_or_insert_with(|| {
+            let server = launch.start();
+            if large {
+                // saves and loads take some time
+                ok(&mut server.client(), &["DEBUG", "POPULATE", "8000", "ballast", "200"]);
+            }
+            server
+        });
         let mut rng = Rng::new(first.wrapping_add(round));
-        let load = load(server, &from);
+        let mut load = load(server, &from);
         let mut client = server.client();
         let writes = 20 + rng.below(400) as u64;
         let begun = Instant::now();
@@ -138,15 +184,23 @@ fn crash(server: &mut Server, everything: bool, meanwhile: impl Fn(&mut Client, 
         while load.total.load(Ordering::Relaxed) < writes && begun.elapsed() < Duration::from_secs(60) {
             if load.total.load(Ordering::Relaxed) >= next {
                 next += writes / 4 + 1;
-                meanwhile(&mut client, &mut rng);
+                meanwhile(&mut client, &mut rng, &mut load);
             }
             thread::yield_now();
         }
         server.kill();
         load.stop.store(true, Ordering::Relaxed);
-        let known: Vec<Known> = load.threads.into_iter().map(|t| t.join().unwrap()).collect();
+        let Load { threads, saved, .. } = load;
+        let known: Vec<Known> = threads.into_iter().map(|t| t.join().unwrap()).collect();
+        // killed again while it loads, or soon after
+        while rng.chance(40) {
+            let most = start.as_millis() as usize * 5 / 4 + 2;
+            server.run_for(Duration::from_millis(rng.below(most) as u64));
+        }
+        let begun = Instant::now();
         server.restart();
-        from = verify(server, &known, everything);
+        start = begun.elapsed();
+        from = verify(server, &known, &saved, promise);
     }
 }
 
@@ -156,13 +210,12 @@ fn with_aof(fsync: &str) -> Launch {
 
 #[test]
 fn always_keeps_every_acknowledged_write() {
-    crash(&mut with_aof("always").start(), true, |_, _| {});
+    crash(with_aof("always"), false, Promise::Everything, |_, _, _| {});
 }
 
 #[test]
 fn always_keeps_every_acknowledged_write_while_the_file_is_rewritten() {
-    let mut server = with_aof("always").start();
-    crash(&mut server, true, |client, rng| {
+    crash(with_aof("always"), true, Promise::Everything, |client, rng, _| {
         let _ = client.cmd(&["CONFIG", "SET", "aof-use-rdb-preamble", ["yes", "no"][rng.below(2)]]);
         let _ = client.cmd(&["BGREWRITEAOF"]); // one may be running
     });
@@ -170,7 +223,7 @@ fn always_keeps_every_acknowledged_write_while_the_file_is_rewritten() {
 
 #[test]
 fn everysec_loses_two_seconds_at_most() {
-    crash(&mut with_aof("everysec").start(), false, |client, rng| {
+    crash(with_aof("everysec"), false, Promise::Window, |client, rng, _| {
         if rng.chance(50) {
             let _ = client.cmd(&["BGREWRITEAOF"]); // one may be running
         }
@@ -180,7 +233,31 @@ fn everysec_loses_two_seconds_at_most() {
 /// A killed process loses nothing that it gave to the system: only a power failure does.
 #[test]
 fn a_write_is_given_to_the_system_before_it_is_acknowledged() {
-    crash(&mut with_aof("no").start(), true, |_, _| {});
+    crash(with_aof("no"), false, Promise::Everything, |_, _, _| {});
+}
+
+/// What is there after a crash is one moment of the dataset, not earlier than the last save's.
+#[test]
+fn a_save_keeps_what_was_acknowledged_before_it() {
+    crash(Launch::viator().directive("io-threads", "2"), true, Promise::Saved, |client, rng, load| {
+        let running = common::info(client, "persistence", "rdb_bgsave_in_progress") == "1";
+        if !running && let Some(saving) = load.saving.take() {
+            assert_eq!(common::info(client, "persistence", "rdb_last_bgsave_status"), "ok");
+            load.saved = saving;
+        }
+        let acked = load.acked();
+        match rng.below(3) {
+            0 if !running => {
+                ok(client, &["SAVE"]);
+                load.saved = acked;
+            }
+            1 if !running => {
+                ok(client, &["BGSAVE"]);
+                load.saving = Some(acked);
+            }
+            _ => {}
+        }
+    });
 }
 
 /// The last increment of a stopped server.

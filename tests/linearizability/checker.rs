@@ -1,10 +1,11 @@
 //! Whether a history of concurrent operations could have happened one after the other: the algorithm of Wing and Gong
 //! with Lowe's memory of configurations seen.
 //!
-//! The model is exact: strings under a few keys, transactions that happen at one point, and WATCH, where EXEC fails if
-//! and only if a watched key was modified in between.
+//! The model is exact: strings and lists under a few keys, transactions that happen at one point, and WATCH, where EXEC
+//! fails if and only if a watched key was modified in between. A command that waits happens at one point too: when it takes
+//! what it has waited for, or when its time is over and there still is nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::fmt;
 
 use viator_client::value::Value;
@@ -23,11 +24,44 @@ pub enum Op {
     Watch(Vec<u8>),
     /// MULTI, the operations and EXEC.
     Transaction(Vec<Op>),
+    /// LPUSH or RPUSH.
+    Push(u8, End, Vec<String>),
+    /// LPOP or RPOP; BLPOP or BRPOP from the first list that has an element, if that is to be waited for so many seconds.
+    Pop(Vec<u8>, End, Option<&'static str>),
+    /// LMOVE or BLMOVE.
+    Move((u8, End), (u8, End), Option<&'static str>),
+    /// LRANGE of the whole list.
+    Range(u8),
+    DelList(u8),
+    RenameList(u8, u8),
+}
+
+/// An end of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Left,
+    Right,
+}
+
+impl End {
+    /// "L" or "R".
+    fn letter(self) -> &'static str {
+        if self == End::Left { "L" } else { "R" }
+    }
+
+    fn word(self) -> &'static str {
+        if self == End::Left { "LEFT" } else { "RIGHT" }
+    }
 }
 
 /// The key's name on the wire; all in one slot's reach or not is the server's affair.
 pub fn key(k: u8) -> String {
     format!("key:{k}")
+}
+
+/// A list's name on the wire.
+fn list(k: u8) -> String {
+    format!("list:{k}")
 }
 
 impl Op {
@@ -47,6 +81,23 @@ impl Op {
             }
             Op::MGet(keys) => vec![std::iter::once("MGET".to_owned()).chain(keys.iter().map(|k| key(*k))).collect()],
             Op::Watch(keys) => vec![std::iter::once("WATCH".to_owned()).chain(keys.iter().map(|k| key(*k))).collect()],
+            Op::Push(k, end, values) => {
+                let command = [format!("{}PUSH", end.letter()), list(*k)];
+                vec![command.into_iter().chain(values.iter().cloned()).collect()]
+            }
+            Op::Pop(keys, end, None) => one(&[&format!("{}POP", end.letter()), &list(keys[0])]),
+            Op::Pop(keys, end, Some(time)) => {
+                let command = std::iter::once(format!("B{}POP", end.letter()));
+                vec![command.chain(keys.iter().map(|k| list(*k))).chain([(*time).to_owned()]).collect()]
+            }
+            Op::Move((a, from), (b, to), time) => {
+                let words =
+                    [if time.is_some() { "BLMOVE" } else { "LMOVE" }, &list(*a), &list(*b), from.word(), to.word()];
+                vec![words.into_iter().chain(*time).map(str::to_owned).collect()]
+            }
+            Op::Range(k) => one(&["LRANGE", &list(*k), "0", "-1"]),
+            Op::DelList(k) => one(&["DEL", &list(*k)]),
+            Op::RenameList(a, b) => one(&["RENAME", &list(*a), &list(*b)]),
             Op::Transaction(ops) => {
                 let mut all = one(&["MULTI"]);
                 all.extend(ops.iter().flat_map(Op::commands));
@@ -83,7 +134,24 @@ impl fmt::Display for Event {
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 struct State {
     data: BTreeMap<u8, Vec<u8>>,
+    lists: BTreeMap<u8, VecDeque<String>>,
     watches: BTreeMap<usize, (BTreeSet<u8>, bool)>,
+}
+
+/// What commands about lists answer when there is nothing: there are two ways to say so, see [`plainly`].
+const NOTHING: Value = Value::NullBulk;
+
+/// A reply about lists, nothing being always the same nothing.
+pub fn plainly(reply: Value) -> Value {
+    match reply {
+        Value::NullArray => NOTHING,
+        Value::Array(items) => Value::Array(items.into_iter().map(plainly).collect()),
+        other => other,
+    }
+}
+
+fn bulk(text: &str) -> Value {
+    Value::Bulk(text.as_bytes().to_vec())
 }
 
 fn status(text: &str) -> Value {
@@ -104,6 +172,24 @@ impl State {
     fn put(&mut self, key: u8, value: Vec<u8>) {
         self.data.insert(key, value);
         self.touch(key);
+    }
+
+    fn push(&mut self, key: u8, end: End, value: String) -> usize {
+        let l = self.lists.entry(key).or_default();
+        match end {
+            End::Left => l.push_front(value),
+            End::Right => l.push_back(value),
+        }
+        l.len()
+    }
+
+    fn pop(&mut self, key: u8, end: End) -> Option<String> {
+        let l = self.lists.get_mut(&key)?;
+        let value = if end == End::Left { l.pop_front() } else { l.pop_back() };
+        if l.is_empty() {
+            self.lists.remove(&key);
+        }
+        value
     }
 
     fn get(&self, key: u8) -> Value {
@@ -167,6 +253,34 @@ impl State {
                 watch.0.extend(keys);
                 status("OK")
             }
+            Op::Push(k, end, values) => {
+                let lens: Vec<usize> = values.iter().map(|v| self.push(*k, *end, v.clone())).collect();
+                Value::Integer(lens[lens.len() - 1] as i64)
+            }
+            Op::Pop(keys, end, wait) => {
+                let popped = keys.iter().find_map(|k| Some((*k, self.pop(*k, *end)?)));
+                match popped {
+                    Some((k, v)) if wait.is_some() => Value::Array(vec![bulk(&list(k)), bulk(&v)]),
+                    Some((_, v)) => bulk(&v),
+                    None => NOTHING,
+                }
+            }
+            Op::Move((a, from), (b, to), _) => match self.pop(*a, *from) {
+                Some(v) => {
+                    self.push(*b, *to, v.clone());
+                    bulk(&v)
+                }
+                None => NOTHING,
+            },
+            Op::Range(k) => Value::Array(self.lists.get(k).into_iter().flatten().map(|v| bulk(v)).collect()),
+            Op::DelList(k) => Value::Integer(i64::from(self.lists.remove(k).is_some())),
+            Op::RenameList(a, b) => match self.lists.remove(a) {
+                Some(l) => {
+                    self.lists.insert(*b, l);
+                    status("OK")
+                }
+                None => error("ERR no such key"),
+            },
             Op::Transaction(ops) => {
                 if self.watches.remove(&client).is_some_and(|(_, touched)| touched) {
                     return Value::NullArray;
@@ -366,6 +480,35 @@ mod tests {
         // Deleting nothing is no modification.
         let del = event(1, 2, 3, Op::Del(0), Value::Integer(0));
         assert!(!is(&[watch, del, exec(Value::NullArray)]));
+    }
+
+    #[test]
+    fn waiting_happens_at_one_point() {
+        let push =
+            |call, ret, v: &str, n| event(0, call, ret, Op::Push(0, End::Right, vec![v.into()]), Value::Integer(n));
+        let wait = |c, call, ret, got: Option<&str>| {
+            let reply = got.map_or(NOTHING, |v| Value::Array(vec![text("list:0"), text(v)]));
+            event(c, call, ret, Op::Pop(vec![0], End::Left, Some("1")), reply)
+        };
+        assert!(is(&[wait(1, 0, 10, Some("a")), push(4, 5, "a", 1)]));
+        assert!(is(&[wait(1, 0, 3, None), push(4, 5, "a", 1), wait(2, 6, 7, Some("a"))]));
+        // An element for two, for nobody, or out of the blue.
+        assert!(!is(&[wait(1, 0, 10, Some("a")), wait(2, 0, 10, Some("a")), push(4, 5, "a", 1)]));
+        assert!(!is(&[push(4, 5, "a", 1), wait(1, 6, 10, None)]));
+        assert!(!is(&[wait(1, 0, 3, Some("a")), push(4, 5, "a", 1)]));
+        // Two elements, and the one that waits takes the wrong one.
+        assert!(!is(&[push(0, 1, "a", 1), push(2, 3, "b", 2), wait(1, 4, 5, Some("b"))]));
+        // A transaction shows nothing in between: the element is gone again before anybody is served.
+        let both = Op::Transaction(vec![Op::Push(0, End::Left, vec!["a".into()]), Op::Pop(vec![0], End::Left, None)]);
+        let both = event(0, 4, 5, both, Value::Array(vec![Value::Integer(1), text("a")]));
+        assert!(is(&[wait(1, 0, 10, None), both.clone()]));
+        assert!(!is(&[wait(1, 0, 10, Some("a")), both]));
+        // Moved, and taken from where it went.
+        let to = event(0, 4, 9, Op::Move((1, End::Left), (0, End::Left), Some("1")), text("m"));
+        let first = event(2, 0, 1, Op::Push(1, End::Left, vec!["m".into()]), Value::Integer(1));
+        let none = event(2, 10, 11, Op::Range(0), Value::Array(vec![]));
+        assert!(is(&[first.clone(), wait(1, 2, 12, Some("m")), to.clone(), none.clone()]));
+        assert!(!is(&[first, wait(1, 2, 12, None), to, none]));
     }
 
     /// Short random histories: the verdict is that of trying every order.

@@ -10,7 +10,7 @@ mod common;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use checker::{Event, Op, Verdict, check};
+use checker::{End, Event, Op, Verdict, check, plainly};
 use common::rng::{Rng, seed};
 use common::{Launch, Server, ok};
 use viator_client::Client;
@@ -35,6 +35,39 @@ struct Mix {
     watches: usize,
     /// Percentage of the steps that are sent as pipelines.
     pipelines: usize,
+    /// Makes an operation.
+    make: fn(&mut Rng, &Mix, &mut u32) -> Op,
+}
+
+/// An operation on lists, of which some wait for elements.
+fn on_lists(rng: &mut Rng, mix: &Mix, unique: &mut u32) -> Op {
+    let end = |rng: &mut Rng| if rng.chance(50) { End::Left } else { End::Right };
+    let k = rng.below(mix.keys) as u8;
+    let other = (k + 1 + rng.below(mix.keys - 1) as u8) % mix.keys as u8;
+    let time = *rng.pick(&["0.002", "0.01", "0.03"]);
+    match rng.below(20) {
+        0..=5 => {
+            let values = (0..1 + rng.below(2)).map(|_| {
+                *unique += 1;
+                format!("v{unique}")
+            });
+            Op::Push(k, end(rng), values.collect())
+        }
+        6 => Op::Pop(vec![k], end(rng), None),
+        7..=10 => Op::Pop(vec![k], end(rng), Some(time)),
+        11 | 12 => Op::Pop(vec![k, other], end(rng), Some(time)),
+        13..=15 => Op::Move((k, end(rng)), (other, end(rng)), Some(time)),
+        16 => Op::Move((k, end(rng)), (if rng.chance(30) { k } else { other }, end(rng)), None),
+        17 => Op::Range(k),
+        18 => Op::RenameList(k, other),
+        _ => {
+            if rng.chance(30) {
+                Op::DelList(k)
+            } else {
+                Op::Range(k)
+            }
+        }
+    }
 }
 
 fn simple(rng: &mut Rng, mix: &Mix, unique: &mut u32) -> Op {
@@ -70,11 +103,11 @@ fn client(mut connection: Client, index: usize, mut rng: Rng, mix: Mix, start: &
     while history.len() < LENGTH {
         let kind = rng.below(mix.single + mix.multi + mix.transactions + mix.watches);
         let several =
-            |rng: &mut Rng, unique: &mut u32| (0..1 + rng.below(3)).map(|_| simple(rng, &mix, unique)).collect();
+            |rng: &mut Rng, unique: &mut u32| (0..1 + rng.below(3)).map(|_| (mix.make)(rng, &mix, unique)).collect();
         // Steps that follow each other; a step is what is sent at once.
         let steps: Vec<Vec<Op>> = if kind < mix.single + mix.multi {
             let count = if rng.chance(mix.pipelines) { 2 + rng.below(4) } else { 1 };
-            vec![(0..count).map(|_| simple(&mut rng, &mix, &mut unique)).collect()]
+            vec![(0..count).map(|_| (mix.make)(&mut rng, &mix, &mut unique)).collect()]
         } else if kind < mix.single + mix.multi + mix.transactions {
             vec![vec![Op::Transaction(several(&mut rng, &mut unique))]]
         } else {
@@ -91,6 +124,7 @@ fn client(mut connection: Client, index: usize, mut rng: Rng, mix: Mix, start: &
             for op in step {
                 // Of a transaction, EXEC's reply is the last of its replies.
                 let reply = replies.nth(op.commands().len() - 1).unwrap();
+                let reply = if mix.watches == 0 { plainly(reply) } else { reply };
                 history.push(Event { client: index, op, call, ret, reply });
             }
         }
@@ -141,20 +175,42 @@ fn server() -> Server {
 
 #[test]
 fn single_keys() {
-    run("single keys", Mix { keys: 2, single: 10, multi: 0, transactions: 0, watches: 0, pipelines: 20 }, &server());
+    run(
+        "single keys",
+        Mix { keys: 2, single: 10, multi: 0, transactions: 0, watches: 0, pipelines: 20, make: simple },
+        &server(),
+    );
 }
 
 #[test]
 fn several_keys() {
-    run("several keys", Mix { keys: 4, single: 5, multi: 5, transactions: 0, watches: 0, pipelines: 20 }, &server());
+    run(
+        "several keys",
+        Mix { keys: 4, single: 5, multi: 5, transactions: 0, watches: 0, pipelines: 20, make: simple },
+        &server(),
+    );
 }
 
 #[test]
 fn transactions() {
-    run("transactions", Mix { keys: 4, single: 4, multi: 3, transactions: 4, watches: 0, pipelines: 10 }, &server());
+    run(
+        "transactions",
+        Mix { keys: 4, single: 4, multi: 3, transactions: 4, watches: 0, pipelines: 10, make: simple },
+        &server(),
+    );
 }
 
 #[test]
 fn watches() {
-    run("watches", Mix { keys: 3, single: 4, multi: 2, transactions: 2, watches: 4, pipelines: 0 }, &server());
+    run(
+        "watches",
+        Mix { keys: 3, single: 4, multi: 2, transactions: 2, watches: 4, pipelines: 0, make: simple },
+        &server(),
+    );
+}
+
+#[test]
+fn lists_and_those_who_wait() {
+    let mix = Mix { keys: 3, single: 8, multi: 0, transactions: 2, watches: 0, pipelines: 10, make: on_lists };
+    run("lists", mix, &server());
 }

@@ -3,6 +3,8 @@
 use viator_data::packed::{Entry, IntBuf};
 use viator_data::{glob, num};
 use viator_engine::args::{self, Args};
+use viator_engine::client::flag;
+use viator_engine::ctx::ReadCtx;
 use viator_engine::error::Error;
 use viator_resp::reply::Reply;
 
@@ -111,14 +113,27 @@ pub(crate) fn reply_scan_nothing(out: &mut Reply) {
 /// Members that a reply with repetitions has at most: more would be memory without end for one short request.
 const MAX_REPETITIONS: u64 = 1 << 26;
 
-/// A count of SRANDMEMBER and its kin, where a negative one asks for as many members with repetitions.
+/// A count of SRANDMEMBER and its kin, where a negative one asks for as many members with repetitions. `most`: see
+/// [`most_output`].
 ///
 /// # Errors
 /// [`Error::NotInteger`], or that it is out of range.
-pub(crate) fn random_count(arg: &[u8]) -> Result<(usize, bool), Error> {
+pub(crate) fn random_count(arg: &[u8], most: Option<usize>) -> Result<(usize, bool), Error> {
     let count = args::symmetric(arg)?;
-    if count < 0 && count.unsigned_abs() > MAX_REPETITIONS {
+    if count < 0 && count.unsigned_abs() > MAX_REPETITIONS && most.is_none() {
         return Err(Error::Static("ERR value is out of range"));
     }
     Ok((count.unsigned_abs() as usize, count < 0))
+}
+
+/// Bytes of output with which the client will be closed, so that nothing more need be written.
+pub(crate) fn most_output(ctx: &ReadCtx<'_, '_>) -> Option<usize> {
+    let limits = &ctx.keys.cfg().client_output_buffer_limit;
+    let class = if ctx.session.shared.has_flag(flag::PUBSUB) { &limits.pubsub } else { &limits.normal };
+    usize::try_from(class.hard).ok().filter(|most| *most > 0 && !ctx.session.in_script)
+}
+
+/// Whether nothing more need be written.
+pub(crate) fn is_full(out: &Reply, most: Option<usize>) -> bool {
+    most.is_some_and(|most| out.len() >= most)
 }

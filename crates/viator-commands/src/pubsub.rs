@@ -61,7 +61,7 @@ fn end(ctx: &mut AdminCtx<'_, '_>, kind: Kind, verb: &str) {
 
 fn end_one(ctx: &mut AdminCtx<'_, '_>, kind: Kind, verb: &str, name: &[u8]) {
     pubsub::unsubscribe(ctx.server, ctx.session, kind, name);
-    if !ctx.in_exec() && ctx.session.shared.has_mail() {
+    if !ctx.in_exec() && ctx.session.reply_mode == ReplyMode::On && ctx.session.shared.has_mail() {
         // what other threads sent before the end comes before its confirmation
         ctx.out.raw(&ctx.session.shared.take_mail());
     }

@@ -169,6 +169,17 @@ impl List {
         self.push_node(Node::Plain(element.into()));
     }
 
+    /// A list of these elements, in the encoding that fits its size when it is complete, as SORT makes its result.
+    pub fn of<V: AsRef<[u8]>>(values: &[V], limits: &Limits) -> List {
+        let mut list = List::new();
+        list.make_quick();
+        if let Repr::Quick(q) = &mut list.repr {
+            values.iter().for_each(|v| q.push(End::Back, v.as_ref(), limits));
+        }
+        list.fit(limits);
+        list
+    }
+
     /// Chooses the encoding that fits the size, and compresses, after a list was loaded.
     pub fn fit(&mut self, limits: &Limits) {
         match &mut self.repr {

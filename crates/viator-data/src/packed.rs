@@ -44,9 +44,15 @@ impl core::error::Error for Malformed {}
 pub struct Pos(usize);
 
 /// A listpack.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Packed {
     bytes: Vec<u8>,
+}
+
+impl Clone for Packed {
+    fn clone(&self) -> Self {
+        Packed { bytes: room::copy(&self.bytes) }
+    }
 }
 
 impl Default for Packed {

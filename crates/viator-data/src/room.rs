@@ -32,3 +32,10 @@ pub(crate) fn give_back(buf: &mut Vec<u8>) {
         buf.shrink_to(good_size(buf.len()));
     }
 }
+
+/// A copy with the same room, so that what is counted as held stays true when a part of a structure is copied.
+pub(crate) fn copy(buf: &Vec<u8>) -> Vec<u8> {
+    let mut new = Vec::with_capacity(buf.capacity());
+    new.extend_from_slice(buf);
+    new
+}

@@ -393,6 +393,17 @@ impl ZSet {
             LexBound::Inclusive(b) => self.count_while(|_, m| less(m, b, !lower)),
             LexBound::Exclusive(b) => self.count_while(|_, m| less(m, b, lower)),
         };
+        // With unequal scores the order says little; as in Redis, nothing is found when an end says that there is nothing.
+        let last = self.len().saturating_sub(1);
+        let member_at = |rank: usize| self.range(rank..rank + 1, false).next().map(|(m, _)| m);
+        let out = |m: Option<Entry<'_>>, bound: LexBound<'_>, lower: bool| match (m, bound) {
+            (Some(m), LexBound::Inclusive(b)) => less(m, b, !lower) == lower,
+            (Some(m), LexBound::Exclusive(b)) => less(m, b, lower) == lower,
+            _ => false,
+        };
+        if out(member_at(last), min, true) || out(member_at(0), max, false) {
+            return 0..0;
+        }
         let start = below(min, true);
         start..below(max, false).max(start)
     }

@@ -46,7 +46,9 @@ pub struct AofStatus {
     pub rewrite_failures: AtomicU64,
     /// The last write failed.
     pub write_failed: AtomicBool,
-    /// Its error.
+    /// The last fsync failed.
+    pub sync_failed: AtomicBool,
+    /// The error of either, the later one.
     pub write_error: parking_lot::Mutex<String>,
     /// Writes that did not wait any longer for a running fsync.
     pub delayed_fsync: Counter,
@@ -75,6 +77,11 @@ impl AofStatus {
             State::WaitRewrite => 2,
         };
         self.state.store(n, Relaxed);
+    }
+
+    /// Whether writes or fsyncs fail: changes of the dataset are refused.
+    pub fn failing(&self) -> bool {
+        self.write_failed.load(Relaxed) || self.sync_failed.load(Relaxed)
     }
 
     /// How far the log must have got for a reply to be sent, if it has not got there yet: all that was logged before, since

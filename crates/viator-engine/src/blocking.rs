@@ -465,6 +465,17 @@ pub fn try_again(local: &mut Local, server: &Server, w: &Waiter) {
         w.again.store(local.now.saturating_add(TRY_AGAIN_MS), Relaxed);
         return;
     };
+    // those who are due as well, and came before
+    let mut due: SmallVec<[Arc<Waiter>; 4]> = SmallVec::new();
+    for key in &w.keys {
+        let shard = server.keyspace.locate(key).shard();
+        let others =
+            guards.shard(shard).ext.waiters.get(w.db, key).into_iter().flat_map(|q| q.waiters.range(..w.ticket));
+        let others = others.map(|(_, o)| o).filter(|o| o.again.load(Relaxed) <= local.now);
+        due.extend(others.filter(|o| w.footprint.covers(o.footprint)).cloned());
+    }
+    due.sort_by_key(|o| o.ticket);
+    due.iter().for_each(|o| run_again(local, server, &mut guards, o));
     run_again(local, server, &mut guards, w);
     drop(guards);
     serve_rest(local, server);

@@ -320,14 +320,14 @@ impl Clients {
         }
     }
 
-    /// A client by id.
+    /// A client by id. One that is to be closed is not there any more.
     pub fn get(&self, id: u64) -> Option<Arc<ClientShared>> {
-        self.map.lock().get(&id).cloned()
+        self.map.lock().get(&id).filter(|c| !c.kill.load(Relaxed)).cloned()
     }
 
-    /// All clients, by ascending id.
+    /// All clients that are not to be closed, by ascending id.
     pub fn all(&self) -> Vec<Arc<ClientShared>> {
-        self.map.lock().values().cloned().collect()
+        self.map.lock().values().filter(|c| !c.kill.load(Relaxed)).cloned().collect()
     }
 
     /// How many there are.

@@ -64,9 +64,10 @@ pub fn execute(
         }
     };
     session.shared.last_command.store(entry.id as u32 + 1, Relaxed);
-    let mark = out.mark();
-    if (session.gate | server.gate.load(Relaxed)) != 0 || entry.is(Traits::DEBUG) {
-        match check(local, server, session, entry, args, out) {
+    let mut mark = out.mark();
+    let gates = session.gate | server.gate.load(Relaxed);
+    if gates != 0 || entry.is(Traits::DEBUG) {
+        match check(local, server, session, entry, args, out, &mut mark) {
             Check::Run => {}
             Check::Done => {
                 finish_reply(session, out, mark);
@@ -82,6 +83,9 @@ pub fn execute(
     }
     if session.gate & gate::TRACKING != 0 {
         tracking::after(local, server, session, entry);
+    }
+    if gates & server_gate::CHECKS != 0 {
+        assert_sizes(server, entry);
     }
     finish_reply(session, out, mark);
     (after(session), end)
@@ -99,8 +103,18 @@ pub fn replay(
     out: &mut Reply,
 ) -> Result<(), Error> {
     let entry = lookup(server, session, args)?;
+    if entry.is(Traits::DEBUG) {
+        // no server writes these, and DEBUG LOADAOF would never end
+        tracing::warn!("A DEBUG command in the append only file is ignored");
+        return Ok(());
+    }
     if session.gate & gate::MULTI != 0 && !entry.is(Traits::NOW_IN_MULTI) {
-        session.queue(OwnedArgs::copy(args));
+        if entry.flags.has(Flags::NO_MULTI) {
+            // it would ask for locks that EXEC holds
+            tracing::warn!("'{}' in a transaction of the append only file is ignored", entry.cmd.name);
+        } else {
+            session.queue(OwnedArgs::copy(args));
+        }
         return Ok(());
     }
     // nothing may block
@@ -120,6 +134,21 @@ fn after(session: &Session) -> Flow {
         Flow::Block
     } else {
         Flow::Continue
+    }
+}
+
+/// DEBUG KEYSIZES-HIST-ASSERT.
+///
+/// # Panics
+/// If what is counted is not what is there, as asked for.
+#[cold]
+fn assert_sizes(server: &Server, entry: &Entry) {
+    let Ok(mut guards) = server.lock(Footprint::ALL) else { return };
+    for (n, shard) in guards.iter_mut() {
+        for db in 0..server.keyspace.databases() {
+            let all_right = shard.db_mut(db).is_none_or(|part| part.sizes_are_true());
+            assert!(all_right, "the sizes of keys are wrong after {} (database {db}, shard {n})", entry.name);
+        }
     }
 }
 
@@ -249,7 +278,7 @@ enum Check {
 /// Arguments from this length on are looked at as memory of the client at once, not when the timer comes round.
 const LARGE_ARGUMENTS: usize = 32 * 1024;
 
-/// Everything that is not checked on the fast path.
+/// Everything that is not checked on the fast path. The reply begins at `mark`, behind messages that come first.
 #[cold]
 fn check(
     local: &mut Local,
@@ -258,6 +287,7 @@ fn check(
     entry: &Entry,
     args: Args<'_>,
     out: &mut Reply,
+    mark: &mut (usize, usize),
 ) -> Check {
     if session.gate & gate::TRACKING != 0 {
         tracking::limit(local, server);
@@ -266,6 +296,7 @@ fn check(
     if session.gate & gate::TRACKING != 0 && session.gate & gate::REPLY == 0 && session.shared.has_mail() {
         // what had to go is told before the command's reply
         out.raw(&session.shared.take_mail());
+        *mark = out.mark();
     }
     if let Some(error) = refused {
         if let Some(s) = local.stats.commands.get(entry.id) {

@@ -296,6 +296,11 @@ pub fn begin(local: &mut Local) {
     local.unit.depth += 1;
 }
 
+/// Forgets the effects of the unit so far.
+pub fn forget(local: &mut Local) {
+    local.unit.clear();
+}
+
 /// Ends what [`begin`] began. The shard locks are still held.
 pub fn end(local: &mut Local, server: &Server) {
     local.unit.depth = local.unit.depth.saturating_sub(1);

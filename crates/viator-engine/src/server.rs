@@ -72,6 +72,10 @@ pub trait Host: Send + Sync {
     fn purge(&self);
     /// The allocator's own report (MEMORY MALLOC-STATS).
     fn malloc_stats(&self) -> String;
+    /// Connections to other servers that are kept for MIGRATE.
+    fn kept_connections(&self) -> u64 {
+        0
+    }
     /// Sends commands to another server, and reads the line that answers each.
     ///
     /// # Errors
@@ -205,6 +209,8 @@ pub mod gate {
     pub const DISK_ERROR: u32 = 1 << 21;
     /// The append-only file cannot be written.
     pub const AOF_FAILING: u32 = 1 << 22;
+    /// Something is checked after every command; see [`super::DebugSwitches`].
+    pub const CHECKS: u32 = 1 << 25;
 }
 
 /// The configuration in force, replaced as a whole.
@@ -280,6 +286,8 @@ pub struct Rates {
 
 /// Different error codes that are counted.
 const MAX_ERROR_CODES: usize = 128;
+/// Bytes of an error in which its code has to end, as in Redis.
+const MAX_ERROR_CODE: usize = 31;
 /// The code that stands for all when there are more.
 const ERRORSTATS_DISABLED: &str = "ERRORSTATS_DISABLED";
 
@@ -320,6 +328,8 @@ pub struct DebugSwitches {
     pub disable_deny_scripts: AtomicBool,
     /// SET-SKIP-CHECKSUM-VALIDATION: checksums of RDB files and of RESTORE's payload are not looked at.
     pub skip_checksum_validation: AtomicBool,
+    /// KEYSIZES-HIST-ASSERT: after every command INFO's keysizes are counted again.
+    pub assert_sizes: AtomicBool,
 }
 
 /// See the module.
@@ -549,9 +559,10 @@ impl Server {
         self.host.used_memory().saturating_sub(self.keyspace.free_bytes())
     }
 
-    /// Counts an error reply by its code. From 128 different codes on (scripts can make any), only that is noted.
+    /// Counts an error reply by its code, ERR where there is none. From 128 different codes on (scripts can make any), only that is noted.
     pub fn count_error(&self, line: &str) {
-        let code = line.split(' ').next().unwrap_or("ERR");
+        let end = line.bytes().take(MAX_ERROR_CODE).position(|b| b == b' ');
+        let code = end.and_then(|end| line.get(..end)).unwrap_or("ERR");
         let mut stats = self.error_stats.lock();
         if let Some(n) = stats.get_mut(code) {
             *n += 1;

@@ -206,7 +206,8 @@ impl Snapshot {
         self.came.notify_all();
     }
 
-    fn is_void(&self) -> bool {
+    /// Whether it was given up.
+    pub(crate) fn is_void(&self) -> bool {
         self.void.load(Relaxed)
     }
 

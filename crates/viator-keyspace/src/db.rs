@@ -201,6 +201,20 @@ impl DbShard {
         &self.sizes
     }
 
+    /// Whether what [`DbShard::sizes`] tells is so: counts them all.
+    pub fn sizes_are_true(&mut self) -> bool {
+        let mut counted = Sizes::default();
+        self.for_each(|e| {
+            counted.insert(match e.value {
+                ValueRef::Int(n) => (Type::String, n.to_string().len()),
+                ValueRef::Str { bytes, .. } => (Type::String, bytes.len()),
+                ValueRef::Object(o) => (o.kind(), o.len()),
+            });
+        });
+        let told = self.sizes();
+        Type::ALL.iter().all(|kind| told.steps(*kind).eq(counted.steps(*kind)))
+    }
+
     /// Counts the size that an object has now.
     #[inline]
     fn settle(&mut self) {
@@ -395,7 +409,12 @@ impl DbShard {
     #[inline]
     pub fn set_int(&mut self, handle: Handle, value: i64) -> bool {
         self.before_change(handle);
-        entry::set_int(self.arena.bytes_mut(handle), value)
+        let old = self.size_of(entry::view(self.arena.bytes(handle)).value);
+        let done = entry::set_int(self.arena.bytes_mut(handle), value);
+        if done {
+            self.sizes.replace(old, self.size_of(Inline::Int(value)));
+        }
+        done
     }
 
     /// Stores a value under a key, in place where it fits. Returns the entry and the object that it replaced.

@@ -136,6 +136,14 @@ impl Reply {
         }
     }
 
+    /// Empties it, and gives back memory beyond what replies take as a rule.
+    pub fn release(&mut self) {
+        self.clear();
+        if self.buf.capacity() > 16 * 1024 {
+            self.buf = Vec::with_capacity(16 * 1024);
+        }
+    }
+
     /// Appends another reply.
     pub fn append(&mut self, other: &Reply) {
         let at = self.buf.len();

@@ -172,23 +172,34 @@ fn set(t: &Table, k: Value, v: Value) -> mlua::Result<()> {
     }
 }
 
-/// Writes a value as a reply. `resp3`: the script chose RESP3, so that booleans are such.
-pub(crate) fn to_reply(value: &Value, resp3: bool, out: &mut Reply) -> mlua::Result<()> {
-    write(value, resp3, out, 0)
+/// Where a value is written as a reply.
+pub(crate) struct Writer<'o> {
+    pub(crate) out: &'o mut Reply,
+    /// The script chose RESP3, so that booleans are such.
+    pub(crate) resp3: bool,
+    /// Hears of every error in the reply, and whether it was counted already.
+    pub(crate) error: &'o mut dyn FnMut(&[u8], bool),
 }
 
-fn write(value: &Value, resp3: bool, out: &mut Reply, depth: usize) -> mlua::Result<()> {
+/// Writes a value as a reply.
+pub(crate) fn to_reply(value: &Value, w: &mut Writer<'_>) -> mlua::Result<()> {
+    write(value, w, 0)
+}
+
+fn write(value: &Value, w: &mut Writer<'_>, depth: usize) -> mlua::Result<()> {
     if depth > MAX_DEPTH {
-        out.error("ERR reached lua stack limit");
+        w.out.error("ERR reached lua stack limit");
+        (w.error)(b"ERR reached lua stack limit", false);
         return Ok(());
     }
+    let out = &mut *w.out;
     match value {
         Value::String(s) => out.bulk(&s.as_bytes()),
         Value::Integer(n) => out.int(*n),
         Value::Number(n) => out.int(integer(*n)),
-        Value::Boolean(b) if resp3 => out.bool(*b),
+        Value::Boolean(b) if w.resp3 => out.bool(*b),
         Value::Boolean(true) => out.int(1),
-        Value::Table(t) => return table(t, resp3, out, depth),
+        Value::Table(t) => return table(t, w, depth),
         _ => out.null(),
     }
     Ok(())
@@ -203,12 +214,15 @@ fn line(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }).collect()
 }
 
-fn table(t: &Table, resp3: bool, out: &mut Reply, depth: usize) -> mlua::Result<()> {
+fn table(t: &Table, w: &mut Writer<'_>, depth: usize) -> mlua::Result<()> {
+    let out = &mut *w.out;
     if let Some(s) = text(t, "err")? {
         let trimmed = s.iter().rposition(|b| !matches!(b, b'\r' | b'\n')).map_or(0, |p| p + 1);
+        let line = line(s.get(..trimmed).unwrap_or_default());
         out.raw(b"-");
-        out.raw(&line(s.get(..trimmed).unwrap_or_default()));
+        out.raw(&line);
         out.raw(b"\r\n");
+        (w.error)(&line, t.raw_get::<Option<bool>>("ignore_error_stats_update").ok().flatten().unwrap_or(false));
         return Ok(());
     }
     if let Some(s) = text(t, "ok")? {
@@ -230,23 +244,23 @@ fn table(t: &Table, resp3: bool, out: &mut Reply, depth: usize) -> mlua::Result<
     }
     if let Value::Table(map) = t.raw_get("map")? {
         let mut n = 0;
-        let deferred = out.defer();
+        let deferred = w.out.defer();
         map.for_each(|k: Value, v: Value| {
             n += 1;
-            write(&k, resp3, out, depth + 1)?;
-            write(&v, resp3, out, depth + 1)
+            write(&k, w, depth + 1)?;
+            write(&v, w, depth + 1)
         })?;
-        out.finish(deferred, |r| r.map(n));
+        w.out.finish(deferred, |r| r.map(n));
         return Ok(());
     }
     if let Value::Table(set) = t.raw_get("set")? {
         let mut n = 0;
-        let deferred = out.defer();
+        let deferred = w.out.defer();
         set.for_each(|k: Value, _: Value| {
             n += 1;
-            write(&k, resp3, out, depth + 1)
+            write(&k, w, depth + 1)
         })?;
-        out.finish(deferred, |r| r.set(n));
+        w.out.finish(deferred, |r| r.set(n));
         return Ok(());
     }
     if let Some(s) = text(t, "big_number")? {
@@ -261,16 +275,16 @@ fn table(t: &Table, resp3: bool, out: &mut Reply, depth: usize) -> mlua::Result<
         return Ok(());
     }
     let mut n = 0;
-    let deferred = out.defer();
+    let deferred = w.out.defer();
     loop {
         let v: Value = t.raw_get(n + 1)?;
         if v.is_nil() {
             break;
         }
         n += 1;
-        write(&v, resp3, out, depth + 1)?;
+        write(&v, w, depth + 1)?;
     }
-    out.finish(deferred, |r| r.array(n));
+    w.out.finish(deferred, |r| r.array(n));
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! A Lua state and what runs in it.
 
-use crate::convert::{to_lua, to_reply};
+use crate::convert::{Writer, to_lua, to_reply};
 use crate::errors::{self, Failure, Killed};
 use crate::{bit, cjson, cmsgpack, concat, number, packing};
 use mlua::chunk::ChunkMode;
@@ -75,6 +75,8 @@ pub trait Host {
     /// # Errors
     /// The message.
     fn register(&mut self, r: Registration) -> Result<(), String>;
+    /// The script's value has an error in it, which may have been counted when the script got it.
+    fn replied_error(&mut self, _line: &[u8], _counted: bool) {}
     /// The library is being loaded: there are no commands to call, but functions to register.
     fn loading(&self) -> bool {
         false
@@ -182,7 +184,11 @@ impl Vm {
             }
         });
         match result {
-            Ok((true, value)) => to_reply(&value, resp3.get(), out).map_err(|e| Failure::from_error(&e)),
+            Ok((true, value)) => {
+                let error = &mut |line: &[u8], counted| host.replied_error(line, counted);
+                let mut w = Writer { out, resp3: resp3.get(), error };
+                to_reply(&value, &mut w).map_err(|e| Failure::from_error(&e))
+            }
             Ok((false, Value::Table(t))) => Err(Failure::from_table(&t).unwrap_or_else(|e| Failure::from_error(&e))),
             Ok((false, Value::Error(e))) => Err(Failure::from_error(&e)),
             Ok((false, Value::String(s))) => Err(Failure::from_error(&Error::runtime(s.to_string_lossy()))),

@@ -22,6 +22,10 @@ use viator_resp::request::{Limits, Parsed, Parser, ProtocolError};
 /// Most output that waits for a client that has not authenticated, bytes.
 const MAX_STRANGERS_OUTPUT: u64 = 1024;
 
+/// Last replies up to this many bytes are sent when the client is no longer known; longer ones, which it may never
+/// read, while it can still be seen and closed.
+const LAST_WORDS: usize = 16 << 10;
+
 /// Output that the socket has not taken yet.
 enum Chunk {
     Bytes(Vec<u8>),
@@ -330,7 +334,7 @@ impl Conn {
     fn finish(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> State {
         let state = self.end_turn(local, server, out);
         if state == State::Closed {
-            out.clear();
+            out.release();
         }
         state
     }
@@ -342,6 +346,10 @@ impl Conn {
         }
         if self.broken || self.session.shared.kill.load(Relaxed) {
             return State::Closed;
+        }
+        if self.closing && self.pending.is_empty() && out.len() <= LAST_WORDS {
+            // who reads that it has left has left, for clients of other threads as well
+            self.session.close(server);
         }
         if !self.flush(server, out) {
             return State::Closed;

@@ -95,6 +95,10 @@ impl Host for Process {
         self.peers.exchange(peer, commands)
     }
 
+    fn kept_connections(&self) -> u64 {
+        self.peers.kept()
+    }
+
     fn rewrite_aof(&self, held: bool) -> Result<&'static str, &'static str> {
         self.aof.request_rewrite(held)
     }

@@ -279,7 +279,7 @@ fn control<'s>(rx: &Receiver<Control>, server: &'s Server, process: &Process) ->
         tracing::warn!("User requested shutdown...");
         // not if it was aborted before it began
         if process.stopping.load(Relaxed)
-            && let Some(held) = end(server, &request)
+            && let Some(held) = end(rx, server, process, &request)
         {
             return held;
         }
@@ -292,7 +292,12 @@ fn control<'s>(rx: &Receiver<Control>, server: &'s Server, process: &Process) ->
 
 /// Saves what is to be saved. `None`: that failed, and the server goes on; else the locks that are to stay held, if any.
 #[expect(clippy::option_option, reason = "whether it ends, and how")]
-fn end<'s>(server: &'s Server, request: &ShutdownRequest) -> Option<Option<Held<'s>>> {
+fn end<'s>(
+    rx: &Receiver<Control>,
+    server: &'s Server,
+    process: &Process,
+    request: &ShutdownRequest,
+) -> Option<Option<Held<'s>>> {
     if server.persistence.abandon() {
         tracing::warn!("There is a child saving an .rdb. Killing it!");
     }
@@ -308,7 +313,10 @@ fn end<'s>(server: &'s Server, request: &ShutdownRequest) -> Option<Option<Held<
         return Some(None);
     }
     tracing::info!("Saving the final RDB snapshot before exiting.");
-    let mut guards = server.keyspace.lock(Footprint::ALL);
+    let mut guards = match all_locks(rx, server, process) {
+        Ok(g) => g,
+        Err(ends) => return ends.then_some(None),
+    };
     match viator_engine::persistence::save_held(server, &mut guards, now_ms()) {
         Ok(()) => Some(Some(guards)),
         Err(_) if request.force => {
@@ -318,6 +326,26 @@ fn end<'s>(server: &'s Server, request: &ShutdownRequest) -> Option<Option<Held<
         Err(_) => {
             tracing::warn!("Error trying to save the DB, can't exit.");
             None
+        }
+    }
+}
+
+/// All locks, under which the dataset is saved. A script that takes long is waited for, as in Redis, unless SHUTDOWN NOSAVE
+/// comes: then the server ends (`Err(true)`); or SHUTDOWN ABORT: then it goes on.
+fn all_locks<'s>(rx: &Receiver<Control>, server: &'s Server, process: &Process) -> Result<Held<'s>, bool> {
+    loop {
+        let guards = server.lock(Footprint::ALL);
+        let wait = if guards.is_ok() { Duration::ZERO } else { Duration::from_millis(10) };
+        if let Ok(Control::Shutdown(r)) = rx.recv_timeout(wait)
+            && r.save == Some(false)
+        {
+            return Err(true);
+        }
+        if !process.stopping.load(Relaxed) {
+            return Err(false);
+        }
+        if let Ok(g) = guards {
+            return Ok(g);
         }
     }
 }

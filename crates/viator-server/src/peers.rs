@@ -66,6 +66,11 @@ impl Peers {
         kept.insert(id, (stream, Instant::now()));
     }
 
+    /// How many are kept.
+    pub fn kept(&self) -> u64 {
+        self.kept.lock().len() as u64
+    }
+
     /// Closes what nobody has used for a while.
     pub fn tick(&self) {
         self.kept.lock().retain(|_, (_, at)| at.elapsed() < KEPT_FOR);

@@ -116,7 +116,7 @@ pub fn load(server: &Server) -> Result<(), String> {
     let began = std::time::Instant::now();
     match load_file(server, None, &cfg.dbfilename, Duplicates::Refused, crate::now_ms()) {
         Ok(_) => {
-            crate::aof::install_functions(server, &mut Local::new(server))?;
+            viator_engine::persistence::install_functions(server, &mut Local::new(server))?;
             tracing::info!("DB loaded from disk: {:.3} seconds", began.elapsed().as_secs_f64());
             Ok(())
         }

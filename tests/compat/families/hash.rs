@@ -155,12 +155,12 @@ fn command(g: &mut Gen) -> Words {
             with("HSETEX", options.concat())
         }
         56 => with("OBJECT", Vec::new()).into_iter().take(1).chain(words!["ENCODING", key.clone()]).collect(),
-        57 => words!["CONFIG", "SET", "hash-max-listpack-entries", g.pick(&["3", "6", "512", "512"])],
+        57 => words!["CONFIG", "SET", "hash-max-listpack-entries", g.pick(&["0", "1", "3", "6", "512", "512"])],
         58 => words!["COPY", key, g.key(), "REPLACE"],
         59 => words!["RENAME", key, g.key()],
         60 => words![g.pick(&["SET", "SADD"]), key, "x"],
         61 => words!["PEXPIRE", key, "1000000"],
-        62 => words!["CONFIG", "SET", "hash-max-listpack-value", g.pick(&["10", "64", "64", "64"])],
+        62 => words!["CONFIG", "SET", "hash-max-listpack-value", g.pick(&["0", "10", "64", "64", "64"])],
         _ => words!["DEL", key],
     }
 }

@@ -7,7 +7,20 @@ use crate::words;
 /// The family.
 pub const FAMILY: Family = Family { name: "set", step };
 
+/// A limit of an encoding.
+fn setting(g: &mut Gen) -> Words {
+    // not of the intset: whether a result outgrows it depends on the order of a table
+    let (name, value) = match g.rng.below(2) {
+        0 => ("set-max-listpack-entries", g.pick(&["0", "1", "3", "128", "128", "5000"])),
+        _ => ("set-max-listpack-value", g.pick(&["0", "1", "5", "64", "64", "1000"])),
+    };
+    words!["CONFIG", "SET", name, value]
+}
+
 fn step(g: &mut Gen) -> Step {
+    if g.rng.below(60) == 0 {
+        return Step::new(&setting(g));
+    }
     let words = command(g);
     // What SPOP chooses is its own, and what is left then differs; of SRANDMEMBER, only how many are told.
     if words[0] == b"SPOP" || words[0] == b"SRANDMEMBER" {

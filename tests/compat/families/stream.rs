@@ -299,6 +299,7 @@ fn command(g: &mut Gen) -> Words {
         }
         60 => words!["XLEN", key(g)],
         61 if g.rng.chance(20) => words!["CONFIG", "SET", "stream-node-max-entries", g.rng.range(1, 6)],
+        61 if g.rng.chance(15) => words!["CONFIG", "SET", "stream-node-max-bytes", g.pick(&["0", "1", "60", "150", "4096"])],
         62 if g.rng.chance(30) => words!["SET", key(g), "v"],
         62 | 63 if g.rng.chance(20) => words!["DEL", key(g)],
         _ => words!["XINFO", "GROUPS", key(g)],

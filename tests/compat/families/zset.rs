@@ -7,7 +7,19 @@ use crate::words;
 /// The family.
 pub const FAMILY: Family = Family { name: "zset", step };
 
+/// A limit of the small encoding.
+fn setting(g: &mut Gen) -> Words {
+    let (name, value) = match g.rng.below(2) {
+        0 => ("zset-max-listpack-entries", g.pick(&["0", "1", "3", "128", "128", "5000"])),
+        _ => ("zset-max-listpack-value", g.pick(&["0", "1", "5", "64", "64", "1000"])),
+    };
+    words!["CONFIG", "SET", name, value]
+}
+
 fn step(g: &mut Gen) -> Step {
+    if g.rng.below(60) == 0 {
+        return Step::new(&setting(g));
+    }
     let words = command(g);
     if words[0] == b"ZRANDMEMBER" {
         return Step::new(&words);

@@ -10,7 +10,7 @@ use viator_engine::ctx::ReadCtx;
 use viator_engine::error::Error;
 use viator_resp::reply::Reply;
 
-use crate::collection::{random_count, reply_entry};
+use crate::collection::{is_full, most_output, random_count, reply_entry};
 use crate::declare::{KEY, RO_ACCESS, one_key};
 
 /// HRANDFIELD.
@@ -66,11 +66,12 @@ fn hrandfield(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
     }
     ctx.keys.expire_all_fields(key);
     let mut seed = ctx.keys.random();
+    let most = most_output(ctx);
     let Some(hash) = ctx.keys.read::<Hash>(key)?.filter(|_| symmetric != 0) else {
         ctx.out.array(0);
         return Ok(());
     };
-    let (n, repeated) = random_count(count)?;
+    let (n, repeated) = random_count(count, most)?;
     // a walk over the numbers, each spread: a structure that draws again from its number must not come upon the next
     let mut random = || {
         seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -82,7 +83,12 @@ fn hrandfield(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
         fields.into_iter().for_each(|f| reply(ctx.out, f, values));
     } else {
         header(ctx.out, n, values);
-        (0..n).filter_map(|_| hash.random(random())).for_each(|f| reply(ctx.out, f, values));
+        for _ in 0..n {
+            if is_full(ctx.out, most) {
+                break;
+            }
+            hash.random(random()).into_iter().for_each(|f| reply(ctx.out, f, values));
+        }
     }
     Ok(())
 }

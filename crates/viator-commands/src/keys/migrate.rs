@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use viator_engine::args::{self, Args, OwnedArgs};
 use viator_engine::client::ClientShared;
-use viator_engine::command::{Acl, ArgSpec, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec, Outcome};
+use viator_engine::command::{
+    Acl, ArgSpec, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec, Outcome, Scope,
+};
 use viator_engine::config::NotifyFlags;
 use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;
@@ -36,6 +38,7 @@ pub static MIGRATE: Command = Command {
         },
     ],
     find_keys: Some(find_keys),
+    scope: Scope::Keys,
     group: Group::Generic,
     since: "2.6.0",
     summary: "Atomically transfers a key from one Redis instance to another.",

@@ -2,7 +2,7 @@
 
 use viator_data::crc;
 use viator_data::hash::Hash;
-use viator_data::list::{End, List};
+use viator_data::list::List;
 use viator_engine::args::{self, Args};
 use viator_engine::command::{
     Acl, ArgKind, ArgSpec, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec, Outcome, Scope,
@@ -259,7 +259,14 @@ fn value_by(keys: &mut ReadKeys<'_, '_>, pattern: &[u8], element: &[u8]) -> Opti
         (ValueRef::Str { bytes, .. }, None) => Some(bytes.to_vec()),
         (ValueRef::Int(_) | ValueRef::Str { .. }, Some(_)) => None,
         (ValueRef::Object(o), None) => o.as_str().map(|s| s.to_vec()),
-        (ValueRef::Object(o), Some(field)) => Hash::of(o)?.get_live(field, now).map(|value| value.to_vec()),
+        (ValueRef::Object(o), Some(field)) => {
+            let found = Hash::of(o)?.get(field)?;
+            if found.is_live(now) {
+                return Some(found.value.to_vec());
+            }
+            keys.expire_fields(&key, &[field]);
+            None
+        }
     }
 }
 
@@ -290,10 +297,8 @@ fn sort(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         }
         Some(key) => {
             let limits = list_limits(ctx.keys.cfg());
-            let mut list = List::new();
             let items: Vec<Vec<u8>> = items.into_iter().map(Option::unwrap_or_default).collect();
-            list.push(End::Back, &items, &limits);
-            ctx.keys.set_content(key, list);
+            ctx.keys.set_content(key, List::of(&items, &limits));
             ctx.keys.notify(NotifyFlags::LIST, "sortstore", key);
             ctx.keys.dirty(items.len() as u64);
             ctx.out.int(items.len() as i64);

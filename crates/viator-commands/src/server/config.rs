@@ -229,7 +229,7 @@ fn config_set(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         .chunks(2)
         .map(|c| if let [name, value] = c { Some((*name, *value)) } else { None })
         .collect::<Option<_>>()
-        .ok_or_else(|| Error::Arity(ctx.entry.name.clone()))?;
+        .ok_or(Error::Syntax)?;
     let server = ctx.server;
     loop {
         let old = server.config.load();

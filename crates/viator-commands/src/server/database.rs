@@ -6,6 +6,7 @@ use viator_engine::command::Outcome;
 use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Scope};
 use viator_engine::ctx::{ReadCtx, WriteCtx};
 use viator_engine::error::Error;
+use viator_engine::persistence;
 use viator_engine::server::Garbage;
 use viator_engine::session::{Blocked, Waiting};
 
@@ -74,7 +75,12 @@ pub static FLUSHALL: Command = Command {
 };
 
 fn flushall(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
-    flush(ctx, 0..ctx.server.keyspace.databases())
+    flush(ctx, 0..ctx.server.keyspace.databases())?;
+    if !ctx.keys.local.replaying {
+        let (now, dirty) = (ctx.keys.now(), ctx.keys.local.dirty);
+        persistence::after_flush(ctx.server, ctx.keys.guards(), now, dirty);
+    }
+    Ok(())
 }
 
 /// Empties databases. Without ASYNC the reply comes when all is freed, which is done in the background all the same

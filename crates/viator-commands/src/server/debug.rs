@@ -41,6 +41,11 @@ fn debug(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         ("pause-cron", 3) => set(ctx, |s| &s.cron_paused),
         ("set-disable-deny-scripts", 3) => set(ctx, |s| &s.debug.disable_deny_scripts),
         ("set-skip-checksum-validation", 3) => set(ctx, |s| &s.debug.skip_checksum_validation),
+        ("keysizes-hist-assert", 3) => {
+            set(ctx, |s| &s.debug.assert_sizes)?;
+            ctx.server.set_gate(gate::CHECKS, ctx.server.debug.assert_sizes.load(Relaxed));
+            Ok(())
+        }
         ("sleep", 3) => sleep(ctx),
         ("object", 3 | 4) => object(ctx),
         ("sdslen", 3) => sdslen(ctx),
@@ -404,6 +409,9 @@ fn debug_help(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
             "    Return hash table statistics of the specified Redis database.",
             "HTSTATS-KEY <key> [full]",
             "    Like HTSTATS but for the hash table stored at <key>'s value.",
+            "KEYSIZES-HIST-ASSERT <0|1>",
+            "    Count the sizes of all keys again after every command, and end the server if",
+            "    what INFO keysizes tells is not so.",
             "LISTPACK <key>",
             "    Check that <key> is a listpack.",
             "LOG <message>",

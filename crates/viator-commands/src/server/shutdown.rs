@@ -67,9 +67,12 @@ fn shutdown(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         if request.save != Some(false) {
             return Err(ctx.server.scripting.running.busy_error());
         }
-        ctx.server.scripting.running.kill_all();
     }
     ctx.session.block(ctx.server, Blocked::Shutdown);
     ctx.server.host.shutdown(request);
+    // who waits for its locks in order to save knows by now that nothing is to be saved
+    if ctx.server.is_busy() {
+        ctx.server.scripting.running.kill_all();
+    }
     Ok(())
 }

@@ -9,7 +9,7 @@ use viator_engine::ctx::{ReadCtx, WriteCtx};
 use viator_engine::error::Error;
 use viator_engine::typed::set_limits;
 
-use crate::collection::{random_count, reply_entry};
+use crate::collection::{is_full, most_output, random_count, reply_entry};
 use crate::declare::{KEY, RO_ACCESS, RW_ACCESS_DELETE, one_key};
 
 /// Members that one propagated SREM removes at most.
@@ -147,7 +147,8 @@ fn srandmember(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
         3 => {}
         _ => return Err(Error::Syntax),
     }
-    let (count, repeated) = random_count(ctx.args.at(2))?;
+    let most = most_output(ctx);
+    let (count, repeated) = random_count(ctx.args.at(2), most)?;
     let mut chance = Chance::new(random);
     let Some(set) = ctx.keys.read::<Set>(key)? else {
         ctx.out.array(0);
@@ -156,6 +157,9 @@ fn srandmember(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
     if repeated {
         ctx.out.array(count);
         for _ in 0..count {
+            if is_full(ctx.out, most) {
+                break;
+            }
             if let Some(member) = set.random(chance.next()) {
                 reply_entry(ctx.out, member);
             }

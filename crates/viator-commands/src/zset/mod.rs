@@ -18,7 +18,7 @@ use viator_engine::error::Error;
 use viator_engine::keys::WriteKeys;
 use viator_resp::reply::Reply;
 
-use crate::collection::{reply_entry, reply_score};
+use crate::collection::{is_full, reply_entry, reply_score};
 
 /// The family.
 pub static COMMANDS: &[&Command] = &[
@@ -90,9 +90,22 @@ pub(crate) fn reply_members<'a>(
     members: impl ExactSizeIterator<Item = (Entry<'a>, f64)>,
     withscores: bool,
 ) {
+    reply_members_until(out, members, withscores, None);
+}
+
+/// As [`reply_members`], but nothing more is written when the client will be closed for the length of its output.
+pub(crate) fn reply_members_until<'a>(
+    out: &mut Reply,
+    members: impl ExactSizeIterator<Item = (Entry<'a>, f64)>,
+    withscores: bool,
+    most: Option<usize>,
+) {
     let paired = withscores && out.resp3();
     out.array(if withscores && !paired { members.len() * 2 } else { members.len() });
     for (member, score) in members {
+        if is_full(out, most) {
+            break;
+        }
         if paired {
             out.array(2);
         }

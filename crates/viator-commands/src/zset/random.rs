@@ -7,8 +7,8 @@ use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outco
 use viator_engine::ctx::ReadCtx;
 use viator_engine::error::Error;
 
-use super::reply_members;
-use crate::collection::{random_count, reply_entry};
+use super::{reply_members, reply_members_until};
+use crate::collection::{most_output, random_count, reply_entry};
 use crate::declare::{KEY, RO_ACCESS, one_key};
 
 /// ZRANDMEMBER.
@@ -49,7 +49,8 @@ fn zrandmember(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
         }
         return Ok(());
     }
-    let (count, repeated) = random_count(ctx.args.at(2))?;
+    let most = most_output(ctx);
+    let (count, repeated) = random_count(ctx.args.at(2), most)?;
     let withscores = match (ctx.args.len(), ctx.args.get(3)) {
         (3, _) => false,
         (4, Some(option)) if is(option, "WITHSCORES") => true,
@@ -65,7 +66,7 @@ fn zrandmember(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
     };
     if repeated {
         let members = (0..count).filter_map(|_| set.random(chance.next()));
-        reply_members(ctx.out, Known(members, count), withscores);
+        reply_members_until(ctx.out, Known(members, count), withscores, most);
     } else {
         let members = set.sample(count, &mut chance);
         reply_members(ctx.out, members.into_iter(), withscores);

@@ -123,3 +123,53 @@ fn expired_after_its_millisecond() {
     assert_eq!(h.take_expired(100, 10, |_| ()), 0);
     assert_eq!(h.take_expired(101, 10, |_| ()), 1);
 }
+
+/// A copy to read from stays what it was while fields come, change, expire and go.
+#[test]
+fn copies_stay_while_fields_come_and_expire() {
+    type Model = BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>;
+    let fields = |h: &Hash| -> Model { h.iter().map(|f| (f.name.to_vec(), (f.value.to_vec(), f.expire))).collect() };
+    let l = Limits::default();
+    for seed in 0..3u64 {
+        let mut h = Hash::new();
+        let mut m = Model::new();
+        let mut copies: Vec<(Hash, Model)> = Vec::new();
+        let (mut r, mut now) = (seed, 0);
+        for _ in 0..10 {
+            r = mix(r);
+            for _ in 0..below(r, 8000) {
+                r = mix(r);
+                let f = ((r >> 20) % 9000).to_string().into_bytes();
+                match r % 16 {
+                    0..=8 => {
+                        h.set(&f, b"value", Ttl::Clear, &l);
+                        m.insert(f, (b"value".to_vec(), None));
+                    }
+                    9..=11 => {
+                        let at = now + 1 + (r >> 40) % 500;
+                        h.set_expire(&f, at);
+                        m.entry(f).and_modify(|o| o.1 = Some(at));
+                    }
+                    12..=14 => assert_eq!(h.remove(&f), m.remove(&f).is_some()),
+                    _ => {
+                        now += 1;
+                        let gone = h.take_expired(now, 100, |f| assert!(m.remove(f).is_some()));
+                        assert!(gone == 100 || m.values().all(|o| o.1.is_none_or(|at| at >= now)));
+                    }
+                }
+            }
+            assert!(fields(&h) == m && h.len() == m.len());
+            if copies.len() == 2 {
+                let (old, model) = copies.remove(0);
+                assert!(fields(&old) == model && old.len() == model.len());
+            }
+            copies.push((h.share(), m.clone()));
+        }
+        h.take_expired(u64::MAX, usize::MAX, |_| ());
+        assert_eq!(h.len(), m.values().filter(|o| o.1.is_none()).count());
+        for (old, model) in copies {
+            assert!(fields(&old) == model);
+            assert_eq!(old.min_expire(), model.values().filter_map(|o| o.1).min());
+        }
+    }
+}

@@ -5,6 +5,9 @@ use super::spine::{Loc, Spine};
 use super::{End, Limits};
 use crate::packed::{self, Entry, Packed};
 
+/// Bytes up to which replacing elements may grow a node.
+pub(super) const MAX_GROWN: usize = 1 << 20;
+
 /// Bytes that an entry is taken to need beside its data when a node's room is judged.
 const ENTRY: usize = 8;
 
@@ -390,7 +393,8 @@ impl Quick {
                 Node::Packed(p) if !large => {
                     let Some(pos) = p.seek(offset as i64) else { return false };
                     let (old, new) = (p.get(pos).map_or(0, entry_bytes), packed::encoded_size(value));
-                    let fits = new <= old || !limits.exceeded(p.byte_len() + new - old, p.len());
+                    // as in Redis, whatever the limit; but what one call moves has a bound
+                    let fits = new <= old || p.byte_len() + new - old <= MAX_GROWN;
                     if fits {
                         p.replace(pos, value);
                     }

@@ -223,4 +223,15 @@ impl Spine {
         }
         depth
     }
+
+    /// Panics if what is counted is not what is there.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        for c in &self.chunks {
+            assert!((1..=CHUNK).contains(&c.nodes.len()));
+            assert_eq!(c.items, c.nodes.iter().map(Node::count).sum::<usize>());
+        }
+        let sum = |f: fn(&Node) -> usize| self.iter().map(f).sum::<usize>();
+        assert_eq!((self.nodes, self.items, self.bytes), (self.iter().count(), sum(Node::count), sum(Node::heap)));
+    }
 }

@@ -1,5 +1,7 @@
+use super::quick::MAX_GROWN;
 use super::*;
 use crate::packed;
+use crate::hashing::{below, mix};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
@@ -158,8 +160,7 @@ proptest! {
             prop_assert_eq!(l.len(), m.len());
             for n in l.nodes() {
                 if let NodeView::Packed(b) = n {
-                    // One grown by LSET, or split for a value, may be over the bound by the entry, no more.
-                    prop_assert!(b.len() <= 2 * 8192 + 64, "{}", b.len());
+                    prop_assert!(b.len() <= MAX_GROWN + 8192 + 64, "{}", b.len());
                 }
             }
         }
@@ -190,7 +191,8 @@ proptest! {
         loaded.fit(&limits);
         prop_assert!(m == all(&loaded));
         if let Repr::Quick(q) = &l.repr {
-            prop_assert_eq!(q.spine.iter().map(Node::count).sum::<usize>(), l.len());
+            q.spine.check();
+            prop_assert_eq!(q.spine.items(), l.len());
             prop_assert_eq!(q.spine.iter().map(Node::count).filter(|&n| n == 0).count(), 0);
         }
     }
@@ -280,6 +282,69 @@ fn a_stage_is_part_of_its_node() {
                 assert!(l.set(at, &value, &limits));
                 l.make_quick();
             }
+        }
+    }
+}
+
+/// Copies stay what they were while the list changes at its ends and in its middle, over many chunks.
+#[test]
+fn copies_stay_while_the_list_changes() {
+    for (seed, limits) in [(1u64, 0), (2, 1)].map(|(s, d)| (s, Limits { fill: 2, compress_depth: d })) {
+        let mut l = List::new();
+        let mut m: VecDeque<Vec<u8>> = VecDeque::new();
+        let mut copies: Vec<(List, VecDeque<Vec<u8>>)> = Vec::new();
+        let mut r = seed;
+        for phase in 0..12 {
+            r = mix(r);
+            let growing = phase % 4 != 3;
+            for _ in 0..below(r, 2500) {
+                r = mix(r);
+                let v = if r & 0xf000 == 0 { vec![b'v'; 200] } else { (r >> 30).to_string().into_bytes() };
+                let at = below(mix(r), m.len() + 1);
+                let end = if r & 1 == 0 { End::Front } else { End::Back };
+                match (growing, (r >> 8) % 8) {
+                    (true, 0..=3) | (false, 0) => {
+                        l.push(end, std::slice::from_ref(&v), &limits);
+                        if end == End::Front { m.push_front(v) } else { m.push_back(v) }
+                    }
+                    (true, 4) | (false, 1) => {
+                        l.insert(at, &v, &limits);
+                        m.insert(at, v);
+                    }
+                    (_, 5) => {
+                        assert_eq!(l.set(at, &v, &limits), at < m.len());
+                        m.get_mut(at).into_iter().for_each(|old| *old = v.clone());
+                    }
+                    (_, 6) => {
+                        l.remove_range(at, 3, &limits);
+                        m.drain(at..(at + 3).min(m.len()));
+                    }
+                    _ => {
+                        let want = if end == End::Front { m.pop_front() } else { m.pop_back() };
+                        assert_eq!(l.pop(end, &limits, |e| e.to_vec()), want);
+                    }
+                }
+            }
+            assert!(m == all(&l));
+            if let Repr::Quick(q) = &l.repr {
+                q.spine.check();
+            }
+            if copies.len() == 2 {
+                let (old, model) = copies.remove(0);
+                assert!(model == all(&old));
+            }
+            copies.push((l.share(), m.clone()));
+        }
+        l.remove_range(0, usize::MAX, &limits);
+        assert!(l.is_empty());
+        for (mut copy, mut model) in copies {
+            assert!(model == all(&copy));
+            for i in 0..3000 {
+                let at = below(mix(i), model.len() + 1);
+                copy.insert(at, b"new", &limits);
+                model.insert(at, b"new".to_vec());
+            }
+            assert!(model == all(&copy));
         }
     }
 }

@@ -55,10 +55,16 @@ impl Large {
 #[derive(Clone, Debug, Default)]
 struct Larges(Vec<Large>);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Bucket {
     blob: Vec<u8>,
     large: Option<Box<Larges>>,
+}
+
+impl Clone for Bucket {
+    fn clone(&self) -> Self {
+        Bucket { blob: room::copy(&self.blob), large: self.large.clone() }
+    }
 }
 
 /// A record's header, taken apart.

@@ -148,3 +148,66 @@ fn shrinks_and_drops_in_steps() {
     }
     assert!(steps > 20, "{steps}");
 }
+
+/// Copies stay what they were while the table grows, shrinks and is emptied over many pages, and so does the table.
+#[test]
+fn copies_stay_while_the_table_changes() {
+    type Model = BTreeMap<Vec<u8>, (Vec<u8>, u64)>;
+    let check = |t: &PackedTable, m: &Model| {
+        assert_eq!(t.len(), m.len());
+        let all: Model = t.iter().map(|r| (r.key.to_vec(), (r.value.to_vec(), r.expire))).collect();
+        assert!(all == *m);
+        assert!(m.keys().all(|k| t.contains(k)));
+        assert_eq!(t.bytes, t.buckets.iter().map(Bucket::heap).sum::<usize>());
+        assert!(t.counts.iter().map(|n| usize::from(*n)).eq(t.buckets.iter().map(Bucket::len)));
+    };
+    for seed in 0..4u64 {
+        let mut t = PackedTable::new();
+        let mut m = Model::new();
+        let mut copies: Vec<(PackedTable, Model)> = Vec::new();
+        let mut r = seed;
+        for phase in 0..14u64 {
+            r = mix(r);
+            let (growing, steps) = ((phase + seed) % 4 != 3, below(mix(r), 9000));
+            for _ in 0..steps {
+                r = mix(r);
+                let k = format!("{}", (r >> 24) % 12_000).into_bytes();
+                let v = vec![b'v'; if r & 0xff00 == 0 { 300 } else { (r >> 40) as usize % 30 }];
+                let expire = (r >> 60).saturating_sub(12);
+                match (growing, r % 8) {
+                    (true, 0..=4) | (false, 0) => {
+                        t.set(&k, &v, expire);
+                        m.insert(k, (v, expire));
+                    }
+                    (true, 5) | (false, 1..=5) => assert_eq!(t.remove(&k), m.remove(&k).map(|o| o.1)),
+                    _ => {
+                        let popped = t.pop(r);
+                        assert_eq!(popped.is_none(), m.is_empty());
+                        assert!(popped.is_none_or(|k| m.remove(&k).is_some()));
+                    }
+                }
+            }
+            check(&t, &m);
+            if copies.len() == 2 {
+                let (old, model) = copies.remove(0);
+                check(&old, &model);
+            }
+            copies.push((t.share(), m.clone()));
+        }
+        while let Some(k) = t.pop(r) {
+            r = mix(r);
+            m.remove(&k);
+        }
+        check(&t, &m);
+        // a copy may be changed as well
+        for (mut copy, mut model) in copies {
+            check(&copy, &model);
+            for i in 0..6000u64 {
+                let k = (mix(i) % 9000).to_string().into_bytes();
+                copy.set(&k, b"new", 0);
+                model.insert(k, (b"new".to_vec(), 0));
+            }
+            check(&copy, &model);
+        }
+    }
+}

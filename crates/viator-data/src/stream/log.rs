@@ -148,6 +148,17 @@ impl Log {
         self.bytes + self.nodes.len() * NODE_OVERHEAD
     }
 
+    /// Panics if what is counted is not what is there.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        assert_eq!(self.bytes, self.nodes.values().map(|n| n.memory_usage()).sum::<usize>());
+        assert_eq!(self.len, self.nodes.values().map(|n| node::counts(n).0).sum::<usize>());
+        assert_eq!(
+            self.first_id,
+            self.range(StreamId::MIN, StreamId::MAX, false).next().map_or(StreamId::MIN, |i| i.id)
+        );
+    }
+
     /// Appends an entry of names and values in turns.
     pub(super) fn append<V: AsRef<[u8]>>(
         &mut self,
@@ -330,7 +341,8 @@ impl Log {
             let empty = node::counts(node).0 == 0;
             self.len -= gone;
             removed += gone;
-            if empty {
+            // a node whose deleted entries reach into the range stays, as in Redis
+            if empty && whole {
                 self.remove_node(master);
             }
             if stopped {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::hashing::mix;
 use crate::packed::IntBuf;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -400,6 +401,67 @@ proptest! {
                 let want: Vec<_> = m.iter().filter(|(_, p)| p.0 == name).map(|(i, _)| *i).collect();
                 prop_assert_eq!(c.pending_from(StreamId::MIN).collect::<Vec<_>>(), want);
             }
+        }
+    }
+}
+
+/// Copies stay what they were while entries come, are deleted and trimmed, and groups go on.
+#[test]
+fn copies_stay_while_the_stream_changes() {
+    type Model = BTreeMap<u64, Vec<(Vec<u8>, Vec<u8>)>>;
+    let entries = |s: &Stream| -> Model {
+        s.log().range(StreamId::MIN, StreamId::MAX, false).map(|i| (i.id.ms, pairs(&i))).collect()
+    };
+    let limits = Limits { node_bytes: 4096, node_entries: 5 };
+    for seed in 0..3u64 {
+        let mut s = Stream::new();
+        let mut m = Model::new();
+        s.create_group(b"g", StreamId::MIN, None);
+        let mut copies: Vec<(Stream, Model, Option<Group>)> = Vec::new();
+        let (mut r, mut last) = (seed, 0u64);
+        for _ in 0..10 {
+            r = mix(r);
+            for _ in 0..r % 2000 {
+                r = mix(r);
+                match r % 16 {
+                    0..=9 => {
+                        last += 1 + (r >> 60);
+                        let (name, value) = (if r & 16 == 0 { "f" } else { "other" }, (r >> 32).to_string());
+                        s.append(id(last), &[name, &value], &limits).unwrap();
+                        m.insert(last, vec![(name.into(), value.into())]);
+                    }
+                    10..=12 => {
+                        let at = (r >> 16) % (last + 1);
+                        assert_eq!(s.delete(id(at)), m.remove(&at).is_some());
+                    }
+                    13 => {
+                        s.deliver(b"g", b"c", 3, false, r % 1000, |_| ());
+                    }
+                    14 => {
+                        let at = (r >> 16) % (last + 1);
+                        s.group_mut(b"g").unwrap().1.ack(id(at));
+                    }
+                    _ => {
+                        let keep = m.len().saturating_sub((r >> 40) as usize % 12);
+                        s.trim(TrimTo::MaxLen(keep), false, 0, RefPolicy::Keep);
+                        while m.len() > keep {
+                            m.pop_first();
+                        }
+                    }
+                }
+            }
+            assert!(entries(&s) == m && s.len() == m.len());
+            s.log().check();
+            if copies.len() == 2 {
+                let (old, model, group) = copies.remove(0);
+                assert!(entries(&old) == model && old.group(b"g") == group.as_ref());
+            }
+            copies.push((s.share(), m.clone(), s.group(b"g").cloned()));
+        }
+        s.trim(TrimTo::MaxLen(0), false, 0, RefPolicy::Delete);
+        assert!(s.is_empty());
+        for (old, model, group) in copies {
+            assert!(entries(&old) == model && old.group(b"g") == group.as_ref());
         }
     }
 }

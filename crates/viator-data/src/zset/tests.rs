@@ -210,3 +210,50 @@ fn drops_in_steps() {
     }
     assert!(steps >= 100, "{steps}");
 }
+
+/// What a copy shares stays what it was while members come, move and go.
+#[test]
+fn copies_stay_while_members_move() {
+    let shared = |z: &ZSet, m: &Model| {
+        let Some((n, members)) = z.shared_members() else { return assert_eq!(collect(z.iter()), ordered(m)) };
+        assert_eq!(n, m.len());
+        assert!(members.map(|(k, s)| (k.to_vec(), s)).collect::<Model>() == *m);
+    };
+    for seed in 0..3u64 {
+        let limits = Limits::default();
+        let mut z = ZSet::new();
+        let mut m = Model::new();
+        let mut copies: Vec<(ZSet, Model)> = Vec::new();
+        let mut r = seed;
+        for phase in 0..12 {
+            r = mix(r);
+            let growing = phase % 4 != 3;
+            for _ in 0..below(r, 5000) {
+                r = mix(r);
+                let k = member((r >> 16) as u16 % 7000);
+                match (growing, r % 8) {
+                    (true, 0..=5) | (false, 0..=1) => {
+                        let s = (r >> 40) as f64;
+                        z.insert(&k, s, &limits);
+                        m.insert(k, s);
+                    }
+                    (_, 6) => {
+                        let popped = z.pop_min().map(|(k, _)| k);
+                        assert!(popped.is_none_or(|k| m.remove(&k).is_some()));
+                    }
+                    _ => assert_eq!(z.remove(&k), m.remove(&k)),
+                }
+            }
+            let cut = below(mix(r), 40);
+            z.remove_ranks(0..cut, |k, _| assert!(m.remove(k).is_some()));
+            check(&z, &m);
+            if copies.len() == 2 {
+                let (old, model) = copies.remove(0);
+                shared(&old, &model);
+            }
+            copies.push((z.share(), m.clone()));
+        }
+        while z.pop_max().is_some() {}
+        copies.iter().for_each(|(z, m)| shared(z, m));
+    }
+}

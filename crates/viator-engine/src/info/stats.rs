@@ -51,7 +51,7 @@ pub(super) fn persistence(source: &Source<'_>, out: &mut Lines) {
     out.line("aof_last_bgrewrite_status", status(failures > 0));
     out.line("aof_rewrites", aof.rewrites.get());
     out.line("aof_rewrites_consecutive_failures", failures);
-    out.line("aof_last_write_status", status(aof.write_failed.load(Relaxed)));
+    out.line("aof_last_write_status", status(aof.failing()));
     out.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
     if aof.state() != State::Off {
         out.line("aof_current_size", aof.current_size.load(Relaxed));
@@ -117,11 +117,11 @@ pub(super) fn stats(source: &Source<'_>, out: &mut Lines) {
     out.line("pubsub_channels", s.pubsub.count(Kind::Channel));
     out.line("pubsub_patterns", s.pubsub.count(Kind::Pattern));
     out.line("pubsubshard_channels", s.pubsub.count(Kind::Shard));
-    // nothing is ever forked, and memory is compacted by the arenas themselves
+    // nothing is ever forked, and memory is compacted by the arenas themselves; what Redis forks for is counted
+    out.zeros(&["latest_fork_usec"]);
+    out.line("total_forks", s.persistence.saves.load(Relaxed) + s.aof.rewrites.get());
+    out.line("migrate_cached_sockets", s.host.kept_connections());
     out.zeros(&[
-        "latest_fork_usec",
-        "total_forks",
-        "migrate_cached_sockets",
         "slave_expires_tracked_keys",
         "active_defrag_hits",
         "active_defrag_misses",

@@ -7,6 +7,7 @@ use crate::typed::rdb_limits;
 use std::fs::File;
 use std::io::Read;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 use viator_keyspace::{Expiry, Footprint, Shard};
 use viator_persist::file::Part;
 use viator_persist::{Fault, Loaded as Value, Reader, Source, Streamed};
@@ -42,6 +43,33 @@ pub struct Loaded {
     pub empty: u64,
 }
 
+/// Notes how far the file was read, for INFO.
+pub(super) fn note_read(server: &Server, position: u64) {
+    let p = &server.persistence;
+    p.loading_read.store(p.loading_before.load(Relaxed) + position, Relaxed);
+}
+
+/// `key-load-delay`: makes loads slow, for tests.
+#[derive(Default)]
+pub(super) struct LoadDelay {
+    /// Nanoseconds that were not slept yet.
+    owed: u64,
+}
+
+impl LoadDelay {
+    /// After a key or a command. As the directive has it: microseconds for each, or one for so many.
+    pub(super) fn pass(&mut self, server: &Server) {
+        let each = |n: i64| if n < 0 { 1000 / n.unsigned_abs() } else { n.unsigned_abs().saturating_mul(1000) };
+        let delay = each(server.config.load().key_load_delay);
+        self.owed = if delay == 0 { 0 } else { self.owed.saturating_add(delay) };
+        while self.owed >= 1_000_000 && server.config.load().key_load_delay != 0 {
+            let step = self.owed.min(10_000_000);
+            std::thread::sleep(Duration::from_nanos(step));
+            self.owed -= step;
+        }
+    }
+}
+
 /// Loads an RDB file into the dataset, whose locks the caller holds (`held`) or nobody asks for much.
 ///
 /// # Errors
@@ -58,6 +86,7 @@ pub fn load_file(
     p.loading_since.store(now_ms / 1000, Relaxed);
     p.loading_total.store(file.metadata().map_or(0, |m| m.len()), Relaxed);
     p.loading_read.store(0, Relaxed);
+    p.loading_before.store(0, Relaxed);
     let checked = server.config.load().rdbchecksum && !server.debug.skip_checksum_validation.load(Relaxed);
     let mut reader = Reader::new(Streamed::new(file, checked));
     let options = Options { duplicates, keep_expired: false, now_ms };
@@ -105,6 +134,7 @@ pub fn load_stream<R: Read>(
     let mut loaded = Loaded::default();
     let mut next = Next::default();
     let mut key = Vec::new();
+    let mut delay = LoadDelay::default();
     loop {
         match reader.part()? {
             Part::Aux(name, value) => aux(&name, &value, now_ms),
@@ -158,10 +188,11 @@ pub fn load_stream<R: Read>(
                     }
                 }
                 if loaded.keys.is_multiple_of(1024) {
-                    server.persistence.loading_read.store(reader.source().position(), Relaxed);
+                    note_read(server, reader.source().position());
                     server.persistence.keys_loaded.store(loaded.keys, Relaxed);
                 }
                 next = Next { db: next.db, ..Next::default() };
+                delay.pass(server);
             }
             Part::End => break,
         }
@@ -176,7 +207,7 @@ pub fn load_stream<R: Read>(
             tracing::info!("RDB file was saved with checksum disabled: no check performed.");
         }
     }
-    server.persistence.loading_read.store(reader.source().position(), Relaxed);
+    note_read(server, reader.source().position());
     Ok(loaded)
 }
 

@@ -1,10 +1,12 @@
 //! The dataset in files: what is going on, for INFO and for those who decide by it; saving; loading.
 
 mod load;
+mod replay;
 mod save;
 
 pub use load::{Duplicates, Loaded, Options, load_file, load_stream};
-pub use save::{FileSink, bgsave, cron, remove_temporary, save, save_held};
+pub use replay::{Replayed, Stop, install_functions, replay};
+pub use save::{FileSink, after_flush, bgsave, cron, remove_temporary, save, save_held};
 
 use crate::server::{Server, gate};
 use crate::snapshot::Snapshot;
@@ -46,10 +48,12 @@ pub struct Persistence {
     pub keys_loaded: AtomicU64,
     /// Unix seconds at which loading began.
     pub loading_since: AtomicI64,
-    /// Bytes of the file that is loaded.
+    /// Bytes of the file that is loaded, or of all the files.
     pub loading_total: AtomicU64,
     /// Those that were read.
     pub loading_read: AtomicU64,
+    /// Those of the files before the one that is loaded now.
+    pub loading_before: AtomicU64,
     /// Libraries of functions, as they came from a file: whoever had it loaded takes them.
     pub functions: Mutex<Vec<Vec<u8>>>,
 }
@@ -71,6 +75,7 @@ impl Default for Persistence {
             loading_since: AtomicI64::new(0),
             loading_total: AtomicU64::new(0),
             loading_read: AtomicU64::new(0),
+            loading_before: AtomicU64::new(0),
             functions: Mutex::default(),
         }
     }

@@ -153,7 +153,7 @@ fn note(server: &Server, result: &io::Result<()>, background: bool, dirty: u64, 
         server.dirty_at_save.fetch_max(dirty, Relaxed);
         server.last_save.store(now_ms / 1000, Relaxed);
         p.failures.store(0, Relaxed);
-    } else if background {
+    } else if background && !matches!(result, Err(e) if e.kind() == io::ErrorKind::Interrupted) {
         p.last_ok.store(false, Relaxed);
         p.failures.fetch_add(1, Relaxed);
     }
@@ -231,6 +231,7 @@ pub fn bgsave(server: &Server, now_ms: i64) -> Result<(), Error> {
     if p.running.lock().is_some() {
         return Err(Error::Static("ERR Background save already in progress"));
     }
+    await_void(server);
     let mut dirty = 0;
     let snapshot = Snapshot::begin(server, now_ms, |_, snapshot| {
         let mut running = p.running.lock();
@@ -309,6 +310,26 @@ pub fn save_held(server: &Server, guards: &mut Held<'_>, now_ms: i64) -> io::Res
         tracing::info!("DB saved on disk");
     }
     result
+}
+
+/// FLUSHALL, under all locks. A save that runs is given up: it would bring back what is gone. With save points what there
+/// is now, nothing, is saved at once, as Redis does. `dirty`: changes that the command has not noted yet.
+pub fn after_flush(server: &Server, guards: &mut Held<'_>, now_ms: i64, dirty: u64) {
+    server.persistence.abandon();
+    if !server.config.load().save.is_empty() && save_held(server, guards, now_ms).is_ok() {
+        server.dirty_at_save.fetch_add(dirty, Relaxed);
+    }
+}
+
+/// Waits for the end of a snapshot that was given up, which is near.
+fn await_void(server: &Server) {
+    let void = || server.snapshot.lock().as_ref().is_some_and(|s| s.is_void());
+    for _ in 0..200 {
+        if !void() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }
 
 /// The timer: scheduled saves and save points.

@@ -26,6 +26,8 @@ pub(super) struct Caller<'a, 's> {
     pub(super) read_only: bool,
     /// Memory was over the limit when the script began.
     pub(super) oom: bool,
+    /// The script's reply has an error in it.
+    pub(super) failed: bool,
 }
 
 impl Caller<'_, '_> {
@@ -81,6 +83,14 @@ impl Host for Caller<'_, '_> {
         }
         let start = self.local.clock.read();
         dispatch::call_held(self.local, server, self.session, entry, args, reply, self.guards, start);
+    }
+
+    fn replied_error(&mut self, line: &[u8], counted: bool) {
+        self.failed = true;
+        if !counted {
+            self.local.stats.counters.errors.add(1);
+            self.server.count_error(&viator_resp::reply::shown_all(line));
+        }
     }
 
     fn log(&mut self, level: i64, message: &[u8]) {

@@ -197,10 +197,15 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
         flags,
         read_only: job.read_only || no_writes,
         oom,
+        failed: false,
     };
     propagation::begin(caller.local);
     let mark = ctx.out.mark();
     let result = vm.run(job.chunk, args.iter().take(job.keys), args.iter().skip(job.keys), &mut caller, ctx.out);
+    let replied_error = caller.failed;
+    if run.is_doomed() {
+        propagation::forget(ctx.local);
+    }
     propagation::end(ctx.local, server);
     let was_slow = scripts.watch.end();
     saved.restore(ctx.local, ctx.session);
@@ -212,6 +217,7 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
         server.host.wake_all();
     }
     match result {
+        Ok(()) if replied_error => Err(Error::RepliedCounted),
         Ok(()) => Ok(()),
         Err(failure) => {
             ctx.out.truncate(mark);

@@ -39,9 +39,16 @@ pub struct Run {
     slow: AtomicBool,
     /// It is to end.
     kill: AtomicBool,
+    /// And so is the server, which keeps nothing of it.
+    doomed: AtomicBool,
 }
 
 impl Run {
+    /// Whether what it did counts for nothing.
+    pub fn is_doomed(&self) -> bool {
+        self.doomed.load(Relaxed)
+    }
+
     /// Begins now.
     pub fn new(kind: Kind, name: &str, command: Vec<Vec<u8>>) -> Run {
         Run {
@@ -52,6 +59,7 @@ impl Run {
             wrote: AtomicBool::new(false),
             slow: AtomicBool::new(false),
             kill: AtomicBool::new(false),
+            doomed: AtomicBool::new(false),
         }
     }
 }
@@ -97,9 +105,10 @@ impl Running {
         }
     }
 
-    /// Ends all, whatever they have written: the server ends.
+    /// Ends all, whatever they have written: the server ends, and what they did is not logged.
     pub fn kill_all(&self) {
         for run in self.slow.lock().iter() {
+            run.doomed.store(true, Relaxed);
             run.kill.store(true, Relaxed);
         }
     }

@@ -2,25 +2,18 @@
 
 use super::{Aof, is_old_style, plain};
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufReader, Cursor, ErrorKind, Read, Seek};
+use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 use viator_engine::aof::State;
-use viator_engine::args::OwnedArgs;
-use viator_engine::client::ClientShared;
 use viator_engine::config::Config;
-use viator_engine::dispatch;
 use viator_engine::local::Local;
-use viator_engine::persistence::{Duplicates, Options, load_stream};
+use viator_engine::persistence::{Replayed, Stop, replay};
 use viator_engine::propagation::listener;
 use viator_engine::server::{Server, gate};
-use viator_engine::session::Session;
 use viator_keyspace::Footprint;
-use viator_persist::aof::{Item, LogError, LogReader, Manifest};
-use viator_persist::{Reader, Source, Streamed};
-use viator_resp::reply::Reply;
+use viator_persist::aof::{LogError, Manifest};
 
 /// How the loading of a file ended.
 enum End {
@@ -137,7 +130,11 @@ impl Aof {
             total += size;
         }
         let cfg = server.config.load();
-        local.replaying = true;
+        let p = &server.persistence;
+        p.loading_since.store(crate::now_ms() / 1000, Relaxed);
+        p.loading_total.store(total, Relaxed);
+        p.loading_read.store(0, Relaxed);
+        p.loading_before.store(0, Relaxed);
         let loaded = parts.iter().enumerate().try_for_each(|(i, p)| {
             let began = Instant::now();
             // an increment that nothing was written to yet begins while the one before it is still written
@@ -152,9 +149,10 @@ impl Aof {
                 ),
                 End::Cut => {}
             }
+            let size = fs::metadata(dir.join(&p.name)).map_or(0, |m| m.len());
+            server.persistence.loading_before.fetch_add(size, Relaxed);
             Ok::<(), String>(())
         });
-        local.replaying = false;
         loaded?;
         if let Some(last) = parts.last()
             && let Some(start) = last.start_offset
@@ -170,57 +168,6 @@ impl Aof {
     }
 }
 
-/// A client that nobody sees.
-fn session(now: i64) -> Session {
-    let nobody = ClientShared::new(0, String::new(), String::new(), false, -1, 0, now, Arc::new(|_| {}));
-    Session::new(Arc::new(nobody), true, false)
-}
-
-/// Loads the libraries of functions that came from a file.
-///
-/// # Errors
-/// The text for the log.
-pub(crate) fn install_functions(server: &Server, local: &mut Local) -> Result<(), String> {
-    let codes = std::mem::take(&mut *server.persistence.functions.lock());
-    let mut session = session(local.now);
-    let mut out = Reply::new();
-    for code in codes {
-        let args = OwnedArgs::from_slices([&b"FUNCTION"[..], b"LOAD", b"REPLACE", &code]);
-        let run = dispatch::replay(local, server, &mut session, args.args(), &mut out);
-        let (reply, _) = out.parts();
-        if run.is_err() || reply.first() == Some(&b'-') {
-            return Err(format!("Failed loading functions: {}", String::from_utf8_lossy(reply).trim_end()));
-        }
-        out.clear();
-    }
-    Ok(())
-}
-
-/// Loads the snapshot that a file may begin with. Returns what was read beyond it, the rest, and where it ends.
-fn preamble(server: &Server, local: &mut Local, path: &Path, name: &str) -> Result<(Vec<u8>, File, u64), String> {
-    let missing = |e| format!("The append log file {name} doesn't exist: {}", plain(&e));
-    let mut file = File::open(path).map_err(missing)?;
-    let mut magic = Vec::new();
-    (&mut file).take(5).read_to_end(&mut magic).map_err(missing)?;
-    file.rewind().map_err(missing)?;
-    if magic != b"REDIS" {
-        return Ok((Vec::new(), file, 0));
-    }
-    tracing::info!("Reading RDB base file on AOF loading...");
-    let checked = server.config.load().rdbchecksum;
-    let mut reader = Reader::new(Streamed::new(file, checked));
-    let options = Options { duplicates: Duplicates::Refused, keep_expired: true, now_ms: local.now };
-    let loaded = load_stream(server, None, &mut reader, options).map_err(|e| {
-        tracing::warn!("{e}");
-        format!("Error reading the RDB preamble of the AOF file {name}, AOF loading aborted")
-    })?;
-    tracing::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
-    install_functions(server, local)?;
-    let at = reader.source().position();
-    let (rest, file) = reader.into_source().into_rest();
-    Ok((rest, file, at))
-}
-
 fn load_file(
     server: &Server,
     local: &mut Local,
@@ -229,41 +176,9 @@ fn load_file(
     name: &str,
     last: bool,
 ) -> Result<End, String> {
-    let (head, file, from) = preamble(server, local, path, name)?;
-    let mut reader = LogReader::new(Cursor::new(head).chain(BufReader::with_capacity(1 << 18, file)), from);
-    let mut session = session(local.now);
-    let mut out = Reply::new();
-    // up to where the file is good: commands of a transaction are nothing before its EXEC
-    let mut good = from;
-    let error = loop {
-        let args = match reader.next_item() {
-            Ok(Some(Item::Command(args))) => OwnedArgs::from_slices(&args),
-            Ok(Some(Item::Annotation(_))) => {
-                if session.multi.is_none() {
-                    good = reader.position();
-                }
-                continue;
-            }
-            Ok(None) if session.multi.is_some() => {
-                tracing::warn!("Revert incomplete MULTI/EXEC transaction from AOF file {name}");
-                break LogError::Truncated(String::new());
-            }
-            Ok(None) => return Ok(End::Whole),
-            Err(e) => break e,
-        };
-        if let Err(e) = dispatch::replay(local, server, &mut session, args.args(), &mut out) {
-            tracing::trace!("{e}");
-            let command = String::from_utf8_lossy(args.args().at(0)).into_owned();
-            return Err(format!("Unknown command '{command}' reading the append only file {name}"));
-        }
-        out.clear();
-        if session.multi.is_none() {
-            good = reader.position();
-        }
-    };
-    drop(session);
-    let size = fs::metadata(path).map_or(0, |m| m.len());
-    let tail = size.saturating_sub(good);
+    let file = File::open(path).map_err(|e| format!("The append log file {name} doesn't exist: {}", plain(&e)))?;
+    let Replayed { good, stop } = replay(server, local, file);
+    let tail = fs::metadata(path).map_or(0, |m| m.len()).saturating_sub(good);
     let cut = |why: &str| -> Result<End, String> {
         if !last {
             tracing::warn!("Fatal error: the truncated file is not the last file");
@@ -279,22 +194,35 @@ fn load_file(
         truncated.map_err(|e| format!("Error truncating the AOF file {name}: {}", plain(&e)))?;
         Ok(End::Cut)
     };
-    match error {
-        LogError::Truncated(_) if cfg.aof_load_truncated => cut("short read"),
-        LogError::Truncated(_) => Err(unexpected_end(name)),
-        LogError::Format(_) | LogError::NotCommand
+    let Some(stop) = stop else { return Ok(End::Whole) };
+    match stop {
+        Stop::Preamble(e) => {
+            tracing::warn!("{e}");
+            Err(format!("Error reading the RDB preamble of the AOF file {name}, AOF loading aborted"))
+        }
+        Stop::Function(e) => Err(e),
+        Stop::Unknown(command) => Err(format!("Unknown command '{command}' reading the append only file {name}")),
+        Stop::Unfinished | Stop::Log(LogError::Truncated(_)) => {
+            if matches!(stop, Stop::Unfinished) {
+                tracing::warn!("Revert incomplete MULTI/EXEC transaction from AOF file {name}");
+            }
+            if cfg.aof_load_truncated { cut("short read") } else { Err(unexpected_end(name)) }
+        }
+        Stop::Log(LogError::Format(_) | LogError::NotCommand)
             if last && tail <= cfg.aof_load_corrupt_tail_max_size.max(0) as u64 =>
         {
             cut("corrupt tail")
         }
-        e @ (LogError::Format(_) | LogError::NotCommand) => {
+        Stop::Log(e @ (LogError::Format(_) | LogError::NotCommand)) => {
             tracing::warn!("{e}");
             Err(format!(
                 "Bad file format reading the append only file {name}: make a backup of your AOF file, then use \
                  ./redis-check-aof --fix <filename.manifest>"
             ))
         }
-        LogError::Io(e) => Err(format!("Unrecoverable error reading the append only file {name}: {}", plain(&e))),
+        Stop::Log(LogError::Io(e)) => {
+            Err(format!("Unrecoverable error reading the append only file {name}: {}", plain(&e)))
+        }
     }
 }
 

@@ -8,8 +8,6 @@
 mod load;
 mod rewrite;
 
-pub(crate) use load::install_functions;
-
 use crate::memory::Memory;
 use crate::worker::{Inbox, Message};
 use parking_lot::{Condvar, Mutex};
@@ -156,7 +154,13 @@ impl Aof {
         if server.aof.state() == State::Off {
             return;
         }
-        self.write(server, &mut self.files.lock(), false);
+        {
+            let mut f = self.files.lock();
+            // it may have been switched off while this thread waited
+            if server.aof.state() != State::Off {
+                self.write(server, &mut f, false);
+            }
+        }
         if server.aof.always.load(Relaxed) {
             self.request_sync(server.aof.written.load(Relaxed), server);
         }
@@ -190,9 +194,8 @@ impl Aof {
         match write_out(f, status, &mut |old| self.close_later(old)) {
             Ok(()) => {
                 status.written.store(f.end, Relaxed);
-                if status.write_failed.swap(false, Relaxed) {
+                if note(server, &status.write_failed, None) {
                     tracing::warn!("AOF write error looks solved. The server can write again.");
-                    server.set_gate(gate::AOF_FAILING, false);
                     f.error_logged = None;
                 }
             }
@@ -227,13 +230,7 @@ impl Aof {
             tracing::warn!("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...");
             std::process::exit(1);
         }
-        self.refuse_writes(server, text);
-    }
-
-    fn refuse_writes(&self, server: &Server, text: String) {
-        *server.aof.write_error.lock() = text;
-        server.aof.write_failed.store(true, Relaxed);
-        server.set_gate(gate::AOF_FAILING, true);
+        note(server, &server.aof.write_failed, Some(text));
     }
 
     /// A complete file is to be synced before anything after it.
@@ -329,9 +326,11 @@ impl Aof {
                 std::process::exit(1);
             }
             tracing::warn!("Fail to fsync the AOF file: {text}");
-            self.refuse_writes(server, text);
+            note(server, &status.sync_failed, Some(text));
             // tried again with the next tick
             self.sync.lock().want = 0;
+        } else if note(server, &status.sync_failed, None) {
+            tracing::warn!("AOF fsync error looks solved. The server can write again.");
         }
         {
             let mut s = self.sync.lock();
@@ -415,9 +414,10 @@ impl Aof {
                 s.abandon();
             }
         }
-        server.propagation.listen(listener::AOF, false);
         {
+            // whoever begins to log or to write looks, holding the files, whether this has happened
             let mut f = self.files.lock();
+            server.propagation.listen(listener::AOF, false);
             self.write(server, &mut f, true);
             if let Some(out) = f.out.take()
                 && let Err(e) = out.sync_data()
@@ -438,12 +438,12 @@ impl Aof {
             f.cuts.clear();
             f.done = 0;
             server.propagation.discard();
+            server.aof.synced.fetch_max(server.aof.written.load(Relaxed), Relaxed);
+            server.aof.set_state(State::Off);
+            server.aof.rewrite_scheduled.store(false, Relaxed);
+            note(server, &server.aof.write_failed, None);
+            note(server, &server.aof.sync_failed, None);
         }
-        server.aof.synced.fetch_max(server.aof.written.load(Relaxed), Relaxed);
-        server.aof.set_state(State::Off);
-        server.aof.rewrite_scheduled.store(false, Relaxed);
-        server.aof.write_failed.store(false, Relaxed);
-        server.set_gate(gate::AOF_FAILING, false);
         self.wake();
     }
 
@@ -529,6 +529,21 @@ impl Aof {
     }
 }
 
+/// Notes how a write or an fsync (`which`) went: writes are refused while one fails. Returns whether it failed before.
+fn note(server: &Server, which: &AtomicBool, error: Option<String>) -> bool {
+    let failed = error.is_some();
+    if !failed && !which.load(Relaxed) {
+        return false;
+    }
+    let mut text = server.aof.write_error.lock();
+    let before = which.swap(failed, Relaxed);
+    if let Some(e) = error {
+        *text = e;
+    }
+    server.set_gate(gate::AOF_FAILING, server.aof.failing());
+    before
+}
+
 /// Writes what is there, up to the end of each file.
 fn write_out(
     f: &mut Files,
@@ -538,7 +553,11 @@ fn write_out(
     loop {
         let until = f.cuts.front().copied().unwrap_or(f.buf.len());
         while f.done < until {
-            let Some(mut out) = f.out.as_deref() else { return Err(io::ErrorKind::NotFound.into()) };
+            let Some(mut out) = f.out.as_deref() else {
+                // the last words of one who did not see that the log was switched off: no file is to have them
+                f.done = until;
+                break;
+            };
             match out.write(f.buf.get(f.done..until).unwrap_or_default()) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {

@@ -153,7 +153,9 @@ impl Aof {
         }
         let mut offset = 0;
         let snapshot = Snapshot::begin(server, crate::now_ms(), |_, _| {
-            if on {
+            let _files = self.files.lock();
+            // if it was switched off meanwhile, nothing is logged for a rewrite that comes to nothing
+            if on && !self.cancel.load(Relaxed) {
                 if first {
                     settle_all(server);
                     server.propagation.listen(listener::AOF, true);
@@ -165,7 +167,8 @@ impl Aof {
         });
         let Some(snapshot) = snapshot else {
             // a save began meanwhile; what the manifest calls the last increment is the one that is written
-            if on && !first {
+            let _files = self.files.lock();
+            if on && !first && !self.cancel.load(Relaxed) {
                 server.propagation.cut();
             }
             server.aof.rewrite_scheduled.store(true, Relaxed);
