@@ -262,6 +262,136 @@ def collections(setup):
     return ["`used_memory`, MiB (less is better):", "", *run.table(["Data", *PAIR, "ratio"], rows)]
 
 
+def filled(count, per_key, command, element, prefix="key", per=250):
+    """Commands that make `count` keys of `per_key` elements each; `element(i)` gives an element's words."""
+    for key in range(count):
+        for first in range(0, per_key, per):
+            words = [w for i in range(first, min(first + per, per_key)) for w in element(i)]
+            yield resp(*command, f"{prefix}:{key:09d}", *words)
+
+
+def expiring(commands):
+    """The same, and then every field of each of these hashes gets an expiration time."""
+    keys = {}
+    for command in commands:
+        yield command
+        words = command.split(b"\r\n")[2::2]
+        keys.setdefault(words[1], []).extend(words[2::2])
+    script = "redis.call('HPEXPIREAT', KEYS[1], '4000000000000', 'FIELDS', #ARGV, unpack(ARGV)) return 1"
+    for key, fields in keys.items():
+        yield resp("EVAL", script, "1", key, *fields)
+
+
+def item(i):
+    return [f"item:{i:05d}"]
+
+
+def field(i):
+    return [f"field:{i:04d}", f"v{i}"]
+
+
+def member(i):
+    return [str(i * 7 % 10_007), f"member:{i:05d}"]
+
+
+# title: (encoding, keys, elements of each, commands)
+ENCODINGS = {
+    "list": [
+        ("listpack", 100_000, 5, lambda n, m: filled(n, m, ["RPUSH"], item)),
+        ("listpack", 10_000, 100, lambda n, m: filled(n, m, ["RPUSH"], item)),
+        ("listpack", 2_000, 700, lambda n, m: filled(n, m, ["RPUSH"], item)),
+        ("quicklist", 1_000, 1000, lambda n, m: filled(n, m, ["RPUSH"], item)),
+        ("quicklist", 20, 50_000, lambda n, m: filled(n, m, ["RPUSH"], item)),
+    ],
+    "set": [
+        ("intset", 100_000, 5, lambda n, m: filled(n, m, ["SADD"], lambda i: [str(i)])),
+        ("intset", 2_000, 512, lambda n, m: filled(n, m, ["SADD"], lambda i: [str(i * 1000)])),
+        ("listpack", 100_000, 5, lambda n, m: filled(n, m, ["SADD"], item)),
+        ("listpack", 10_000, 128, lambda n, m: filled(n, m, ["SADD"], item)),
+        ("hashtable", 10_000, 129, lambda n, m: filled(n, m, ["SADD"], item)),
+        ("hashtable", 20, 50_000, lambda n, m: filled(n, m, ["SADD"], item)),
+    ],
+    "hash": [
+        ("listpack", 100_000, 5, lambda n, m: filled(n, m, ["HSET"], field)),
+        ("listpack", 2_000, 512, lambda n, m: filled(n, m, ["HSET"], field)),
+        ("listpackex", 100_000, 5, lambda n, m: expiring(filled(n, m, ["HSET"], field))),
+        ("listpackex", 2_000, 512, lambda n, m: expiring(filled(n, m, ["HSET"], field))),
+        ("hashtable", 2_000, 513, lambda n, m: filled(n, m, ["HSET"], field)),
+        ("hashtable", 20, 50_000, lambda n, m: filled(n, m, ["HSET"], field)),
+        ("hashtable", 2_000, 513, lambda n, m: expiring(filled(n, m, ["HSET"], field))),
+    ],
+    "sorted set": [
+        ("listpack", 100_000, 5, lambda n, m: filled(n, m, ["ZADD"], member)),
+        ("listpack", 10_000, 128, lambda n, m: filled(n, m, ["ZADD"], member)),
+        ("skiplist", 10_000, 129, lambda n, m: filled(n, m, ["ZADD"], member)),
+        ("skiplist", 20, 50_000, lambda n, m: filled(n, m, ["ZADD"], member)),
+    ],
+    "stream": [
+        ("stream", 20_000, 1, lambda n, m: entries(n, m)),
+        ("stream", 2_000, 100, lambda n, m: entries(n, m)),
+        ("stream", 20, 10_000, lambda n, m: entries(n, m)),
+        ("stream", 20, 10_000, lambda n, m: pending(n, m)),
+    ],
+    "HyperLogLog": [
+        ("raw", 20_000, 10, lambda n, m: filled(n, m, ["PFADD"], item)),
+        ("raw", 200, 20_000, lambda n, m: filled(n, m, ["PFADD"], item)),
+    ],
+}
+
+
+# of the second row of the same name
+NOTES = {("hash", 513): ", every field with a TTL", ("stream", 10_000): ", all pending in a group"}
+
+
+def entries(count, per_key):
+    """XADD within a script, which answers with one line."""
+    script = "for i = ARGV[1], ARGV[2] do redis.call('XADD', KEYS[1], 1700000000000 + i .. '-0', 'sensor', i % 1000, " \
+             "'temperature', i % 97, 'humidity', i % 89) end return 1"
+    for key in range(count):
+        for first in range(0, per_key, 1000):
+            yield resp("EVAL", script, "1", f"key:{key:09d}", str(first), str(min(first + 1000, per_key) - 1))
+
+
+def pending(count, per_key):
+    yield from entries(count, per_key)
+    script = "redis.call('XGROUP', 'CREATE', KEYS[1], 'group', 0) " \
+             "redis.call('XREADGROUP', 'GROUP', 'group', 'consumer', 'STREAMS', KEYS[1], '>') return 1"
+    for key in range(count):
+        yield resp("EVAL", script, "1", f"key:{key:09d}")
+
+
+def encodings(setup):
+    """Memory for each key in each encoding, at sizes where it begins, is common, and ends."""
+    rows = []
+    for kind, cases in ENCODINGS.items():
+        seen = set()
+        for encoding, count, per_key, commands in cases:
+            taken = {}
+            for name in PAIR:
+                with run.Servers(setup, 1, None, [name]) as (server,):
+                    # what a server allocates once, with its first keys and scripts
+                    send_all(server, pending(1, 1))
+                    send_all(server, [resp("SET", f"warm:{i}", "x") for i in range(1000)])
+                    server.settle()
+                    empty = used_memory(server)
+                    send_all(server, commands(count, per_key))
+                    server.settle()
+                    taken[name] = (used_memory(server) - empty) / count
+                    found = subprocess.run(["redis-cli", "-p", str(server.port), "OBJECT", "ENCODING", "key:000000001"],
+                                           capture_output=True, text=True, timeout=60).stdout.strip()
+                    if found != encoding:
+                        run.die(f"{kind} of {per_key} elements on {name}: {found}, not {encoding}")
+            title = f"{kind}, {encoding}" if kind not in ("stream", "HyperLogLog") else kind
+            if (title, per_key) in seen:
+                title += NOTES.get((kind, per_key), "")
+            seen.add((title, per_key))
+            run.say(f"encodings, {title} of {per_key}: " + ", ".join(f"{n} {taken[n]:.0f}" for n in PAIR))
+            rows.append([title, f"{per_key:,}", *[f"{taken[n]:,.0f}" for n in PAIR],
+                         *[f"{taken[n] / per_key:.1f}" for n in PAIR], f"**{taken[run.OURS] / taken[PEER]:.2f}**"])
+    head = ["Type, encoding", "Elements", *[f"{n}, bytes/key" for n in PAIR], *[f"{n}, bytes/element" for n in PAIR], "ratio"]
+    return ["`used_memory` for each key (of 13 bytes) and each element, bytes (less is better):", "", *run.table(head, rows)]
+
+
 # ------------------------------------------------------------------------------------------------------- durability
 
 
@@ -367,4 +497,5 @@ def durability(setup):
     return [*rate_table({**sync, **every}, {**a, **b}), "", *run.table(["Measure", *PAIR, "ratio (less is better)"], rows)]
 
 
-SECTIONS = {"types": types, "algebra": algebra, "collections": collections, "scripts": scripts, "durability": durability}
+SECTIONS = {"types": types, "algebra": algebra, "collections": collections, "encodings": encodings,
+            "scripts": scripts, "durability": durability}

@@ -72,6 +72,7 @@ GROUPS = {
     "types": ["types"],
     "algebra": ["algebra"],
     "collections": ["collections"],
+    "encodings": ["encodings"],
     "scripts": ["scripts"],
     "durability": ["durability"],
 }

@@ -157,8 +157,17 @@ pub fn default_mode(args: &[Vec<u8>]) -> Mode {
     match name(args).as_str() {
         "TTL" | "EXPIRETIME" | "OBJECT IDLETIME" | "HTTL" | "HEXPIRETIME" => Mode::Near(APART_MS / 1000),
         "PTTL" | "PEXPIRETIME" | "HPTTL" | "HPEXPIRETIME" => Mode::Near(APART_MS),
-        "KEYS" | "SMEMBERS" | "HKEYS" | "HVALS" | "SINTER" | "SUNION" | "SDIFF" | "CONFIG GET" | "COMMAND LIST"
-        | "PUBSUB CHANNELS" => Mode::Unordered,
+        "KEYS"
+        | "SMEMBERS"
+        | "HKEYS"
+        | "HVALS"
+        | "SINTER"
+        | "SUNION"
+        | "SDIFF"
+        | "CONFIG GET"
+        | "COMMAND LIST"
+        | "PUBSUB CHANNELS"
+        | "PUBSUB SHARDCHANNELS" => Mode::Unordered,
         "HGETALL" => Mode::Pairs,
         "XPENDING" | "XINFO CONSUMERS" | "XINFO STREAM" | "XREADGROUP" => Mode::StreamTimes,
         "RANDOMKEY" | "SPOP" | "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "TIME" | "LASTSAVE" | "CLIENT ID"

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use viator_client::{Address, Client, ClientError, value::Value};
 
-use crate::common::{Server, ok, quoting};
+use crate::common::{Server, ok, quoting, wait_until};
 use crate::compare::{Mode, default_mode, same};
 use crate::known;
 
@@ -31,6 +31,8 @@ pub enum Act {
     /// Whole iterations with a SCAN-like command, whose cursor is the argument with this index; what they give is
     /// compared as a set.
     Scan(usize, Vec<Vec<u8>>),
+    /// What the connection was told meanwhile, but for replies.
+    Drain,
     /// Bytes on a new connection: every byte of the answer, and whether the connection is closed.
     Raw(Vec<u8>),
 }
@@ -50,7 +52,7 @@ impl Step {
     pub fn args(&self) -> &[Vec<u8>] {
         match &self.act {
             Act::Command(args, _) | Act::Send(args) | Act::Scan(_, args) => args,
-            Act::Read(_) | Act::Raw(_) => &[],
+            Act::Read(_) | Act::Drain | Act::Raw(_) => &[],
         }
     }
 }
@@ -64,6 +66,7 @@ impl fmt::Display for Step {
             Act::Command(args, _) => write!(f, "{n}: {}", quoting::line(args)),
             Act::Send(args) => write!(f, "{n}> {}", quoting::line(args)),
             Act::Read(_) => write!(f, "{n}<"),
+            Act::Drain => write!(f, "@drain {n}"),
             Act::Scan(cursor, args) => write!(f, "@scan {cursor} {}", quoting::line(args)),
             Act::Raw(bytes) => write!(f, "@raw \"{}\"", bytes.escape_ascii()),
         }
@@ -139,6 +142,8 @@ struct Conn {
     queued: Option<Vec<Mode>>,
     /// The commands sent without reading their replies.
     waiting: Vec<Vec<Vec<u8>>>,
+    /// It may listen to channels.
+    listens: bool,
 }
 
 /// Sets to their defaults the directives that families vary.
@@ -157,6 +162,7 @@ const VARIED: &[&str] = &[
     "zset-max-listpack-value", "64",
     "stream-node-max-entries", "100",
     "stream-node-max-bytes", "4096",
+    "notify-keyspace-events", "",
 ];
 
 /// Connections to two servers.
@@ -187,13 +193,22 @@ impl Pair {
 
     /// Empties the databases and drops the connections.
     pub fn reset(&mut self) {
-        self.conns.clear();
+        let listened = self.conns.drain(..).any(|c| c.listens);
         // A sequence may kill connections, these too.
         let open = |address: &Address| Client::connect(address).unwrap();
         self.control = (open(&self.ours), open(&self.theirs));
         for control in [&mut self.control.0, &mut self.control.1] {
             ok(control, &["FLUSHALL"]);
             ok(control, VARIED);
+        }
+        if listened {
+            // a server sees a connection's end when it comes to it
+            for control in [&mut self.control.0, &mut self.control.1] {
+                wait_until("the listeners have left", || {
+                    let clients = ok(control, &["INFO", "clients"]).as_text().unwrap_or_default();
+                    clients.contains("connected_clients:1\r")
+                });
+            }
         }
     }
 
@@ -233,6 +248,7 @@ impl Pair {
             Act::Command(args, mode) => {
                 let resp = self.resp;
                 let conn = self.conn(step.conn);
+                conn.listens |= subscribes(args);
                 let ping = vec![b"PING".to_vec()];
                 // Subscriptions answer RESP3 by push messages alone: those before the reply of a PING.
                 let lines = if resp == 3 && subscribes(args) { vec![args, &ping] } else { vec![args] };
@@ -254,6 +270,16 @@ impl Pair {
                 let conn = self.conn(step.conn);
                 let args = if conn.waiting.is_empty() { Vec::new() } else { conn.waiting.remove(0) };
                 self.read(step.conn, &args, *mode)?
+            }
+            Act::Drain => {
+                let resp = self.resp;
+                let conn = self.conn(step.conn);
+                let (ours, theirs) =
+                    (drain(conn.ours.as_mut().unwrap(), resp), drain(conn.theirs.as_mut().unwrap(), resp));
+                if ours == theirs {
+                    return None;
+                }
+                (ours, theirs)
             }
             Act::Scan(cursor, args) => {
                 let conn = self.conn(step.conn);
@@ -284,7 +310,8 @@ impl Pair {
         let conn = &mut self.conns[index];
         let theirs = got(conn.theirs.as_mut().unwrap().read_reply());
         let ours = got(conn.ours.as_mut().unwrap().read_reply());
-        let pushes = (conn.ours.as_mut().unwrap().take_pushes(), conn.theirs.as_mut().unwrap().take_pushes());
+        let pushed = |c: &mut Option<Client>| by_pattern(c.as_mut().unwrap().take_pushes());
+        let pushes = (pushed(&mut conn.ours), pushed(&mut conn.theirs));
         let (Got::Reply(a), Got::Reply(b)) = (&ours, &theirs) else {
             // Both begin anew after a connection's end.
             *conn = Conn::default();
@@ -469,6 +496,41 @@ fn dataset(client: &mut Client, db: u8, missing: &[String]) -> Vec<(Vec<u8>, Vec
         all.push((key.to_vec(), facts));
     }
     all
+}
+
+/// What comes in until a second PING is answered: what was sent to the client before the first is among it.
+fn drain(client: &mut Client, resp: u8) -> String {
+    let mut told: Vec<Value> = Vec::new();
+    for mark in ["first mark", "second mark"] {
+        if client.send(&["PING", mark]).is_err() {
+            return "(closed)".to_owned();
+        }
+        loop {
+            let reply = match client.read_reply() {
+                Ok(v) => v,
+                Err(e) => return format!("({e})"),
+            };
+            told.extend(client.take_pushes());
+            // RESP2: messages are replies like others, and a subscriber's PING is answered by an array
+            let answer = reply.as_slice().map_or(&reply, |a| a.last().unwrap_or(&reply));
+            if answer.as_bytes() == Some(mark.as_bytes()) || reply.is_status("QUEUED") || resp == 3 {
+                break;
+            }
+            told.push(reply);
+        }
+    }
+    let told: Vec<String> = by_pattern(told).iter().map(Value::to_string).collect();
+    told.join(" ")
+}
+
+/// Messages, those for several patterns that a channel matches in a fixed order: a server's is that of a table.
+fn by_pattern(mut told: Vec<Value>) -> Vec<Value> {
+    let matched = |v: &Value| v.as_slice().is_some_and(|m| m.first().and_then(Value::as_bytes) == Some(b"pmessage"));
+    let same = |a: &Value, b: &Value| {
+        matched(a) && matched(b) && a.as_slice().map(|m| &m[2..]) == b.as_slice().map(|m| &m[2..])
+    };
+    told.chunk_by_mut(same).for_each(<[Value]>::sort);
+    told
 }
 
 /// Everything that a whole iteration gives, in order and without repetitions; or the reply that ended it.

@@ -315,7 +315,7 @@ pub fn run(family: &Family) {
         let mut generator = Gen::new(seed);
         let mut steps: Vec<Step> = (0..LENGTH).map(|_| generator.step(family)).collect();
         steps.retain(|s| !pair.is_missing(s.args()));
-        let Some((at, _)) = play(&mut pair, &steps) else { continue };
+        let Some((at, seen)) = play(&mut pair, &steps) else { continue };
         steps.truncate(at);
         let steps = minimise(&mut pair, steps);
         let (_, diffs) = play(&mut pair, &steps).unwrap_or_else(|| (0, vec![]));
@@ -325,7 +325,8 @@ pub fn run(family: &Family) {
         }
         let lines: Vec<String> = steps.iter().map(|s| format!("    {s}")).collect();
         let diffs: Vec<String> = if diffs.is_empty() {
-            vec!["did not happen again: a matter of timing?".to_owned()]
+            let seen = seen.iter().map(Diff::to_string);
+            [vec!["did not happen again: a matter of timing?".to_owned()], seen.collect()].concat()
         } else {
             diffs.iter().map(Diff::to_string).collect()
         };

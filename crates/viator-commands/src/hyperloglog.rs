@@ -103,6 +103,9 @@ fn pfadd(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
             Ok(())
         })?;
         if let Some(e) = failed {
+            // who reads the log comes to the same
+            ctx.keys.touched(key);
+            ctx.keys.dirty(1);
             return Err(wrong(e));
         }
     }

@@ -2,6 +2,7 @@
 
 use viator_engine::command::{ArgKind, ArgSpec, Command, Flags, Group, Handler, Outcome, Traits};
 use viator_engine::ctx::AdminCtx;
+use viator_engine::error::Error;
 use viator_engine::pubsub::{self, Kind};
 use viator_engine::session::{ReplyMode, Session};
 use viator_resp::reply::Reply;
@@ -30,6 +31,9 @@ pub static SUBSCRIBE: Command = Command {
 };
 
 fn subscribe(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    if ctx.session.in_script {
+        return Err(Error::Static("ERR SUBSCRIBE isn't allowed for a DENY BLOCKING client"));
+    }
     begin(ctx, Kind::Channel, "subscribe");
     Ok(())
 }
@@ -128,6 +132,9 @@ pub static PSUBSCRIBE: Command = Command {
 };
 
 fn psubscribe(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    if ctx.session.in_script {
+        return Err(Error::Static("ERR PSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
+    }
     begin(ctx, Kind::Pattern, "psubscribe");
     Ok(())
 }
@@ -171,6 +178,9 @@ pub static SSUBSCRIBE: Command = Command {
 };
 
 fn ssubscribe(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    if ctx.session.in_exec {
+        return Err(Error::Static("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
+    }
     begin(ctx, Kind::Shard, "ssubscribe");
     Ok(())
 }

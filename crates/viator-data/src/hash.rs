@@ -13,7 +13,7 @@ mod big;
 mod tests;
 
 use crate::hashing::below;
-use crate::packed::{Entry, IntBuf, Iter, Packed, Pos};
+use crate::packed::{self, Entry, IntBuf, Iter, Packed, Pos};
 use big::BigHash;
 
 /// Where the listpack encodings end: the configuration's `hash-max-listpack-*`.
@@ -162,6 +162,15 @@ impl Hash {
     /// The listpack, in either listpack encoding.
     pub fn as_packed(&self) -> Option<&Packed> {
         self.packed().map(|(p, _)| p)
+    }
+
+    /// The listpack, in the given one of the listpack encodings, for [`Packed::reload`].
+    pub fn packed_mut(&mut self, encoding: Encoding) -> Option<&mut Packed> {
+        match (&mut self.repr, encoding) {
+            (Repr::Packed(p), Encoding::Listpack) => Some(p),
+            (Repr::PackedEx(p), Encoding::ListpackEx) => Some(p),
+            _ => None,
+        }
     }
 
     /// The listpack and how many entries a field takes.
@@ -418,6 +427,11 @@ impl Hash {
             _ => true,
         }
     }
+}
+
+/// When the first field expires of a hash whose listpack of field, value, time has these bytes.
+pub fn first_expire(triples: &[u8]) -> Option<u64> {
+    triple(&mut packed::entries(triples))?.expire
 }
 
 /// The next field of a listpack of triples.

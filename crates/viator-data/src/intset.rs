@@ -4,14 +4,14 @@
 //! ascending. The width grows with the first element that needs more; it never shrinks.
 
 use crate::packed::Malformed;
+use crate::room;
 
 const HEADER: usize = 8;
 
 /// A set of integers as a sorted array.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IntSet {
-    /// Without room for more: the allocator rounds up anyway, and grows it where it is up to there.
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
 }
 
 impl Default for IntSet {
@@ -48,7 +48,7 @@ fn read(bytes: &[u8]) -> i64 {
 impl IntSet {
     /// An empty set of 16-bit integers.
     pub fn new() -> Self {
-        IntSet { bytes: Box::new([2, 0, 0, 0, 0, 0, 0, 0]) }
+        IntSet { bytes: vec![2, 0, 0, 0, 0, 0, 0, 0] }
     }
 
     /// Takes bytes from outside, after checking size, width and order.
@@ -65,11 +65,27 @@ impl IntSet {
         if count.checked_mul(width).and_then(|n| n.checked_add(HEADER)) != Some(bytes.len()) {
             return Err(Malformed);
         }
-        let set = IntSet { bytes: bytes.into_boxed_slice() };
+        let set = IntSet { bytes };
         if !set.iter().is_sorted_by(|a, b| a < b) {
             return Err(Malformed);
         }
         Ok(set)
+    }
+
+    /// Takes back bytes that [`IntSet::as_bytes`] gave.
+    pub fn from_own(bytes: Vec<u8>) -> Self {
+        IntSet { bytes }
+    }
+
+    /// As [`IntSet::from_own`], into the memory of this one.
+    pub fn reload(&mut self, bytes: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Gives memory reserved for growth back.
+    pub fn shrink_to_fit(&mut self) {
+        self.bytes.shrink_to_fit();
     }
 
     /// The bytes, as RDB and DUMP carry them.
@@ -84,7 +100,7 @@ impl IntSet {
 
     /// Heap bytes held.
     pub fn memory_usage(&self) -> usize {
-        self.bytes.len()
+        self.bytes.capacity()
     }
 
     /// Number of elements.
@@ -163,16 +179,14 @@ impl IntSet {
         let width = self.width();
         let at = HEADER + index * width;
         let len = self.bytes.len();
-        let mut bytes = core::mem::take(&mut self.bytes).into_vec();
-        bytes.reserve_exact(width);
-        bytes.resize(len + width, 0);
-        bytes.copy_within(at..len, at + width);
-        if let Some(hole) = bytes.get_mut(at..at + width) {
+        room::reserve(&mut self.bytes, width);
+        self.bytes.resize(len + width, 0);
+        self.bytes.copy_within(at..len, at + width);
+        if let Some(hole) = self.bytes.get_mut(at..at + width) {
             for (to, from) in hole.iter_mut().zip(value.to_le_bytes()) {
                 *to = from;
             }
         }
-        self.bytes = bytes.into_boxed_slice();
         self.set_count();
         true
     }
@@ -189,7 +203,7 @@ impl IntSet {
         if value >= 0 {
             put(value);
         }
-        self.bytes = bytes.into_boxed_slice();
+        self.bytes = bytes;
         self.set_count();
     }
 
@@ -198,9 +212,8 @@ impl IntSet {
         let Ok(index) = self.search(value) else { return false };
         let width = self.width();
         let at = HEADER + index * width;
-        let mut bytes = core::mem::take(&mut self.bytes).into_vec();
-        bytes.drain(at..at + width);
-        self.bytes = bytes.into_boxed_slice();
+        self.bytes.drain(at..at + width);
+        room::give_back(&mut self.bytes);
         self.set_count();
         true
     }

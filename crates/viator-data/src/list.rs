@@ -13,9 +13,9 @@ mod spine;
 mod tests;
 
 use crate::packed::{Entry, Packed};
-use std::borrow::Cow;
 use node::Node;
 use quick::{Quick, insert_at};
+use std::borrow::Cow;
 
 /// Node sizes of `list-max-listpack-size` -1 to -5.
 const SIZES: [usize; 5] = [4096, 8192, 16384, 32768, 65536];
@@ -244,6 +244,14 @@ impl List {
         match &self.repr {
             Repr::Packed(_) => Encoding::Listpack,
             Repr::Quick(_) => Encoding::Quicklist,
+        }
+    }
+
+    /// The listpack, in that encoding, for [`Packed::reload`].
+    pub fn packed_mut(&mut self) -> Option<&mut Packed> {
+        match &mut self.repr {
+            Repr::Packed(p) => Some(p),
+            Repr::Quick(_) => None,
         }
     }
 

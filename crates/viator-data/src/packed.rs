@@ -7,6 +7,7 @@
 //! A [`Packed`] is always well formed: bytes from outside come in through [`Packed::from_bytes`] only, which checks
 //! every entry.
 
+pub(crate) mod bare;
 mod codec;
 #[cfg(test)]
 mod tests;
@@ -86,6 +87,19 @@ impl Packed {
         Ok(Packed { bytes })
     }
 
+    /// Takes back bytes that [`Packed::as_bytes`] gave.
+    pub fn from_own(bytes: Vec<u8>) -> Self {
+        debug_assert!(validate(&bytes).is_ok(), "the bytes were a listpack");
+        Packed { bytes }
+    }
+
+    /// As [`Packed::from_own`], into the memory of this one.
+    pub fn reload(&mut self, bytes: &[u8]) {
+        debug_assert!(validate(bytes).is_ok(), "the bytes were a listpack");
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+    }
+
     /// The bytes, as RDB and DUMP carry them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
@@ -118,8 +132,7 @@ impl Packed {
 
     /// Number of entries: O(1) below 65535, otherwise a walk.
     pub fn len(&self) -> usize {
-        let n = self.count_field();
-        if n == COUNT_UNKNOWN { self.iter().count() } else { usize::from(n) }
+        count(&self.bytes)
     }
 
     /// Whether there is no entry.
@@ -195,17 +208,17 @@ impl Packed {
 
     /// All entries, from either end.
     pub fn iter(&self) -> Iter<'_> {
-        Iter { list: self, front: HEADER, back: self.bytes.len().saturating_sub(1) }
+        entries(&self.bytes)
     }
 
     /// Entries from `pos` on; its other end is the end of the listpack.
     pub fn iter_from(&self, pos: Pos) -> Iter<'_> {
-        Iter { list: self, front: pos.0, back: self.bytes.len().saturating_sub(1) }
+        Iter { bytes: &self.bytes, front: pos.0, back: self.bytes.len().saturating_sub(1) }
     }
 
     /// Entries up to and including `pos`; meant to be read backwards.
     pub fn iter_to(&self, pos: Pos) -> Iter<'_> {
-        Iter { list: self, front: HEADER, back: self.end_of(pos).unwrap_or(HEADER) }
+        Iter { bytes: &self.bytes, front: HEADER, back: self.end_of(pos).unwrap_or(HEADER) }
     }
 
     /// The first entry equal to `needle` at or after `from`, comparing one entry and skipping `skip` after each.
@@ -388,18 +401,11 @@ impl Packed {
     }
 
     fn before(&self, at: usize) -> Option<Pos> {
-        if at <= HEADER {
-            return None;
-        }
-        let (size, width) = backlen_at_end(self.bytes.get(..at)?)?;
-        at.checked_sub(size.checked_add(width)?).filter(|&p| p >= HEADER).map(Pos)
+        before(&self.bytes, at)
     }
 
     fn count_field(&self) -> u16 {
-        match self.bytes.get(4..6) {
-            Some(&[a, b]) => u16::from_le_bytes([a, b]),
-            _ => 0,
-        }
+        count_field(&self.bytes)
     }
 
     fn set_header(&mut self, count: usize) {
@@ -466,14 +472,14 @@ pub(crate) struct Tail<'a> {
 }
 
 impl Tail<'_> {
-    /// Appends a value; what reads as an integer is stored as one.
-    pub(crate) fn push(&mut self, value: &[u8]) {
-        self.append(&Encoded::of(value));
-    }
-
     /// Appends an integer.
     pub(crate) fn push_int(&mut self, value: i64) {
         self.append(&Encoded::int(value));
+    }
+
+    /// Appends an entry as it is.
+    pub(crate) fn push_entry(&mut self, entry: Entry<'_>) {
+        self.append(&Encoded::of_entry(entry));
     }
 
     fn append(&mut self, value: &Encoded<'_>) {
@@ -532,10 +538,36 @@ fn validate(bytes: &[u8]) -> Result<(), Malformed> {
     Ok(())
 }
 
+fn before(bytes: &[u8], at: usize) -> Option<Pos> {
+    if at <= HEADER {
+        return None;
+    }
+    let (size, width) = backlen_at_end(bytes.get(..at)?)?;
+    at.checked_sub(size.checked_add(width)?).filter(|&p| p >= HEADER).map(Pos)
+}
+
+fn count_field(bytes: &[u8]) -> u16 {
+    match bytes.get(4..6) {
+        Some(&[a, b]) => u16::from_le_bytes([a, b]),
+        _ => 0,
+    }
+}
+
+/// Number of entries of a listpack's bytes: O(1) below 65535, otherwise a walk.
+pub fn count(bytes: &[u8]) -> usize {
+    let n = count_field(bytes);
+    if n == COUNT_UNKNOWN { entries(bytes).count() } else { usize::from(n) }
+}
+
+/// The entries of a listpack's bytes.
+pub(crate) fn entries(bytes: &[u8]) -> Iter<'_> {
+    Iter { bytes, front: HEADER, back: bytes.len().saturating_sub(1) }
+}
+
 /// Entries of a listpack, from either end.
 #[derive(Clone)]
 pub struct Iter<'a> {
-    list: &'a Packed,
+    bytes: &'a [u8],
     front: usize,
     back: usize,
 }
@@ -559,7 +591,7 @@ impl<'a> Iterator for Iter<'a> {
         if self.front >= self.back {
             return None;
         }
-        let (entry, size) = decode(self.list.bytes.get(self.front..)?)?;
+        let (entry, size) = decode(self.bytes.get(self.front..)?)?;
         self.front += size + backlen_size(size);
         Some(entry)
     }
@@ -569,7 +601,7 @@ impl<'a> Iterator for Iter<'a> {
             if self.front >= self.back {
                 return None;
             }
-            let size = entry_size(self.list.bytes.get(self.front..)?)?;
+            let size = entry_size(self.bytes.get(self.front..)?)?;
             self.front += size + backlen_size(size);
         }
         self.next()
@@ -581,9 +613,9 @@ impl DoubleEndedIterator for Iter<'_> {
         if self.front >= self.back {
             return None;
         }
-        let pos = self.list.before(self.back)?;
+        let pos = before(self.bytes, self.back)?;
         self.back = pos.0;
-        self.list.get(pos)
+        decode(self.bytes.get(pos.0..)?).map(|(e, _)| e)
     }
 
     fn nth_back(&mut self, n: usize) -> Option<Self::Item> {
@@ -591,7 +623,7 @@ impl DoubleEndedIterator for Iter<'_> {
             if self.front >= self.back {
                 return None;
             }
-            self.back = self.list.before(self.back)?.0;
+            self.back = before(self.bytes, self.back)?.0;
         }
         self.next_back()
     }

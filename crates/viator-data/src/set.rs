@@ -122,6 +122,22 @@ impl Set {
         }
     }
 
+    /// The intset, in that encoding, for [`IntSet::reload`].
+    pub fn intset_mut(&mut self) -> Option<&mut IntSet> {
+        match &mut self.repr {
+            Repr::Int(s) => Some(s),
+            _ => None,
+        }
+    }
+
+    /// The listpack, in that encoding, for [`Packed::reload`].
+    pub fn packed_mut(&mut self) -> Option<&mut Packed> {
+        match &mut self.repr {
+            Repr::Packed(p) => Some(p),
+            _ => None,
+        }
+    }
+
     /// The listpack, in that encoding.
     pub fn as_packed(&self) -> Option<&Packed> {
         match &self.repr {

@@ -217,6 +217,14 @@ impl ZSet {
         z
     }
 
+    /// The listpack, in that encoding, for [`Packed::reload`].
+    pub fn packed_mut(&mut self) -> Option<&mut Packed> {
+        match &mut self.repr {
+            Repr::Packed(p) => Some(p),
+            Repr::Big(_) => None,
+        }
+    }
+
     /// The listpack, in that encoding.
     pub fn as_packed(&self) -> Option<&Packed> {
         match &self.repr {

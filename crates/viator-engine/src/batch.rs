@@ -10,7 +10,7 @@ use crate::server::Server;
 use crate::session::Session;
 use crate::table::Entry;
 use smallvec::SmallVec;
-use viator_keyspace::{Loc, ValueRef};
+use viator_keyspace::Loc;
 use viator_resp::request::{Limits, Parser};
 
 /// Most commands of a batch.
@@ -134,15 +134,7 @@ impl Batch {
 
     /// Adds the command whose arguments are the ranges from `first` on.
     #[inline]
-    fn add(
-        &mut self,
-        server: &Server,
-        session: &mut Session,
-        rest: &[u8],
-        first: usize,
-        start: usize,
-        end: usize,
-    ) {
+    fn add(&mut self, server: &Server, session: &mut Session, rest: &[u8], first: usize, start: usize, end: usize) {
         let args = Args::new(rest, self.ranges.get(first..).unwrap_or_default());
         let first_key = self.keys.len();
         let entry = dispatch::lookup(server, session, args).ok();
@@ -186,7 +178,7 @@ impl Batch {
                 && let Some(mut guards) = server.keyspace.try_lock_one(loc.shard())
                 && let Some(part) = guards.shard(loc.shard()).db(db)
                 && let Some(handle) = part.find(loc, key)
-                && let ValueRef::Object(object) = part.get(handle).value
+                && let Some(object) = part.object(handle)
             {
                 object.load_ahead(elements);
             }

@@ -456,6 +456,7 @@ fn put_off(local: &mut Local, server: &Server, ready: Ready) {
 
 /// Tries the command of a waiter again whose time for that has come. No shard may be held.
 pub fn try_again(local: &mut Local, server: &Server, w: &Waiter) {
+    refresh(local);
     if server.pause.holds_writes(local.now) {
         // the end of the pause is soon enough
         w.again.store(local.now.saturating_add(TRY_AGAIN_MS), Relaxed);
@@ -557,8 +558,15 @@ fn run_again<'s>(local: &mut Local, server: &'s Server, guards: &mut Held<'s>, w
     let noted = local.ready.len();
     let client = std::mem::replace(&mut local.client, w.client.id);
     let held_back = local.held_back.replace(Vec::new());
-    let start = local.clock.read();
-    dispatch::call_held(local, server, &mut session, entry, w.args.args(), &mut out, guards, start);
+    if let Some(error) = dispatch::refusal_after_wait(local, server, entry) {
+        if let Some(s) = local.stats.commands.get(entry.id) {
+            s.rejected.add(1);
+        }
+        dispatch::refuse_line(local, server, &mut out, &error.to_string());
+    } else {
+        let start = local.clock.read();
+        dispatch::call_held(local, server, &mut session, entry, w.args.args(), &mut out, guards, start);
+    }
     local.client = client;
     let invalidations = std::mem::replace(&mut local.held_back, held_back).unwrap_or_default();
     if let StandIn::Waits { again } = session.stand_in {

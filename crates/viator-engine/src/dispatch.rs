@@ -326,7 +326,7 @@ fn check(
     Check::Run
 }
 
-fn refuse_line(local: &mut Local, server: &Server, out: &mut Reply, line: &str) {
+pub(crate) fn refuse_line(local: &mut Local, server: &Server, out: &mut Reply, line: &str) {
     out.error(line);
     local.stats.counters.errors.add(1);
     server.count_error(line);
@@ -363,8 +363,7 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
         }
     }
     if g & server_gate::AOF_FAILING != 0 && (writes(session, server, entry) || entry.is(Traits::REFUSED_WITH_WRITES)) {
-        let reason = server.aof.write_error.lock().clone();
-        return Some(Error::text(format!("MISCONF Errors writing to the AOF file: {reason}")));
+        return Some(aof_failing(server));
     }
     if g & gate::SUBSCRIBED != 0 && !session.resp3 && !entry.is(Traits::WHILE_SUBSCRIBED) {
         return Some(Error::text(format!(
@@ -373,12 +372,7 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
         )));
     }
     if g & server_gate::DISK_ERROR != 0 && (writes(session, server, entry) || entry.is(Traits::REFUSED_WITH_WRITES)) {
-        return Some(Error::Static(
-            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands \
-             that may modify the data set are disabled, because this instance is configured to report errors during \
-             writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
-             details about the RDB error.",
-        ));
+        return Some(DISK_ERROR);
     }
     if g & server_gate::FEW_REPLICAS != 0 && writes(session, server, entry) {
         return Some(Error::Static("NOREPLICAS Not enough good replicas to write."));
@@ -391,6 +385,30 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
     }
     None
 }
+
+/// Why a command that has waited may not run, if it may not. Its locks are held: nothing is evicted for it.
+pub(crate) fn refusal_after_wait(local: &Local, server: &Server, entry: &Entry) -> Option<Error> {
+    let g = server.gate.load(Relaxed);
+    if g & server_gate::MAXMEMORY != 0 && entry.flags.has(Flags::DENYOOM) && evict::is_full(local, server) {
+        return Some(Error::Oom);
+    }
+    let writes = entry.flags.has(Flags::WRITE);
+    if g & server_gate::AOF_FAILING != 0 && writes {
+        return Some(aof_failing(server));
+    }
+    (g & server_gate::DISK_ERROR != 0 && writes).then_some(DISK_ERROR)
+}
+
+fn aof_failing(server: &Server) -> Error {
+    let reason = server.aof.write_error.lock().clone();
+    Error::text(format!("MISCONF Errors writing to the AOF file: {reason}"))
+}
+
+const DISK_ERROR: Error = Error::Static(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \
+     modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+     snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
+);
 
 /// Whether a command writes, or the transaction that it executes does.
 fn writes(session: &Session, server: &Server, entry: &Entry) -> bool {

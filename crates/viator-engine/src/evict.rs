@@ -77,6 +77,13 @@ pub fn lfu_touch(bits: u32, now_ms: i64, log_factor: i64, decay_time: i64, rando
     lfu_minute(now_ms) << 8 | counter
 }
 
+/// Whether memory is over its limit, and nothing will be evicted.
+pub(crate) fn is_full(local: &Local, server: &Server) -> bool {
+    local.cfg.maxmemory > 0
+        && local.cfg.maxmemory_policy == MaxmemoryPolicy::NoEviction
+        && server.used_memory() > local.cfg.maxmemory
+}
+
 /// What became of an attempt to free memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Evicted {
@@ -165,7 +172,7 @@ fn sample(local: &mut Local, server: &Server, policy: MaxmemoryPolicy) {
         let Ok(mut guards) = server.lock(Footprint::NONE.with((start + i) % SHARDS)) else { return };
         let shard = guards.shard((start + i) % SHARDS);
         for db in 0..server.keyspace.databases() {
-            let Some(part) = shard.db(db) else { continue };
+            let Some(part) = shard.db_mut(db) else { continue };
             for _ in 0..samples {
                 let r = local.random();
                 let handle = if policy.is_volatile() { part.random_volatile(r) } else { part.random(r) };

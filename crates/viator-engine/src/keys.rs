@@ -28,6 +28,8 @@ const STALLING_EFFORT: usize = 1000;
 /// Reading access; see the module.
 pub struct ReadKeys<'a, 's> {
     guards: &'a mut Held<'s>,
+    /// Copies of small collections, of which several are read at once.
+    pub(crate) copies: Vec<Object>,
     /// The server.
     pub server: &'s Server,
     /// The thread's own.
@@ -69,7 +71,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
         no_touch: bool,
         located: &'a [Located],
     ) -> Self {
-        ReadKeys { guards, server, local, db, no_touch, located, last: Cell::new(0), reads: true }
+        ReadKeys { guards, copies: Vec::new(), server, local, db, no_touch, located, last: Cell::new(0), reads: true }
     }
 
     /// Unix milliseconds; constant during the command.
@@ -128,15 +130,9 @@ impl<'a, 's> ReadKeys<'a, 's> {
 
     /// As [`ReadKeys::find_in`], of a key that is located; `found` does something to the part of the database that has it.
     #[inline]
-    fn find_at(
-        &mut self,
-        db: usize,
-        loc: Loc,
-        key: &[u8],
-        found: impl FnOnce(&mut DbShard, Handle),
-    ) -> Option<Handle> {
+    fn find_at(&mut self, db: usize, loc: Loc, key: &[u8], found: impl FnOnce(&mut DbShard, Handle)) -> Option<Handle> {
         let part = self.guards.shard(loc.shard()).db_mut(db)?;
-        let handle = part.find(loc, key)?;
+        let handle = part.seek(loc, key)?;
         if let Some(when) = part.expire_of(handle)
             && when <= self.local.now
             && !self.local.replaying
@@ -196,14 +192,15 @@ impl<'a, 's> ReadKeys<'a, 's> {
         self.guards.shard(loc.shard()).db_or_new(db)
     }
 
-    /// An entry that was found, by a shared borrow: several can be held at once.
-    pub(crate) fn get_ref(&self, loc: Loc, handle: Handle) -> Option<EntryRef<'_>> {
-        Some(self.guards.shard_ref(loc.shard()).db(self.db)?.get(handle))
+    /// The object of an entry that was found, and that has memory of its own, by a shared borrow: several can be held at
+    /// once.
+    pub(crate) fn object_ref(&self, loc: Loc, handle: Handle) -> Option<&Object> {
+        self.guards.shard_ref(loc.shard()).db(self.db)?.object(handle)
     }
 
     /// The object of an entry that was found, in any database.
-    pub(crate) fn object_in(&self, db: usize, loc: Loc, handle: Handle) -> Option<&Object> {
-        match self.guards.shard_ref(loc.shard()).db(db)?.get(handle).value {
+    pub(crate) fn object_in(&mut self, db: usize, loc: Loc, handle: Handle) -> Option<&Object> {
+        match self.part(db, loc).get(handle).value {
             ValueRef::Object(o) => Some(o),
             _ => None,
         }
@@ -211,19 +208,8 @@ impl<'a, 's> ReadKeys<'a, 's> {
 
     /// Removes an entry and frees its value, in the background if it is large and `lazy`.
     pub(crate) fn take(&mut self, db: usize, loc: Loc, handle: Handle, lazy: bool) {
-        let part = self.guards.shard(loc.shard()).db_or_new(db);
-        let before = part.free_bytes();
-        let object = part.remove(loc, handle);
-        let delta = part.free_bytes() as i64 - before as i64;
-        self.account(delta);
-        if let Some(o) = object {
+        if let Some(o) = self.part(db, loc).remove(loc, handle) {
             self.discard(o, lazy);
-        }
-    }
-
-    fn account(&self, delta: i64) {
-        if delta != 0 {
-            self.server.keyspace.add_free_bytes(delta);
         }
     }
 
@@ -558,7 +544,6 @@ impl<'a, 's> WriteKeys<'a, 's> {
         let lru = self.fresh_lru(None);
         let lfu = self.local.cfg.maxmemory_policy.is_lfu();
         let shard = self.0.guards.shard(loc.shard());
-        let before = shard.db(db).map_or(0, DbShard::free_bytes);
         let part = shard.db_or_new(db);
         let old = match handle {
             Some(handle) => {
@@ -571,8 +556,6 @@ impl<'a, 's> WriteKeys<'a, 's> {
                 None
             }
         };
-        let delta = part.free_bytes() as i64 - before as i64;
-        self.account(delta);
         if handle.is_none() {
             self.0.event(NotifyFlags::NEW, "new", db, key);
         }
@@ -622,7 +605,10 @@ impl<'a, 's> WriteKeys<'a, 's> {
             match part.get(handle).value {
                 ValueRef::Int(n) => bytes.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
                 ValueRef::Str { bytes: b, .. } => bytes.extend_from_slice(b),
-                ValueRef::Object(_) => {}
+                ValueRef::Object(_) => {
+                    self.local.scratch = bytes;
+                    return Err(Error::WrongType);
+                }
             }
         }
         let result = edit(&mut bytes);
@@ -657,11 +643,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
     pub fn set_expire(&mut self, key: &[u8], expire: Option<i64>) -> bool {
         let db = self.db;
         let Some((loc, handle)) = self.find_in(db, key) else { return false };
-        let part = self.part(db, loc);
-        let before = part.free_bytes();
-        part.set_expire(loc, handle, expire);
-        let delta = part.free_bytes() as i64 - before as i64;
-        self.account(delta);
+        self.part(db, loc).set_expire(loc, handle, expire);
         self.touched(key);
         true
     }
@@ -698,12 +680,10 @@ impl<'a, 's> WriteKeys<'a, 's> {
         let inline = match e.value {
             viator_keyspace::ValueRef::Int(v) => Some(TakenValue::Int(v)),
             viator_keyspace::ValueRef::Str { bytes, raw } => Some(TakenValue::Str(bytes.to_vec(), raw)),
+            viator_keyspace::ValueRef::Object(o) if e.within => Some(TakenValue::Object(Box::new(o.clone()))),
             viator_keyspace::ValueRef::Object(_) => None,
         };
-        let before = part.free_bytes();
         let object = part.remove(loc, handle);
-        let delta = part.free_bytes() as i64 - before as i64;
-        self.account(delta);
         self.tell(db, loc, key);
         let value = match (inline, object) {
             (Some(v), _) => v,
@@ -742,7 +722,6 @@ impl<'a, 's> WriteKeys<'a, 's> {
             blocking::note_database(self.0.local, shard, db);
             if let Some(part) = shard.take_db(db) {
                 n += part.len();
-                server.keyspace.add_free_bytes(-(part.free_bytes() as i64));
                 let lazy = lazy || part.len() > STALLING_EFFORT;
                 match part.leave_to_snapshot() {
                     Err(part) if lazy => server.host.free_later(Garbage::Db(part)),

@@ -366,7 +366,14 @@ impl Snapshot {
                             let Large { key, expire, lru, ref object, .. } = *large;
                             self.style.entry(
                                 w,
-                                &EntryRef { key: &key, value: ValueRef::Object(object), expire, lru, len: 0 },
+                                &EntryRef {
+                                    key: &key,
+                                    value: ValueRef::Object(object),
+                                    expire,
+                                    lru,
+                                    len: 0,
+                                    within: false,
+                                },
                             );
                         });
                         sink.write(&bytes)?;
@@ -443,7 +450,7 @@ impl Held {
             w.select(db);
             w.resize(keys, expires);
             for (_, shard) in guards.iter_mut() {
-                let Some(part) = shard.db(db) else { continue };
+                let Some(part) = shard.db_mut(db) else { continue };
                 let mut result = Ok(());
                 part.for_each(|e| {
                     style.entry(&mut w, &e);

@@ -412,7 +412,9 @@ mod tests {
                 }
             }
         }
-        assert!(Word::of_name("incrbyfloat").is_none() && Word::of_name("").is_none() && Word::of_name("a|b").is_none());
+        assert!(
+            Word::of_name("incrbyfloat").is_none() && Word::of_name("").is_none() && Word::of_name("a|b").is_none()
+        );
         assert!(Word::of(b"incrbyfloat").is_none());
     }
 }

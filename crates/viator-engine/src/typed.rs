@@ -20,6 +20,14 @@ pub fn content<'v, T: Content>(entry: &EntryRef<'v>) -> Result<&'v T, Error> {
     }
 }
 
+/// What is behind one of several keys.
+enum Found {
+    Nothing,
+    /// A small collection, of which there is a copy.
+    Copied(usize),
+    Object(Loc, Handle),
+}
+
 impl ReadKeys<'_, '_> {
     /// Gives a sorted set its large form, as SORT does even where it only reads. The members stay what they are.
     pub fn enlarge_zset(&mut self, key: &[u8]) {
@@ -60,17 +68,27 @@ impl ReadKeys<'_, '_> {
         accepts: impl Fn(&Object) -> bool,
     ) -> Result<Vec<Option<&Object>>, Error> {
         let mut found = Vec::with_capacity(keys.size_hint().0);
+        self.copies.clear();
         for key in keys {
             // only expired keys are removed, and those are not found: handles stay valid
             found.push(match self.lookup(key) {
-                Some(e) if matches!(e.value, ValueRef::Object(o) if accepts(o)) => self.find_in(self.db, key),
+                Some(EntryRef { value: ValueRef::Object(o), within, .. }) if accepts(o) => {
+                    if within {
+                        let copy = o.clone();
+                        self.copies.push(copy);
+                        Found::Copied(self.copies.len() - 1)
+                    } else {
+                        self.find_in(self.db, key).map_or(Found::Nothing, |(loc, handle)| Found::Object(loc, handle))
+                    }
+                }
                 Some(_) => return Err(Error::WrongType),
-                None => None,
+                None => Found::Nothing,
             });
         }
-        let object = |at: Option<(Loc, Handle)>| {
-            let (loc, handle) = at?;
-            if let ValueRef::Object(o) = self.get_ref(loc, handle)?.value { Some(o) } else { None }
+        let object = |found| match found {
+            Found::Nothing => None,
+            Found::Copied(n) => self.copies.get(n),
+            Found::Object(loc, handle) => self.object_ref(loc, handle),
         };
         Ok(found.into_iter().map(object).collect())
     }

@@ -1,7 +1,7 @@
 //! Size-class memory for small entries: keys with their small values live in pages of equal slots and are named by a
 //! 32-bit handle, so that a key costs four bytes in its table and no allocator header.
 //!
-//! A page belongs to one class; classes step by 8 bytes up to 128 and coarser above. Pages of a class with free slots
+//! A page belongs to one class; classes step by 8 bytes up to 128 and by a sixteenth at most above. Pages of a class with free slots
 //! form a list; a page that empties is returned to the allocator. What is too big for a class gets a page of its own.
 
 #![expect(clippy::indexing_slicing, reason = "handles come only from `alloc`; a page outlives every handle into it")]
@@ -24,7 +24,7 @@ const SOLO: u8 = u8::MAX;
 /// First byte of a free slot; no live entry begins with it.
 pub(crate) const FREE: u8 = 0;
 
-const N_CLASSES: usize = 16 + 8 + 8 + 8 + 8;
+const N_CLASSES: usize = 16 + 8 + 8 + 16 + 16;
 
 /// The class that serves `len` bytes (at most [`MAX_CLASS`]).
 const fn class_of(len: usize) -> usize {
@@ -32,8 +32,8 @@ const fn class_of(len: usize) -> usize {
         0..=128 => len.saturating_sub(1) / 8,
         129..=256 => 16 + (len - 129) / 16,
         257..=512 => 24 + (len - 257) / 32,
-        513..=1024 => 32 + (len - 513) / 64,
-        _ => 40 + (len - 1025) / 128,
+        513..=1024 => 32 + (len - 513) / 32,
+        _ => 48 + (len - 1025) / 64,
     }
 }
 
@@ -43,10 +43,33 @@ const fn class_size(class: usize) -> usize {
         0..=15 => (class + 1) * 8,
         16..=23 => 128 + (class - 15) * 16,
         24..=31 => 256 + (class - 23) * 32,
-        32..=39 => 512 + (class - 31) * 64,
-        _ => 1024 + (class - 39) * 128,
+        32..=47 => 512 + (class - 31) * 32,
+        _ => 1024 + (class - 47) * 64,
     }
 }
+
+/// Bytes of a full page of a class: of the allocator's classes the one with the least left over.
+const fn full_page(class: usize) -> usize {
+    let size = class_size(class);
+    let (mut best, mut i) = (PAGE, 0);
+    let smaller = [12 * 1024, 10 * 1024, 8 * 1024];
+    while i < smaller.len() {
+        if (smaller[i] % size) * best < (best % size) * smaller[i] {
+            best = smaller[i];
+        }
+        i += 1;
+    }
+    best
+}
+
+const FULL_PAGES: [usize; N_CLASSES] = {
+    let (mut pages, mut class) = ([0; N_CLASSES], 0);
+    while class < N_CLASSES {
+        pages[class] = full_page(class);
+        class += 1;
+    }
+    pages
+};
 
 /// Bytes that an entry of `len` bytes really occupies.
 pub const fn slot_bytes(len: usize) -> usize {
@@ -185,7 +208,7 @@ impl Arena {
             let bytes = match self.count[class] {
                 0 => (size * 4).clamp(256, PAGE),
                 1..=3 => (size * 8).clamp(2048, PAGE),
-                _ => PAGE,
+                _ => FULL_PAGES[class],
             };
             self.count[class] += 1;
             page = self.add_page(bytes, class as u8, 0);
@@ -265,6 +288,17 @@ impl Arena {
         &mut self.data[(handle.0 >> UNIT_BITS) as usize][at..]
     }
 
+    /// Copies the first `len` bytes of a slot to another.
+    pub fn copy(&mut self, from: Handle, to: Handle, len: usize) {
+        let place = |h: Handle| ((h.0 >> UNIT_BITS) as usize, (h.0 & ((1 << UNIT_BITS) - 1)) as usize * UNIT);
+        let ((from, at), (to, dest)) = (place(from), place(to));
+        if from == to {
+            self.data[from].copy_within(at..at + len, dest);
+        } else if let Ok([from, to]) = self.data.get_disjoint_mut([from, to]) {
+            to[dest..dest + len].copy_from_slice(&from[at..at + len]);
+        }
+    }
+
     /// Whether a remembered handle still names a live slot (perhaps another entry's).
     pub fn is_live(&self, handle: Handle) -> bool {
         let at = (handle.0 & ((1 << UNIT_BITS) - 1)) as usize * UNIT;
@@ -339,6 +373,8 @@ mod tests {
             let size = slot_bytes(len);
             assert!(size >= len && size.is_multiple_of(UNIT), "{len} -> {size}");
             assert!(size - len < (len / 8).max(8), "{len} -> {size} wastes too much");
+            let page = FULL_PAGES[class_of(len)];
+            assert!(page % size * 14 < page, "{page} % {size}");
         }
     }
 

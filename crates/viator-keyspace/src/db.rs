@@ -4,13 +4,17 @@
 
 use crate::arena::{self, Arena, Handle};
 use crate::buckets::Buckets;
+use crate::change::Changing;
 use crate::entry::{self, Inline, View};
 use crate::fields::FieldIndex;
 use crate::object::{Object, Objects};
 use crate::sizes::Sizes;
+use crate::small::MAX_KEY;
 use crate::{HashSeed, Loc, SLOTS_PER_SHARD, Type};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Longest string kept inside its entry, bytes.
 pub const MAX_INLINE: usize = 1024;
@@ -79,12 +83,36 @@ pub struct EntryRef<'a> {
     pub lru: u32,
     /// Bytes of the entry; 0 if it is in no arena.
     pub len: usize,
+    /// Whether the object is a copy of what the entry holds, and takes no memory but the entry's.
+    pub within: bool,
 }
 
 impl EntryRef<'_> {
     /// Bytes of the entry in its arena.
     pub fn slot_bytes(&self) -> usize {
         if self.len == 0 { 0 } else { arena::slot_bytes(self.len) }
+    }
+
+    /// Bytes of the entry and of its value.
+    pub fn memory(&self) -> usize {
+        let object = if let (ValueRef::Object(o), false) = (self.value, self.within) { o.memory() } else { 0 };
+        self.slot_bytes() + object
+    }
+}
+
+/// What an entry is about to hold.
+enum Kept<'v> {
+    Value(Inline<'v>),
+    /// A small collection, of which the entry gets the bytes.
+    Small(Box<Object>),
+}
+
+impl Kept<'_> {
+    fn inline(&self) -> Inline<'_> {
+        match self {
+            Kept::Value(value) => *value,
+            Kept::Small(o) => o.small(false).map_or(Inline::Int(0), |(form, bytes)| Inline::Small(form, bytes)),
+        }
     }
 }
 
@@ -124,8 +152,8 @@ struct Slot {
 
 /// See the module.
 pub struct DbShard {
-    arena: Arena,
-    objects: Objects,
+    pub(crate) arena: Arena,
+    pub(crate) objects: Objects,
     slots: Vec<Slot>,
     /// Earliest tick in each slot's expiry index (a lower bound), to skip slots with nothing due.
     due: Vec<u32>,
@@ -133,21 +161,29 @@ pub struct DbShard {
     epoch: i64,
     len: usize,
     expires: usize,
-    sizes: Sizes,
-    /// The entry whose object somebody may have changed since it was counted in `sizes`, what it counts as there, and when
-    /// its first field expires as `fields` has it.
-    changing: Option<(Handle, (Type, usize), Option<u64>)>,
+    pub(crate) sizes: Sizes,
+    /// The entry whose object somebody may have changed.
+    pub(crate) changing: Option<Changing>,
+    /// That object, if its entry holds a small collection.
+    pub(crate) changed: Option<Object>,
+    /// A copy of the small collection that was read last.
+    opened: Option<Object>,
     /// Hashes with fields that expire.
     fields: FieldIndex,
-    seed: HashSeed,
+    pub(crate) seed: HashSeed,
+    /// The keyspace's sum of [`DbShard::free_bytes`].
+    free: Arc<AtomicI64>,
+    /// What this shard has added to it.
+    reported: i64,
     /// Of the entries that need not be saved: those a snapshot has, or that came after its beginning.
     pub(crate) mark: u8,
     pub(crate) saving: Option<Box<crate::snapshot::Saving>>,
 }
 
 impl DbShard {
-    pub(crate) fn new(seed: HashSeed) -> DbShard {
-        DbShard {
+    /// An empty one, which keeps its part of `free`, the sum of all [`DbShard::free_bytes`], up to date.
+    pub(crate) fn new(seed: HashSeed, free: Arc<AtomicI64>) -> DbShard {
+        let mut new = DbShard {
             arena: Arena::default(),
             objects: Objects::default(),
             slots: std::iter::repeat_with(Slot::default).take(SLOTS_PER_SHARD).collect(),
@@ -157,10 +193,26 @@ impl DbShard {
             expires: 0,
             sizes: Sizes::default(),
             changing: None,
+            changed: None,
+            opened: None,
             fields: FieldIndex::default(),
             seed,
+            free,
+            reported: 0,
             mark: 0,
             saving: None,
+        };
+        new.report();
+        new
+    }
+
+    /// Brings the keyspace's sum of free bytes up to date.
+    #[inline]
+    pub(crate) fn report(&mut self) {
+        let now = self.free_bytes() as i64;
+        if now != self.reported {
+            self.free.fetch_add(now - self.reported, Ordering::Relaxed);
+            self.reported = now;
         }
     }
 
@@ -215,26 +267,14 @@ impl DbShard {
         Type::ALL.iter().all(|kind| told.steps(*kind).eq(counted.steps(*kind)))
     }
 
-    /// Counts the size that an object has now.
-    #[inline]
-    fn settle(&mut self) {
-        if let Some((handle, old, old_time)) = self.changing.take() {
-            let value = entry::view(self.arena.bytes(handle)).value;
-            let (new, new_time) = (self.size_of(value), self.field_time(value));
-            self.sizes.replace(old, new);
-            self.fields_changed(handle, old_time, new_time);
-        }
-    }
-
     /// When the first field of a hash expires.
     #[inline]
     fn field_time(&self, value: Inline<'_>) -> Option<u64> {
-        let Inline::Object(id) = value else { return None };
-        field_time(&self.objects, id)
+        field_time(&self.objects, value)
     }
 
     #[inline]
-    fn fields_changed(&mut self, handle: Handle, old: Option<u64>, new: Option<u64>) {
+    pub(crate) fn fields_changed(&mut self, handle: Handle, old: Option<u64>, new: Option<u64>) {
         if old.is_some() || new.is_some() {
             let (arena, objects) = (&self.arena, &self.objects);
             self.fields.change(handle, old, new, |h| time_of_hash(arena, objects, h));
@@ -243,6 +283,7 @@ impl DbShard {
 
     /// An entry has moved, or was named by [`DbShard::fields_due`] and still has expired fields: the index must find it.
     pub fn reindex_fields(&mut self, handle: Handle) {
+        let handle = self.settled(handle);
         let (arena, objects) = (&self.arena, &self.objects);
         if let Some(at) = time_of_hash(arena, objects, handle) {
             self.fields.hint(handle, at, |h| time_of_hash(arena, objects, h));
@@ -286,6 +327,7 @@ impl DbShard {
                 (Type::String, digits + usize::from(v < 0))
             }
             Inline::Str { bytes, .. } => (Type::String, bytes.len()),
+            Inline::Small(form, bytes) => (form.kind(), form.len(bytes)),
             Inline::Object(id) => self.objects.get(id).map_or((Type::String, 0), |o| (o.kind(), o.len())),
         }
     }
@@ -316,7 +358,14 @@ impl DbShard {
             + self.due.len() * 4
     }
 
-    /// The entry of a key.
+    /// The entry of a key. The handle is good until this entry has been changed and another is looked at.
+    #[inline]
+    pub fn seek(&mut self, loc: Loc, key: &[u8]) -> Option<Handle> {
+        self.settle();
+        self.find(loc, key)
+    }
+
+    /// The entry of a key, for a look at it: [`DbShard::object_mut`] of another may move it.
     #[inline]
     pub fn find(&self, loc: Loc, key: &[u8]) -> Option<Handle> {
         let arena = &self.arena;
@@ -345,17 +394,37 @@ impl DbShard {
 
     /// Reads an entry.
     #[inline(always)]
-    pub fn get(&self, handle: Handle) -> EntryRef<'_> {
+    pub fn get(&mut self, handle: Handle) -> EntryRef<'_> {
         let View { key, value, expire, lru, len } = entry::view(self.arena.bytes(handle));
+        let mut within = false;
         let value = match value {
             Inline::Int(v) => ValueRef::Int(v),
             Inline::Str { bytes, raw } => ValueRef::Str { bytes, raw },
+            Inline::Small(form, bytes) => {
+                within = true;
+                match (self.changing, &self.changed) {
+                    (Some(c), Some(object)) if c.handle == handle => ValueRef::Object(object),
+                    _ => ValueRef::Object(form.open(bytes, &mut self.opened)),
+                }
+            }
             Inline::Object(id) => match self.objects.get(id) {
                 Some(o) => ValueRef::Object(o),
                 None => ValueRef::Str { bytes: b"", raw: true }, // cannot be: ids come from `insert` and die with their entry
             },
         };
-        EntryRef { key, value, expire, lru, len }
+        EntryRef { key, value, expire, lru, len, within }
+    }
+
+    /// The object of an entry whose value is not within it.
+    #[inline]
+    pub fn object(&self, handle: Handle) -> Option<&Object> {
+        self.objects.get(entry::object(self.arena.bytes(handle))?)
+    }
+
+    /// A copy of the small collection that an entry holds.
+    pub fn copy_small(&mut self, handle: Handle) -> Option<Object> {
+        let e = self.get(handle);
+        if let (ValueRef::Object(o), true) = (e.value, e.within) { Some(o.clone()) } else { None }
     }
 
     /// The entry's expiry, without the rest.
@@ -376,27 +445,10 @@ impl DbShard {
         entry::set_lru(self.arena.bytes_mut(handle), lru);
     }
 
-    /// Whether an entry's value is an object.
+    /// Whether an entry's value is an object that is not within it.
     #[inline]
     pub fn has_object(&self, handle: Handle) -> bool {
         entry::object(self.arena.bytes(handle)).is_some()
-    }
-
-    /// The object of an entry, for changing it in place.
-    #[inline]
-    pub fn object_mut(&mut self, handle: Handle) -> Option<&mut Object> {
-        self.before_change(handle);
-        if self.changing.is_none_or(|c| c.0 != handle) {
-            self.note_changing(handle);
-        }
-        self.objects.get_mut(entry::object(self.arena.bytes(handle))?)
-    }
-
-    #[inline(never)]
-    fn note_changing(&mut self, handle: Handle) {
-        self.settle();
-        let value = entry::view(self.arena.bytes(handle)).value;
-        self.changing = Some((handle, self.size_of(value), self.field_time(value)));
     }
 
     /// The bytes of an inline string, for changing them in place (the length stays). Marks it as modified.
@@ -436,18 +488,20 @@ impl DbShard {
         Inline::Object(self.objects.insert(object))
     }
 
-    fn inline<'v>(&mut self, value: NewValue<'v>) -> Inline<'v> {
-        match value {
+    fn keep<'v>(&mut self, key: &[u8], value: NewValue<'v>) -> Kept<'v> {
+        Kept::Value(match value {
             NewValue::Int(v) => Inline::Int(v),
             NewValue::Str { bytes, raw } if bytes.len() <= MAX_INLINE => Inline::Str { bytes, raw },
-            NewValue::Str { bytes, .. } => self.store_object(Object::Str(std::sync::Arc::new(bytes.to_vec()))),
+            NewValue::Str { bytes, .. } => self.store_object(Object::Str(Arc::new(bytes.to_vec()))),
+            NewValue::Object(o) if key.len() <= MAX_KEY && o.small(false).is_some() => return Kept::Small(o),
             NewValue::Object(o) => self.store_object(*o),
-        }
+        })
     }
 
     /// Adds a key that is known to be absent.
     pub fn insert(&mut self, loc: Loc, key: &[u8], value: NewValue<'_>, expire: Option<i64>, lru: u32) -> Handle {
-        let value = self.inline(value);
+        let value = self.keep(key, value);
+        let value = value.inline();
         let size = self.size_of(value);
         self.sizes.insert(size);
         let handle = self.arena.alloc(entry::size(key, value, expire.is_some()));
@@ -460,6 +514,7 @@ impl DbShard {
             self.index_expiry(loc, handle, when, true);
         }
         self.fields_changed(handle, None, self.field_time(value));
+        self.report();
         handle
     }
 
@@ -473,7 +528,7 @@ impl DbShard {
         expiry: Expiry,
         lru: u32,
     ) -> (Handle, Option<Box<Object>>) {
-        self.settle();
+        let handle = self.settled(handle);
         self.before_change(handle);
         let slot = self.arena.bytes(handle);
         let (old, old_len) = (entry::view(slot), entry::len(slot));
@@ -483,7 +538,8 @@ impl DbShard {
             Inline::Object(id) => self.objects.remove(id),
             _ => None,
         };
-        let value = self.inline(value);
+        let value = self.keep(key, value);
+        let value = value.inline();
         let size = self.size_of(value);
         self.sizes.replace(old_size, size);
         let expire = match expiry {
@@ -516,6 +572,7 @@ impl DbShard {
         }
         self.fields_changed(handle, old_time, None);
         self.fields_changed(at, None, self.field_time(value));
+        self.report();
         (at, old_object)
     }
 
@@ -527,7 +584,7 @@ impl DbShard {
 
     /// To be called before an entry changes: a snapshot gets it as it is, if it does not have it yet.
     #[inline]
-    fn before_change(&mut self, handle: Handle) {
+    pub(crate) fn before_change(&mut self, handle: Handle) {
         if self.saving.is_some() {
             self.save_before_change(handle);
         }
@@ -559,13 +616,13 @@ impl DbShard {
     }
 
     /// Points the table at an entry's new place.
-    fn redirect(&mut self, loc: Loc, from: Handle, to: Handle) {
+    pub(crate) fn redirect(&mut self, loc: Loc, from: Handle, to: Handle) {
         self.slots[loc.index()].table.replace(loc.hash, from.0, to.0);
     }
 
     /// Sets or removes an entry's expiry, leaving value and LRU bits. Returns the entry's new handle.
     pub fn set_expire(&mut self, loc: Loc, handle: Handle, expire: Option<i64>) -> Handle {
-        self.settle(); // the entry may move
+        let handle = self.settled(handle);
         self.before_change(handle);
         let slot = self.arena.bytes(handle);
         match (entry::expire(slot), expire) {
@@ -604,14 +661,15 @@ impl DbShard {
                 if at != handle {
                     self.reindex_fields(at);
                 }
+                self.report();
                 at
             }
         }
     }
 
-    /// Removes an entry. Returns the object it held.
+    /// Removes an entry. Returns the object it held, but no small collection.
     pub fn remove(&mut self, loc: Loc, handle: Handle) -> Option<Box<Object>> {
-        self.settle();
+        let handle = self.settled(handle);
         self.before_change(handle);
         let v = entry::view(self.arena.bytes(handle));
         let (size, field_time) = (self.size_of(v.value), self.field_time(v.value));
@@ -632,10 +690,11 @@ impl DbShard {
         }
         self.arena.free(handle);
         self.fields_changed(handle, field_time, None);
+        self.report();
         object
     }
 
-    fn index_expiry(&mut self, loc: Loc, handle: Handle, when: i64, new: bool) {
+    pub(crate) fn index_expiry(&mut self, loc: Loc, handle: Handle, when: i64, new: bool) {
         let t = tick(self.epoch, when);
         let slot = &mut self.slots[loc.index()];
         let ttl = slot.ttl.get_or_insert_default();
@@ -776,10 +835,16 @@ impl DbShard {
     ///
     /// An entry's position depends on its key alone, so whatever is present during a whole scan is visited exactly once,
     /// however the table changes in between.
-    pub fn scan_slot(&self, index: usize, from: u32, count: usize, mut visit: impl FnMut(EntryRef<'_>)) -> Option<u32> {
+    pub fn scan_slot(
+        &mut self,
+        index: usize,
+        from: u32,
+        count: usize,
+        mut visit: impl FnMut(EntryRef<'_>),
+    ) -> Option<u32> {
         let table = &self.slots.get(index)?.table;
         if from == 0 && table.len() <= count {
-            for h in table.iter() {
+            for h in self.slot_handles(index) {
                 visit(self.get(Handle(h)));
             }
             return None;
@@ -802,9 +867,9 @@ impl DbShard {
     }
 
     /// Visits every entry.
-    pub fn for_each(&self, mut visit: impl FnMut(EntryRef<'_>)) {
-        for slot in &self.slots {
-            for h in slot.table.iter() {
+    pub fn for_each(&mut self, mut visit: impl FnMut(EntryRef<'_>)) {
+        for index in 0..self.slots.len() {
+            for h in self.slot_handles(index) {
                 visit(self.get(Handle(h)));
             }
         }
@@ -830,21 +895,32 @@ impl DbShard {
             }
             self.reindex_fields(to);
         }
+        self.report();
         n
     }
 }
 
-/// When the first field of the hash with this number expires.
-fn field_time(objects: &Objects, id: u32) -> Option<u64> {
-    let Object::Hash(hash) = objects.get(id)? else { return None };
-    hash.min_expire()
+impl Drop for DbShard {
+    fn drop(&mut self) {
+        self.free.fetch_sub(self.reported, Ordering::Relaxed);
+    }
+}
+
+/// When the first field of a hash expires.
+#[inline]
+fn field_time(objects: &Objects, value: Inline<'_>) -> Option<u64> {
+    match value {
+        Inline::Small(form, bytes) => form.first_expire(bytes),
+        Inline::Object(id) => match objects.get(id)? {
+            Object::Hash(hash) => hash.min_expire(),
+            _ => None,
+        },
+        Inline::Int(_) | Inline::Str { .. } => None,
+    }
 }
 
 fn time_of_hash(arena: &Arena, objects: &Objects, handle: Handle) -> Option<u64> {
-    match entry::view(arena.is_live(handle).then(|| arena.bytes(handle))?).value {
-        Inline::Object(id) => field_time(objects, id),
-        _ => None,
-    }
+    field_time(objects, entry::view(arena.is_live(handle).then(|| arena.bytes(handle))?).value)
 }
 
 /// The hashes of entries, with their memory loads overlapped.

@@ -4,13 +4,18 @@
 //! narrow:  kind|flags u8, lru u24, klen u16, vlen u16                [expire i64] key value
 //! wide:    kind|flags u8, lru u24, klen u32, vlen u32                [expire i64] key value
 //! ```
-//! The value is a string's bytes, an integer in 0..=8 little-endian bytes, or the number of an object.
+//! The value is a string's bytes, an integer in 0..=8 little-endian bytes, the bytes of a small collection, or the
+//! number of an object.
 
 #![expect(clippy::indexing_slicing, reason = "offsets come from the header that `write` put there")]
+
+use crate::small::Form;
 
 const INT: u8 = 1;
 const STR: u8 = 2;
 const OBJECT: u8 = 3;
+/// The first form of a small collection; the others follow.
+const SMALL: u8 = 4;
 const KIND: u8 = 0x0f;
 const TTL: u8 = 0x10;
 const RAW: u8 = 0x20;
@@ -30,6 +35,8 @@ pub enum Inline<'a> {
         /// Whether it was modified in place.
         raw: bool,
     },
+    /// A small collection.
+    Small(Form, &'a [u8]),
     /// The number of an object of the same database shard.
     Object(u32),
 }
@@ -67,10 +74,10 @@ pub(crate) fn size(key: &[u8], value: Inline<'_>, expires: bool) -> usize {
     head + if expires { 8 } else { 0 } + key.len() + vlen
 }
 
-fn value_len(value: Inline<'_>) -> usize {
+pub(crate) fn value_len(value: Inline<'_>) -> usize {
     match value {
         Inline::Int(v) => int_len(v),
-        Inline::Str { bytes, .. } => bytes.len(),
+        Inline::Str { bytes, .. } | Inline::Small(_, bytes) => bytes.len(),
         Inline::Object(_) => 4,
     }
 }
@@ -83,6 +90,7 @@ pub(crate) fn write(slot: &mut [u8], key: &[u8], value: Inline<'_>, expire: Opti
         Inline::Int(_) => INT,
         Inline::Str { raw: false, .. } => STR,
         Inline::Str { raw: true, .. } => STR | RAW,
+        Inline::Small(form, _) => SMALL + form as u8,
         Inline::Object(_) => OBJECT,
     };
     if expire.is_some() {
@@ -110,7 +118,7 @@ pub(crate) fn write(slot: &mut [u8], key: &[u8], value: Inline<'_>, expire: Opti
     at += key.len();
     match value {
         Inline::Int(v) => slot[at..at + vlen].copy_from_slice(&v.to_le_bytes()[..vlen]),
-        Inline::Str { bytes, .. } => slot[at..at + vlen].copy_from_slice(bytes),
+        Inline::Str { bytes, .. } | Inline::Small(_, bytes) => slot[at..at + vlen].copy_from_slice(bytes),
         Inline::Object(id) => slot[at..at + 4].copy_from_slice(&id.to_le_bytes()),
     }
 }
@@ -206,11 +214,12 @@ fn value(flags: u8, bytes: &[u8]) -> Inline<'_> {
             Inline::Int(i64::from_le_bytes(buf))
         }
         STR => Inline::Str { bytes, raw: flags & RAW != 0 },
-        _ => {
+        OBJECT => {
             let mut id = [0; 4];
             id.copy_from_slice(&bytes[..4]);
             Inline::Object(u32::from_le_bytes(id))
         }
+        small => Inline::Small(Form::ALL[usize::from(small - SMALL)], bytes),
     }
 }
 
@@ -251,6 +260,35 @@ pub(crate) fn set_int(slot: &mut [u8], v: i64) -> bool {
     }
     slot[at + klen..at + klen + vlen].copy_from_slice(&v.to_le_bytes()[..vlen]);
     true
+}
+
+/// Where the value of an entry begins.
+#[inline]
+pub(crate) fn value_at(slot: &[u8]) -> usize {
+    let (at, klen, _) = lens(slot);
+    at + klen + if slot[0] & TTL != 0 { 8 } else { 0 }
+}
+
+/// Overwrites a value that is a small collection or an object by another that is one. The slot must have room for it,
+/// and a small collection is shorter than 64 KiB.
+pub(crate) fn set_value(slot: &mut [u8], value: Inline<'_>) {
+    let at = value_at(slot);
+    let vlen = value_len(value);
+    let flag = if let Inline::Small(form, bytes) = value {
+        slot[at..at + vlen].copy_from_slice(bytes);
+        SMALL + form as u8
+    } else if let Inline::Object(id) = value {
+        slot[at..at + vlen].copy_from_slice(&id.to_le_bytes());
+        OBJECT
+    } else {
+        return;
+    };
+    slot[0] = slot[0] & !KIND | flag;
+    if slot[0] & WIDE == 0 {
+        slot[6..8].copy_from_slice(&(vlen as u16).to_le_bytes());
+    } else {
+        slot[8..12].copy_from_slice(&(vlen as u32).to_le_bytes());
+    }
 }
 
 /// The mutable bytes of an inline string value; `None` for other kinds. Marks the string as modified.

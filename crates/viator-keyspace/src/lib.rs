@@ -7,11 +7,13 @@
 
 mod arena;
 mod buckets;
+mod change;
 mod db;
 mod entry;
 mod fields;
 mod object;
 mod sizes;
+mod small;
 mod snapshot;
 
 pub use arena::Handle;
@@ -22,6 +24,7 @@ pub use snapshot::{Captured, Saver};
 
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Most keys that are loaded ahead together: so many locks may be held for that.
@@ -128,6 +131,8 @@ impl Footprint {
 pub struct Shard<X> {
     dbs: Vec<Option<Box<DbShard>>>,
     seed: HashSeed,
+    /// The keyspace's `free_bytes`.
+    free_bytes: Arc<AtomicI64>,
     /// The engine's own (waiters, watchers).
     pub ext: X,
 }
@@ -151,12 +156,12 @@ impl<X> Shard<X> {
     /// If `db` is not below the configured number of databases: sessions never select such a one.
     #[inline]
     pub fn db_or_new(&mut self, db: usize) -> &mut DbShard {
-        let seed = &self.seed;
+        let (seed, free) = (&self.seed, &self.free_bytes);
         #[expect(
             clippy::indexing_slicing,
             reason = "SELECT, MOVE, COPY and SWAPDB check the number against `databases`"
         )]
-        self.dbs[db].get_or_insert_with(|| new_part(seed))
+        self.dbs[db].get_or_insert_with(|| new_part(seed, free))
     }
 
     /// Takes away the shard's part of a database.
@@ -175,18 +180,13 @@ impl<X> Shard<X> {
     pub fn holds(&self, db: usize, key: &[u8]) -> bool {
         self.db(db).is_some_and(|d| d.find(self.seed.locate(key), key).is_some())
     }
-
-    /// Bytes of arena pages that hold nothing.
-    pub fn free_bytes(&self) -> usize {
-        self.dbs.iter().flatten().map(|d| d.free_bytes()).sum()
-    }
 }
 
 /// An empty part of a database. Apart, because it is large and rare.
 #[cold]
 #[inline(never)]
-fn new_part(seed: &HashSeed) -> Box<DbShard> {
-    Box::new(DbShard::new(seed.clone()))
+fn new_part(seed: &HashSeed, free: &Arc<AtomicI64>) -> Box<DbShard> {
+    Box::new(DbShard::new(seed.clone(), free.clone()))
 }
 
 struct Padded<X> {
@@ -200,22 +200,24 @@ pub struct Keyspace<X> {
     shards: Vec<Padded<X>>,
     seed: HashSeed,
     databases: usize,
-    /// Arena bytes that the allocator counts and no entry occupies.
-    free_bytes: AtomicI64,
+    /// Arena bytes that the allocator counts and no entry occupies; every shard keeps its part of it.
+    free_bytes: Arc<AtomicI64>,
 }
 
 impl<X: Default> Keyspace<X> {
     /// An empty keyspace of so many databases.
     pub fn new(databases: usize, seed: HashSeed) -> Keyspace<X> {
+        let free_bytes = Arc::new(AtomicI64::new(0));
         let shard = || Shard {
             dbs: std::iter::repeat_with(|| None).take(databases).collect(),
             seed: seed.clone(),
+            free_bytes: free_bytes.clone(),
             ext: X::default(),
         };
         Keyspace {
             shards: (0..SHARDS).map(|_| Padded { lock: Mutex::new(shard()), _pad: [0; 12] }).collect(),
             databases,
-            free_bytes: AtomicI64::new(0),
+            free_bytes,
             seed,
         }
     }
@@ -241,11 +243,6 @@ impl<X> Keyspace<X> {
     /// Arena bytes that hold nothing: to be taken off what the allocator reports as used.
     pub fn free_bytes(&self) -> u64 {
         self.free_bytes.load(Ordering::Relaxed).max(0) as u64
-    }
-
-    /// Corrects the count of empty arena bytes by what a locked shard's change was.
-    pub fn add_free_bytes(&self, delta: i64) {
-        self.free_bytes.fetch_add(delta, Ordering::Relaxed);
     }
 
     /// Takes the lock of one shard, if nobody has it.

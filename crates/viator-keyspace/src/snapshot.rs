@@ -7,7 +7,7 @@
 
 use crate::SLOTS_PER_SHARD;
 use crate::arena::Handle;
-use crate::db::{DbShard, EntryRef, ValueRef};
+use crate::db::{DbShard, EntryRef};
 use crate::entry::{self, MARK};
 use crate::object::Object;
 use std::sync::Arc;
@@ -40,6 +40,7 @@ impl DbShard {
     /// Begins a snapshot of this shard. An earlier one must have ended.
     pub fn begin_saving(&mut self, db: usize, to: &Arc<dyn Saver>) {
         debug_assert!(self.saving.is_none(), "one snapshot at a time");
+        self.settle();
         self.mark ^= MARK;
         self.saving = Some(Box::new(Saving { db, slot: 0, to: to.clone() }));
     }
@@ -87,7 +88,7 @@ impl DbShard {
         if entry::mark(self.entry_bytes(handle)) == self.mark {
             return None;
         }
-        let large = matches!(self.get(handle).value, ValueRef::Object(o) if o.is_large());
+        let large = self.object(handle).is_some_and(Object::is_large);
         let copy = if large { self.share_object(handle).map(Box::new) } else { None };
         Some(Captured { entry: self.get(handle), copy })
     }
@@ -106,7 +107,8 @@ impl DbShard {
     ///
     /// # Errors
     /// The shard.
-    pub fn leave_to_snapshot(self: Box<Self>) -> Result<(), Box<DbShard>> {
+    pub fn leave_to_snapshot(mut self: Box<Self>) -> Result<(), Box<DbShard>> {
+        self.settle();
         match self.saving.as_ref().map(|s| s.to.clone()) {
             Some(to) => {
                 to.adopt(self);

@@ -1,10 +1,11 @@
 use super::*;
 use proptest::prelude::*;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use viator_data::hash::{Hash, Limits, Ttl};
 
 fn shard() -> (DbShard, HashSeed) {
     let seed = HashSeed::new(false, 1_000_000);
-    (DbShard::new(seed.clone()), seed)
+    (DbShard::new(seed.clone(), Default::default()), seed)
 }
 
 fn text(v: ValueRef<'_>) -> Vec<u8> {
@@ -130,6 +131,169 @@ proptest! {
         // keys of one shard only: the test puts all keys into one DbShard, by their slot's index
         prop_assert_eq!(seen, model.len());
     }
+}
+
+#[derive(Debug, Clone)]
+enum HashOp {
+    New(u8, usize, bool),
+    Set(u8, u8, usize),
+    ExpireField(u8, u8, Option<u16>),
+    RemoveField(u8, u8),
+    Expire(u8, Option<i64>),
+    Replace(u8, usize),
+    Remove(u8),
+    Compact(u64),
+}
+
+fn hash_op() -> impl Strategy<Value = HashOp> {
+    let len = || prop_oneof![4 => 0usize..20, 1 => 0usize..400];
+    let when = prop::option::of(1_000_000i64..1_100_000);
+    let key = || 0u8..6;
+    prop_oneof![
+        2 => (key(), len(), any::<bool>()).prop_map(|(k, l, long)| HashOp::New(k, l, long)),
+        8 => (key(), any::<u8>(), len()).prop_map(|(k, f, l)| HashOp::Set(k, f % 20, l)),
+        2 => (key(), any::<u8>(), prop::option::of(1u16..)).prop_map(|(k, f, w)| HashOp::ExpireField(k, f % 20, w)),
+        3 => (key(), any::<u8>()).prop_map(|(k, f)| HashOp::RemoveField(k, f % 20)),
+        2 => (key(), when).prop_map(|(k, w)| HashOp::Expire(k, w)),
+        1 => (key(), len()).prop_map(|(k, l)| HashOp::Replace(k, l)),
+        1 => key().prop_map(HashOp::Remove),
+        1 => any::<u64>().prop_map(HashOp::Compact),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+    /// Collections that grow and shrink, within their entries and out of them, are what they were made.
+    #[test]
+    fn hashes_are_what_they_were_made(ops in prop::collection::vec(hash_op(), 1..200), look in any::<u64>()) {
+        let free = Arc::new(AtomicI64::new(0));
+        let seed = HashSeed::new(false, 1_000_000);
+        let mut db = DbShard::new(seed.clone(), free.clone());
+        let limits = Limits { listpack_entries: 16, listpack_value: 300 };
+        let mut model: BTreeMap<u8, (Fields, Option<i64>)> = BTreeMap::new();
+        // one key is too long for its value to be in the entry
+        let name = |k: u8| vec![k; if k == 5 { 300 } else { 7 }];
+        let mut saved: Option<(Arc<Saved>, BTreeMap<u8, (Fields, Option<i64>)>)> = None;
+        for (n, op) in ops.into_iter().enumerate() {
+            if look % 200 == n as u64 {
+                let to = Arc::new(Saved::default());
+                db.begin_saving(0, &(to.clone() as Arc<dyn Saver>));
+                saved = Some((to, model.clone()));
+            }
+            let with = |l: usize| {
+                let mut hash = Hash::new();
+                hash.set(b"f", &vec![b'v'; l], Ttl::Clear, &limits);
+                (NewValue::Object(Box::new(hash.into_object())), Fields::from([(b"f".to_vec(), (vec![b'v'; l], None))]))
+            };
+            match op {
+                HashOp::New(k, l, other) => {
+                    let (value, fields) = with(l);
+                    let key = name(k);
+                    let when = other.then_some(1_050_000);
+                    db.put(seed.locate(&key), &key, value, when.map_or(Expiry::Clear, Expiry::At), 0);
+                    model.insert(k, (fields, when));
+                }
+                HashOp::Set(k, f, l) => {
+                    let key = name(k);
+                    let Some(h) = db.seek(seed.locate(&key), &key) else { continue };
+                    let hash = Hash::of_mut(db.object_mut(h).unwrap()).unwrap();
+                    hash.set(&[f], &vec![f; l], Ttl::Clear, &limits);
+                    model.get_mut(&k).unwrap().0.insert(vec![f], (vec![f; l], None));
+                }
+                HashOp::ExpireField(k, f, when) => {
+                    let key = name(k);
+                    let Some(h) = db.seek(seed.locate(&key), &key) else { continue };
+                    let when = when.map_or(0, u64::from);
+                    let was = Hash::of_mut(db.object_mut(h).unwrap()).unwrap().set_expire(&[f], when);
+                    let field = model.get_mut(&k).unwrap().0.get_mut(&vec![f]);
+                    prop_assert_eq!(was, field.as_ref().map(|f| f.1));
+                    if let Some(f) = field { f.1 = (when > 0).then_some(when); }
+                }
+                HashOp::RemoveField(k, f) => {
+                    let key = name(k);
+                    let Some(h) = db.find(seed.locate(&key), &key) else { continue };
+                    let was = Hash::of_mut(db.object_mut(h).unwrap()).unwrap().remove(&[f]);
+                    prop_assert_eq!(was, model.get_mut(&k).unwrap().0.remove(&vec![f]).is_some());
+                }
+                HashOp::Expire(k, w) => {
+                    let key = name(k);
+                    let Some(h) = db.find(seed.locate(&key), &key) else { continue };
+                    db.set_expire(seed.locate(&key), h, w);
+                    model.get_mut(&k).unwrap().1 = w;
+                }
+                HashOp::Replace(k, l) => {
+                    let key = name(k);
+                    let Some(h) = db.find(seed.locate(&key), &key) else { continue };
+                    let (value, fields) = with(l);
+                    db.replace(seed.locate(&key), h, &key, value, Expiry::Keep, 0);
+                    model.get_mut(&k).unwrap().0 = fields;
+                }
+                HashOp::Remove(k) => {
+                    let key = name(k);
+                    let found = db.find(seed.locate(&key), &key);
+                    prop_assert_eq!(found.is_some(), model.remove(&k).is_some());
+                    if let Some(h) = found { db.remove(seed.locate(&key), h); }
+                }
+                HashOp::Compact(r) => { db.compact(r); }
+            }
+            let k = (look >> (n % 50)) as u8 % 6;
+            let key = name(k);
+            let found = db.find(seed.locate(&key), &key).map(|h| db.get(h));
+            prop_assert_eq!(found.map(|e| (fields_of(e.value), e.expire)), model.get(&k).cloned());
+        }
+        let mut sizes = BTreeMap::new();
+        for (fields, _) in model.values() {
+            *sizes.entry(if fields.is_empty() { 0 } else { 1u64 << fields.len().ilog2() }).or_insert(0) += 1;
+        }
+        prop_assert!(db.sizes().steps(Type::Hash).eq(sizes), "{:?}", db.sizes());
+        let first = |fields: &Fields| fields.values().filter_map(|f| f.1).min();
+        prop_assert_eq!(db.expiring_hashes(), model.values().filter(|m| first(&m.0).is_some()).count());
+        let mut due = db.fields_due(40_000, 100);
+        due.sort();
+        due.dedup();
+        let mut want: Vec<_> = model.iter().filter(|(_, m)| first(&m.0).is_some_and(|at| at < 40_000)).map(|(k, _)| name(*k)).collect();
+        want.sort();
+        prop_assert_eq!(due, want);
+        let mut seen = BTreeMap::new();
+        db.for_each(|e| { seen.insert(e.key[0], (fields_of(e.value), e.expire)); });
+        prop_assert_eq!(&seen, &model);
+        if let Some((to, model)) = saved {
+            let mut got = std::mem::take(&mut *to.0.lock());
+            while !db.save_some(1, |_, c| { got.push(to.take(c)); 1 }) {}
+            prop_assert_eq!(got.len(), model.len());
+            prop_assert_eq!(got.into_iter().collect::<BTreeMap<_, _>>(), model);
+        }
+        prop_assert_eq!(free.load(Ordering::Relaxed), db.free_bytes() as i64);
+        drop(db);
+        prop_assert_eq!(free.load(Ordering::Relaxed), 0);
+    }
+}
+
+type Fields = BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>;
+
+fn fields_of(value: ValueRef<'_>) -> Fields {
+    let ValueRef::Object(o) = value else { panic!("a hash") };
+    Hash::of(o).unwrap().iter().map(|f| (f.name.to_vec(), (f.value.to_vec(), f.expire))).collect()
+}
+
+/// What a snapshot got: the first byte of each key, the fields, the expiry.
+#[derive(Default)]
+struct Saved(Mutex<Vec<(u8, (Fields, Option<i64>))>>);
+
+impl Saved {
+    fn take(&self, c: Captured<'_>) -> (u8, (Fields, Option<i64>)) {
+        let value = c.copy.as_deref().map_or(c.entry.value, ValueRef::Object);
+        (c.entry.key[0], (fields_of(value), c.entry.expire))
+    }
+}
+
+impl Saver for Saved {
+    fn save(&self, _: usize, c: Captured<'_>) {
+        let taken = self.take(c);
+        self.0.lock().push(taken);
+    }
+
+    fn adopt(&self, _: Box<DbShard>) {}
 }
 
 #[test]

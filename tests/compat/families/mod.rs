@@ -17,4 +17,4 @@ macro_rules! families {
     };
 }
 
-families! { bitmap generic geo hash hyperloglog list set stream string transactions zset }
+families! { bitmap generic geo hash hyperloglog list pubsub set stream string transactions zset }

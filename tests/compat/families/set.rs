@@ -30,7 +30,7 @@ fn step(g: &mut Gen) -> Step {
     // Single steps through a table differ; only whole iterations tell something.
     if words[0] == b"SSCAN"
         && let Some(cursor) = words.get_mut(2)
-        && cursor.first().is_some_and(u8::is_ascii_digit)
+        && cursor.trim_ascii_start().first().is_some_and(u8::is_ascii_digit)
     {
         *cursor = b"0".to_vec();
         return scan(2, words);

@@ -161,7 +161,7 @@ impl Scan<'_> {
     fn shard(&mut self, keys: &mut ReadKeys<'_, '_>, db: usize, one_slot: bool) {
         let now = keys.now();
         let mut expired = Vec::new();
-        let Some(part) = keys.shard(self.at.shard).db(db) else {
+        let Some(part) = keys.shard(self.at.shard).db_mut(db) else {
             self.at.index = SLOTS_PER_SHARD;
             return;
         };
@@ -221,7 +221,7 @@ fn keys(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
     let header = ctx.out.defer();
     let mut n = 0;
     for (_, shard) in ctx.keys.guards().iter_mut() {
-        let Some(part) = shard.db(db) else { continue };
+        let Some(part) = shard.db_mut(db) else { continue };
         part.for_each(|e| {
             if (all || glob::matches(pattern, e.key)) && e.expire.is_none_or(|when| when > now) {
                 ctx.out.bulk(e.key);
@@ -276,8 +276,9 @@ fn randomkey(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         };
         let key = ctx.with_shards(Footprint::NONE.with(shard), db, |keys| {
             let (random, now) = (keys.random(), keys.now());
-            let part = keys.shard(shard).db(db)?;
-            let e = part.get(part.random(random)?);
+            let part = keys.shard(shard).db_mut(db)?;
+            let handle = part.random(random)?;
+            let e = part.get(handle);
             let (key, live) = (e.key.to_vec(), e.expire.is_none_or(|when| when > now));
             tries += 1;
             // where expired keys stay, one of them is better than none

@@ -251,7 +251,7 @@ fn digest(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         for db in (0..databases).filter(|db| keys.db_len(*db) > 0).collect::<Vec<_>>() {
             all.mix(&(db as u32).to_be_bytes());
             for (_, shard) in keys.guards().iter_mut() {
-                let Some(part) = shard.db(db) else { continue };
+                let Some(part) = shard.db_mut(db) else { continue };
                 part.for_each(|e| {
                     let mut one = Digest::default();
                     one.mix(e.key);

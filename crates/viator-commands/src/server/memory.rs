@@ -7,7 +7,6 @@ use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler, Scope};
 use viator_engine::ctx::{AdminCtx, ReadCtx};
 use viator_engine::error::Error;
 use viator_engine::info::{Fragmentation, KeyFacts, MemoryFacts};
-use viator_keyspace::ValueRef;
 use viator_resp::reply::Reply;
 
 use crate::help::help;
@@ -297,9 +296,8 @@ fn memory_usage(ctx: &mut ReadCtx<'_, '_>) -> Outcome {
     match ctx.keys.peek(ctx.args.at(2)) {
         None => ctx.out.null(),
         Some(e) => {
-            let object = if let ValueRef::Object(o) = e.value { o.memory() } else { 0 };
             let index = if e.expire.is_some() { 16 } else { 8 };
-            ctx.out.int((e.slot_bytes() + object + index) as i64);
+            ctx.out.int((e.memory() + index) as i64);
         }
     }
     Ok(())

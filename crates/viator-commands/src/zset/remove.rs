@@ -50,10 +50,21 @@ fn remove(ctx: &mut WriteCtx<'_, '_>, event: &'static str, removal: impl FnOnce(
 }
 
 fn remove_ranks(ctx: &mut WriteCtx<'_, '_>, event: &'static str, ranks: impl FnOnce(&ZSet) -> Range<usize>) -> Outcome {
-    remove(ctx, event, |set| {
-        let ranks = ranks(set);
-        set.remove_ranks(ranks, |_, _| {})
-    })
+    let key = ctx.args.at(1);
+    let Some(set) = ctx.keys.write::<ZSet>(key)? else {
+        ctx.out.int(0);
+        return Ok(());
+    };
+    let (ranks, len) = (ranks(set), set.len());
+    if ranks.start == 0 && ranks.end >= len {
+        // all of it: thrown away as a whole, in the background if it is large
+        ctx.keys.changed(NotifyFlags::ZSET, event, key, len as u64);
+        ctx.keys.delete(key, false);
+        ctx.keys.notify(NotifyFlags::GENERIC, "del", key);
+        ctx.out.int(len as i64);
+        return Ok(());
+    }
+    remove(ctx, event, |set| set.remove_ranks(ranks, |_, _| {}))
 }
 
 /// ZREMRANGEBYRANK.

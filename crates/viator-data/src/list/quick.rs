@@ -199,7 +199,11 @@ impl Quick {
                 node.decompress();
                 match node {
                     Node::Packed(p) if !limits.exceeded(p.byte_len() + value.len() + ENTRY, p.len() + 1) => {
-                        if end == End::Front { p.push_front(value) } else { p.push_back(value) }
+                        if end == End::Front {
+                            p.push_front(value)
+                        } else {
+                            p.push_back(value)
+                        }
                         true
                     }
                     _ => false,
@@ -508,7 +512,9 @@ impl Quick {
 
     /// The only node, if it is a listpack of at most half the limit.
     pub(super) fn take_small(&mut self, limits: &Limits) -> Option<Packed> {
-        if self.nodes() != 1 || (self.staged && !self.first_size().is_some_and(|bytes| limits.fits_half(bytes, self.len()))) {
+        if self.nodes() != 1
+            || (self.staged && !self.first_size().is_some_and(|bytes| limits.fits_half(bytes, self.len())))
+        {
             return None;
         }
         self.unstage();

@@ -1,7 +1,7 @@
 use super::quick::MAX_GROWN;
 use super::*;
-use crate::packed;
 use crate::hashing::{below, mix};
+use crate::packed;
 use proptest::prelude::*;
 use std::collections::VecDeque;
 

@@ -33,6 +33,11 @@ impl Default for IntBuf {
 }
 
 impl<'a> Entry<'a> {
+    /// The entry that a value is stored as: an integer if it reads as one.
+    pub fn of(value: &'a [u8]) -> Self {
+        parse_i64(value).map_or(Entry::Str(value), Entry::Int)
+    }
+
     /// The bytes of the value; an integer is written into `buf`.
     pub fn bytes<'b>(&self, buf: &'b mut IntBuf) -> &'b [u8]
     where
@@ -87,6 +92,13 @@ pub(super) struct Encoded<'a> {
 }
 
 impl<'a> Encoded<'a> {
+    pub(super) fn of_entry(entry: Entry<'a>) -> Self {
+        match entry {
+            Entry::Int(i) => Encoded::int(i),
+            Entry::Str(s) => Encoded::str(s),
+        }
+    }
+
     pub(super) fn of(value: &'a [u8]) -> Self {
         match parse_i64(value) {
             Some(i) => Encoded::int(i),
@@ -141,9 +153,15 @@ impl<'a> Encoded<'a> {
         n + backlen_size(n)
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    /// Writes header and data.
+    #[inline]
+    pub(super) fn write_bare(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.head.get(..self.head_len).unwrap_or_default());
         out.extend_from_slice(self.data);
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        self.write_bare(out);
         let (back, n) = backlen(self.size());
         out.extend_from_slice(back.get(..n).unwrap_or_default());
     }

@@ -136,7 +136,7 @@ proptest! {
                 Op::Back(v) => { p.push_back(&v); m.push(v); }
                 Op::Extend(values, int) => {
                     p.extend(|to| {
-                        values.iter().for_each(|v| to.push(v));
+                        values.iter().for_each(|v| to.push_entry(Entry::of(v)));
                         to.push_int(int);
                     });
                     m.extend(values);

@@ -1,15 +1,13 @@
 //! The entries of a stream, without its groups.
 
 use super::StreamId;
-use super::node::{self, Fields, Walker, Which};
-use crate::cow::Cow;
-use crate::packed::{Malformed, Packed};
-use std::collections::{BTreeMap, btree_map};
+use super::listpack;
+use super::node::{Fields, Node, Walker, Which};
+use super::nodes::{At, Nodes};
+use crate::packed::{Entry, Malformed, Packed};
 
 /// Bytes of a node above which Redis never goes, whatever the configuration says.
 const MAX_NODE_BYTES: usize = 1 << 30;
-/// What a node costs beside its listpack: its place in the tree, three quarters full.
-const NODE_OVERHEAD: usize = (size_of::<StreamId>() + size_of::<Packed>()) * 4 / 3;
 
 /// When a new node begins: the configuration's `stream-node-max-*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,13 +58,13 @@ pub enum TrimTo {
 /// The entries of a stream and what is known about those that were.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
-    nodes: BTreeMap<StreamId, Cow<Packed>>,
+    nodes: Nodes,
     len: usize,
     first_id: StreamId,
     last_id: StreamId,
     max_deleted_id: StreamId,
     entries_added: u64,
-    /// Heap bytes of the listpacks.
+    /// Heap bytes of the nodes' entries.
     bytes: usize,
 }
 
@@ -106,20 +104,20 @@ impl Log {
         self.nodes.len()
     }
 
-    /// The nodes with their master ids, in order.
-    pub fn nodes(&self) -> impl Iterator<Item = (StreamId, &Packed)> {
-        self.nodes.iter().map(|(id, p)| (*id, &**p))
+    /// The nodes with their master ids, in order, as RDB and DUMP carry them.
+    pub fn nodes(&self) -> impl Iterator<Item = (StreamId, Packed)> {
+        self.nodes.iter().map(|n| (n.master(), listpack::write(n)))
     }
 
     /// A copy that shares the nodes, until either changes them.
     pub(super) fn share(&mut self) -> Log {
-        Log { nodes: self.nodes.iter_mut().map(|(id, n)| (*id, n.share())).collect(), ..*self }
+        Log { nodes: self.nodes.share(), ..*self }
     }
 
     /// How many nodes Redis's radix tree has for the ids of these nodes ("radix-tree-nodes"): one for each id of 16
     /// bytes, one for each place where ids part, and one for each stretch of bytes from such a place to the next.
     pub fn radix_nodes(&self) -> usize {
-        let mut ids = self.nodes.keys().map(|id| u128::from_be_bytes(id.to_bytes()));
+        let mut ids = self.nodes.iter().map(|n| u128::from_be_bytes(n.master().to_bytes()));
         let Some(mut last) = ids.next() else { return 1 };
         // a stretch in front of `depth`, which hangs from the place at depth `from`, or is the first
         let stretch = |from: Option<u32>, depth: u32| usize::from(depth > from.map_or(0, |f| f + 1));
@@ -145,14 +143,14 @@ impl Log {
     }
 
     pub(super) fn memory_usage(&self) -> usize {
-        self.bytes + self.nodes.len() * NODE_OVERHEAD
+        self.bytes + self.nodes.memory_usage()
     }
 
     /// Panics if what is counted is not what is there.
     #[cfg(test)]
     pub(super) fn check(&self) {
-        assert_eq!(self.bytes, self.nodes.values().map(|n| n.memory_usage()).sum::<usize>());
-        assert_eq!(self.len, self.nodes.values().map(|n| node::counts(n).0).sum::<usize>());
+        assert_eq!(self.bytes, self.nodes.iter().map(|n| n.memory_usage()).sum::<usize>());
+        assert_eq!(self.len, self.nodes.iter().map(|n| n.live()).sum::<usize>());
         assert_eq!(
             self.first_id,
             self.range(StreamId::MIN, StreamId::MAX, false).next().map_or(StreamId::MIN, |i| i.id)
@@ -171,11 +169,10 @@ impl Log {
         }
         let size: usize = fields.iter().map(|f| f.as_ref().len()).sum();
         let most = if limits.node_bytes == 0 { MAX_NODE_BYTES } else { limits.node_bytes.min(MAX_NODE_BYTES) };
-        let mut last = self.nodes.last_entry();
-        if let Some(node) = last.as_mut().map(|e| e.get_mut().make_mut()) {
-            let full = node.byte_len().saturating_add(size) >= most;
-            let (live, deleted) = node::counts(node);
-            if full || (limits.node_entries != 0 && live + deleted >= limits.node_entries) {
+        let mut last = self.nodes.last_mut();
+        if let Some(node) = &mut last {
+            let full = node.packed_len().saturating_add(size) >= most;
+            if full || (limits.node_entries != 0 && node.live() + node.deleted() >= limits.node_entries) {
                 let before = node.memory_usage();
                 node.shrink_to_fit();
                 self.bytes -= before - node.memory_usage();
@@ -183,18 +180,16 @@ impl Log {
             }
         }
         match last {
-            Some(mut entry) => {
-                let master = *entry.key();
-                let node = entry.get_mut().make_mut();
+            Some(node) => {
                 let before = node.memory_usage();
-                node::append(node, master, id, fields);
+                node.append(id, fields);
                 self.bytes = (self.bytes + node.memory_usage()).saturating_sub(before);
             }
             None => {
-                let mut node = node::create(fields);
-                node::append(&mut node, id, id, fields);
+                let mut node = Node::new(id, fields.iter().step_by(2).map(|name| Entry::of(name.as_ref())));
+                node.append(id, fields);
                 self.bytes += node.memory_usage();
-                self.nodes.insert(id, Cow::Own(node));
+                self.nodes.push(node);
             }
         }
         if self.len == 0 {
@@ -208,13 +203,13 @@ impl Log {
 
     /// Adds a node of a stream that is being loaded, after checking it.
     pub(super) fn push_node(&mut self, master: StreamId, node: Packed) -> Result<(), Malformed> {
-        node::validate(master, &node)?;
-        if self.nodes.contains_key(&master) {
+        let node = listpack::read(master, &node)?;
+        let (live, bytes) = (node.live(), node.memory_usage());
+        if !self.nodes.insert(node) {
             return Err(Malformed);
         }
-        self.len += node::counts(&node).0;
-        self.bytes += node.memory_usage();
-        self.nodes.insert(master, Cow::Own(node));
+        self.len += live;
+        self.bytes += bytes;
         self.find_first();
         self.last_id = self.last_id.max(self.range(StreamId::MIN, StreamId::MAX, true).next().map_or(master, |i| i.id));
         self.entries_added = self.len as u64;
@@ -233,10 +228,10 @@ impl Log {
 
     /// Entries from `start` to `end`, both included, upwards or (`reverse`) downwards.
     pub fn range(&self, start: StreamId, end: StreamId, reverse: bool) -> Range<'_> {
-        // The node that may hold `start` has the greatest master id up to it.
-        let from = self.nodes.range(..=start).next_back().map_or(start, |(id, _)| *id);
-        let nodes = (start <= end).then(|| self.nodes.range(from..=end));
-        Range { nodes, walker: None, start, end, reverse }
+        // The node that may hold an end has the greatest master id up to it.
+        let last = if start <= end { self.nodes.find(end) } else { None };
+        let span = last.zip(self.nodes.find(start).or_else(|| self.nodes.first())).map(|(last, first)| (first, last));
+        Range { nodes: &self.nodes, span, walker: None, start, end, reverse }
     }
 
     /// The entry of this id.
@@ -251,22 +246,20 @@ impl Log {
 
     /// Deletes an entry by name; whether it was there.
     pub(super) fn delete(&mut self, id: StreamId) -> bool {
-        let Some((master, node)) = self.nodes.range_mut(..=id).next_back() else { return false };
-        let (master, node) = (*master, node.make_mut());
-        let before = node.memory_usage();
-        let deleted = node::delete(node, master, |at| match at.cmp(&id) {
+        let Some(at) = self.nodes.find(id) else { return false };
+        let Some(node) = self.nodes.get_mut(at) else { return false };
+        let deleted = node.delete(|at| match at.cmp(&id) {
             core::cmp::Ordering::Less => Which::Keep,
             core::cmp::Ordering::Equal => Which::DeleteLast,
             core::cmp::Ordering::Greater => Which::Stop,
         });
-        self.bytes = (self.bytes + node.memory_usage()).saturating_sub(before);
         if deleted == 0 {
             return false;
         }
-        let empty = node::counts(node).0 == 0;
+        let empty = node.live() == 0;
         self.len -= 1;
         if empty {
-            self.remove_node(master);
+            self.remove_node(at);
         }
         self.max_deleted_id = self.max_deleted_id.max(id);
         if id == self.first_id {
@@ -275,8 +268,8 @@ impl Log {
         true
     }
 
-    fn remove_node(&mut self, master: StreamId) {
-        if let Some(node) = self.nodes.remove(&master) {
+    fn remove_node(&mut self, at: At) {
+        if let Some(node) = self.nodes.remove(at) {
             self.bytes = self.bytes.saturating_sub(node.memory_usage());
         }
     }
@@ -292,26 +285,26 @@ impl Log {
         mut may_go: Option<&mut dyn FnMut(StreamId) -> bool>,
     ) -> usize {
         let mut removed = 0;
-        let mut from = StreamId::MIN;
+        let mut place = self.nodes.first();
         loop {
             if matches!(to, TrimTo::MaxLen(n) if self.len <= n) {
                 break;
             }
-            let Some((&master, node)) = self.nodes.range_mut(from..).next() else { break };
-            let live = node::counts(node).0;
+            let Some(at) = place else { break };
+            let Some(node) = self.nodes.get(at) else { break };
+            let (live, master) = (node.live(), node.master());
             if limit != 0 && removed + live > limit {
                 break;
             }
             let whole = match to {
                 TrimTo::MaxLen(n) => self.len - live >= n,
-                TrimTo::MinId(id) => {
-                    Walker::new(master, node).and_then(|mut w| w.next_back()).is_none_or(|last| last.id < id)
-                }
+                TrimTo::MinId(id) => node.walk().next_back().is_none_or(|last| last.id < id),
             };
             if whole && may_go.is_none() {
                 self.len -= live;
                 removed += live;
-                self.remove_node(master);
+                self.remove_node(at);
+                place = self.nodes.first_above(master);
                 continue;
             }
             // As in Redis, what has to look at single entries does so in the last node as well.
@@ -320,9 +313,8 @@ impl Log {
             }
             let mut stopped = false;
             let mut left = self.len;
-            let node = node.make_mut();
-            let before = node.memory_usage();
-            let gone = node::delete(node, master, |id| {
+            let Some(node) = self.nodes.get_mut(at) else { break };
+            let gone = node.delete(|id| {
                 let stop = match to {
                     TrimTo::MaxLen(n) => left <= n,
                     TrimTo::MinId(min) => id >= min,
@@ -337,21 +329,17 @@ impl Log {
                     Which::Keep
                 }
             });
-            self.bytes = (self.bytes + node.memory_usage()).saturating_sub(before);
-            let empty = node::counts(node).0 == 0;
+            let empty = node.live() == 0;
             self.len -= gone;
             removed += gone;
             // a node whose deleted entries reach into the range stays, as in Redis
             if empty && whole {
-                self.remove_node(master);
+                self.remove_node(at);
             }
             if stopped {
                 break;
             }
-            match master.next() {
-                Some(next) => from = next,
-                None => break,
-            }
+            place = self.nodes.first_above(master);
         }
         if removed > 0 {
             self.find_first();
@@ -388,11 +376,7 @@ impl Log {
     }
 
     pub(super) fn drop_some(&mut self, n: usize) -> bool {
-        for _ in 0..n {
-            if self.nodes.pop_first().is_none() {
-                break;
-            }
-        }
+        self.nodes.drop_some(n);
         self.nodes.is_empty()
     }
 }
@@ -400,7 +384,9 @@ impl Log {
 /// Entries in order; see [`Log::range`].
 #[derive(Clone)]
 pub struct Range<'a> {
-    nodes: Option<btree_map::Range<'a, StreamId, Cow<Packed>>>,
+    nodes: &'a Nodes,
+    /// The first and the last of the nodes that are still to be read.
+    span: Option<(At, At)>,
     walker: Option<Walker<'a>>,
     start: StreamId,
     end: StreamId,
@@ -417,7 +403,7 @@ impl<'a> Iterator for Range<'a> {
                     let beyond = if self.reverse { raw.id < self.start } else { raw.id > self.end };
                     if beyond {
                         // What follows is further away still.
-                        self.nodes = None;
+                        self.span = None;
                         break;
                     }
                     if !raw.deleted && (self.start..=self.end).contains(&raw.id) {
@@ -426,9 +412,16 @@ impl<'a> Iterator for Range<'a> {
                 }
             }
             self.walker = None;
-            let nodes = self.nodes.as_mut()?;
-            let (master, node) = if self.reverse { nodes.next_back() } else { nodes.next() }?;
-            self.walker = Walker::new(*master, node);
+            let (first, last) = self.span?;
+            let at = if self.reverse { last } else { first };
+            self.span = if first == last {
+                None
+            } else if self.reverse {
+                self.nodes.prev(last).map(|last| (first, last))
+            } else {
+                self.nodes.next(first).map(|first| (first, last))
+            };
+            self.walker = Some(self.nodes.get(at)?.walk());
         }
     }
 }

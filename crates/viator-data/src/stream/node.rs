@@ -1,24 +1,28 @@
-//! A node of a stream: entries whose ids share a master id, in one listpack of Redis's format.
+//! A node of a stream: up to a hundred entries or so, whose ids are kept as differences from the id of the first.
 //!
-//! First the master entry: live entries, deleted entries, number of fields, the field names, 0. Then the entries: flags,
-//! the id's milliseconds and sequence as differences from the master id, then either the number of fields, and names
-//! and values in turns, or (with the flag for it) only the values for the master entry's names; last, the number of
-//! listpack elements since and including the flags, so that entries can be read backwards.
+//! The fields' names of the first entry stand once at the beginning. An entry is its length, flags, the differences of
+//! its id's milliseconds and sequence, then either the values for those names or (without the flag for it) the number of
+//! its fields, and names and values in turns. Values are encoded as in a listpack, but read forwards only: that saves a
+//! byte for each, of two or three. Redis's form, a listpack, is made when a node is written down ([`super::listpack`]);
+//! nodes end where Redis ends them, so each knows how long that would be.
 
 use super::StreamId;
-use crate::packed::{Entry, Iter, Malformed, Packed, Pos};
+use crate::packed::{self, Entry, bare};
+use crate::room;
 
 /// Flag of an entry that was deleted.
-const DELETED: i64 = 1;
-/// Flag of an entry whose names are those of the master entry.
-const SAME_FIELDS: i64 = 2;
+const DELETED: u8 = 1;
+/// Flag of an entry whose names are those of the first.
+const SAME_FIELDS: u8 = 2;
+/// The first byte of a length that takes four more.
+const LONG: u8 = 0xFF;
 
 /// Names and values of an entry.
 #[derive(Clone)]
 pub struct Fields<'a> {
-    /// The master entry's names, when they are the entry's too.
-    names: Option<Iter<'a>>,
-    rest: Iter<'a>,
+    /// The first entry's names, when they are the entry's too.
+    names: Option<&'a [u8]>,
+    rest: &'a [u8],
     left: usize,
 }
 
@@ -28,10 +32,10 @@ impl<'a> Iterator for Fields<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
         let name = match &mut self.names {
-            Some(names) => names.next()?,
-            None => self.rest.next()?,
+            Some(names) => take(names)?,
+            None => take(&mut self.rest)?,
         };
-        Some((name, self.rest.next()?))
+        Some((name, take(&mut self.rest)?))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -41,164 +45,325 @@ impl<'a> Iterator for Fields<'a> {
 
 impl ExactSizeIterator for Fields<'_> {}
 
+fn take<'a>(bytes: &mut &'a [u8]) -> Option<Entry<'a>> {
+    let (entry, rest) = bare::split_first(bytes)?;
+    *bytes = rest;
+    Some(entry)
+}
+
 /// An entry of a node, deleted or not.
 pub(super) struct Raw<'a> {
     pub(super) id: StreamId,
     pub(super) fields: Fields<'a>,
+    /// Whether its names are those of the first.
+    pub(super) same: bool,
     pub(super) deleted: bool,
     /// Where its flags are.
-    pub(super) pos: Pos,
-    flags: i64,
+    flags_at: usize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Node {
+    master: StreamId,
+    bytes: Vec<u8>,
+    live: u32,
+    deleted: u32,
+    /// Names at the beginning.
+    width: u32,
+    /// Bytes of those names.
+    start: u32,
+    /// Bytes of Redis's listpack but for the two counts.
+    packed: u32,
+}
+
+impl Clone for Node {
+    fn clone(&self) -> Node {
+        Node { bytes: room::copy(&self.bytes), ..*self }
+    }
+}
+
+impl Node {
+    /// A node for an entry with these names, which becomes its first.
+    pub(super) fn new<'n>(master: StreamId, names: impl ExactSizeIterator<Item = Entry<'n>>) -> Node {
+        let mut node = Node { master, width: names.len() as u32, ..Node::default() };
+        // header, number of names, 0
+        let mut packed = packed::EMPTY + bare::int_size(names.len() as i64) + bare::int_size(0);
+        for name in names {
+            packed += bare::push_entry(&mut node.bytes, name);
+        }
+        node.start = node.bytes.len() as u32;
+        node.packed = packed as u32;
+        node
+    }
+
+    /// The id of its first entry, from which the others differ by so much.
+    pub(super) fn master(&self) -> StreamId {
+        self.master
+    }
+
+    /// Entries that were not deleted.
+    pub(super) fn live(&self) -> usize {
+        self.live as usize
+    }
+
+    /// Entries that were.
+    pub(super) fn deleted(&self) -> usize {
+        self.deleted as usize
+    }
+
+    /// Bytes of Redis's listpack.
+    pub(super) fn packed_len(&self) -> usize {
+        self.packed as usize + bare::int_size(i64::from(self.live)) + bare::int_size(i64::from(self.deleted))
+    }
+
+    /// Heap bytes held.
+    pub(super) fn memory_usage(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
+    /// The names at the beginning.
+    pub(super) fn names(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
+        Names { rest: &self.bytes, left: self.width as usize }
+    }
+
+    fn has_names<'n>(&self, mut names: impl ExactSizeIterator<Item = &'n [u8]>) -> bool {
+        let mut rest = self.bytes.as_slice();
+        names.len() == self.width as usize && names.all(|n| take(&mut rest).is_some_and(|e| e.eq_bytes(n)))
+    }
+
+    /// Appends an entry of names and values in turns.
+    pub(super) fn append<V: AsRef<[u8]>>(&mut self, id: StreamId, fields: &[V]) {
+        let same = self.has_names(fields.iter().step_by(2).map(AsRef::as_ref));
+        let (from, step) = if same { (1, 2) } else { (0, 1) };
+        let values = || fields.iter().skip(from).step_by(step).map(AsRef::as_ref);
+        // what each can take: its bytes and a header
+        let size = values().map(|v| v.len() + if v.len() < 64 { 1 } else { 5 }).sum::<usize>();
+        let begun = self.begin(id, same, false, fields.len() / 2, size);
+        let packed = values().map(|v| bare::push(&mut self.bytes, v)).sum();
+        self.end(begun, packed);
+    }
+
+    /// Appends an entry that comes from Redis's listpack.
+    pub(super) fn append_raw<'n>(
+        &mut self,
+        id: StreamId,
+        same: bool,
+        deleted: bool,
+        fields: impl ExactSizeIterator<Item = (Entry<'n>, Entry<'n>)>,
+    ) {
+        let begun = self.begin(id, same, deleted, fields.len(), 0);
+        let mut packed = 0;
+        for (name, value) in fields {
+            if !same {
+                packed += bare::push_entry(&mut self.bytes, name);
+            }
+            packed += bare::push_entry(&mut self.bytes, value);
+        }
+        self.end(begun, packed);
+    }
+
+    /// Writes an entry up to its values, of which there are `size` bytes, for [`Node::end`]. Returns where it begins, and
+    /// bytes of the listpack.
+    fn begin(&mut self, id: StreamId, same: bool, deleted: bool, width: usize, size: usize) -> (usize, usize) {
+        let at = self.bytes.len();
+        let ms = id.ms.wrapping_sub(self.master.ms);
+        let seq = id.seq.wrapping_sub(self.master.seq).cast_signed();
+        // length, flags, and two bytes for each of the differences will do mostly
+        room::reserve(&mut self.bytes, size + 6);
+        let flags = if same { SAME_FIELDS } else { 0 } | if deleted { DELETED } else { 0 };
+        self.bytes.extend_from_slice(&[0, flags]);
+        push_number(&mut self.bytes, ms);
+        push_number(&mut self.bytes, zigzag(seq));
+        // and flags, and the number of elements at the end
+        let mut packed = 2 * bare::int_size(0) + bare::int_size(ms.cast_signed()) + bare::int_size(seq);
+        if !same {
+            push_number(&mut self.bytes, width as u64);
+            packed += bare::int_size(width as i64);
+        }
+        let elements = if same { width + 3 } else { width * 2 + 4 };
+        packed += bare::int_size(elements as i64) - bare::int_size(0);
+        if deleted {
+            self.deleted += 1;
+        } else {
+            self.live += 1;
+        }
+        (at, packed)
+    }
+
+    fn end(&mut self, (at, packed): (usize, usize), values: usize) {
+        let len = self.bytes.len() - at - 1;
+        let long = len >= usize::from(LONG);
+        if let Some(first) = self.bytes.get_mut(at) {
+            *first = if long { LONG } else { len as u8 };
+        }
+        if long {
+            self.bytes.splice(at + 1..at + 1, (len as u32).to_le_bytes());
+        }
+        self.packed = self.packed.saturating_add((packed + values) as u32);
+    }
+
+    /// All entries.
+    pub(super) fn walk(&self) -> Walker<'_> {
+        Walker { node: self, at: self.start as usize, end: self.bytes.len(), back: None }
+    }
+
+    /// Deletes live entries that satisfy a condition, until it says stop; returns how many.
+    pub(super) fn delete(&mut self, mut which: impl FnMut(StreamId) -> Which) -> usize {
+        let mut at = self.start as usize;
+        let mut gone = 0;
+        while let Some((raw, next)) = self.read(at) {
+            at = next;
+            if raw.deleted {
+                continue;
+            }
+            let (id, flags_at) = (raw.id, raw.flags_at);
+            let which = which(id);
+            match which {
+                Which::Keep => continue,
+                Which::Stop => break,
+                Which::Delete | Which::DeleteLast => {}
+            }
+            if let Some(flags) = self.bytes.get_mut(flags_at) {
+                *flags |= DELETED;
+                gone += 1;
+            }
+            if which == Which::DeleteLast {
+                break;
+            }
+        }
+        self.live = self.live.saturating_sub(gone);
+        self.deleted += gone;
+        gone as usize
+    }
+
+    /// Where the entry at `at` has its flags, and where it ends.
+    #[inline]
+    fn extent(&self, at: usize) -> Option<(usize, usize)> {
+        let (&len, rest) = self.bytes.get(at..)?.split_first()?;
+        if len == LONG {
+            let len = u32::from_le_bytes(*rest.first_chunk()?) as usize;
+            Some((at + 5, at + 5 + len))
+        } else {
+            Some((at + 1, at + 1 + usize::from(len)))
+        }
+    }
+
+    /// The entry at `at`, and where the next one is.
+    #[inline]
+    fn read(&self, at: usize) -> Option<(Raw<'_>, usize)> {
+        let (flags_at, end) = self.extent(at)?;
+        let (&flags, mut rest) = self.bytes.get(flags_at..end)?.split_first()?;
+        let ms = self.master.ms.wrapping_add(number(&mut rest)?);
+        let seq = self.master.seq.wrapping_add_signed(unzigzag(number(&mut rest)?));
+        let same = flags & SAME_FIELDS != 0;
+        let (names, left) = if same {
+            (Some(self.bytes.as_slice()), self.width as usize)
+        } else {
+            (None, usize::try_from(number(&mut rest)?).ok()?)
+        };
+        let fields = Fields { names, rest, left };
+        Some((Raw { id: StreamId { ms, seq }, fields, same, deleted: flags & DELETED != 0, flags_at }, end))
+    }
+}
+
+struct Names<'a> {
+    rest: &'a [u8],
+    left: usize,
+}
+
+impl<'a> Iterator for Names<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        take(&mut self.rest)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Names<'_> {}
+
+fn zigzag(n: i64) -> u64 {
+    (n << 1 ^ n >> 63).cast_unsigned()
+}
+
+fn unzigzag(n: u64) -> i64 {
+    (n >> 1).cast_signed() ^ -((n & 1).cast_signed())
+}
+
+/// Seven bits a byte, the lowest first; all but the last byte have the eighth.
+fn push_number(out: &mut Vec<u8>, mut n: u64) {
+    while n > 0x7F {
+        out.push(n as u8 | 0x80);
+        n >>= 7;
+    }
+    out.push(n as u8);
+}
+
+#[inline]
+fn number(bytes: &mut &[u8]) -> Option<u64> {
+    let (mut n, mut shift) = (0u64, 0);
+    loop {
+        let (&b, rest) = bytes.split_first()?;
+        *bytes = rest;
+        n |= u64::from(b & 0x7F).checked_shl(shift)?;
+        if b & 0x80 == 0 {
+            return Some(n);
+        }
+        shift += 7;
+    }
 }
 
 /// Reads a node's entries from either end.
 #[derive(Clone)]
 pub(super) struct Walker<'a> {
-    node: &'a Packed,
-    master: StreamId,
-    names: Iter<'a>,
-    width: usize,
-    entries: Iter<'a>,
-}
-
-fn int(e: Option<Entry<'_>>) -> Option<i64> {
-    match e? {
-        Entry::Int(i) => Some(i),
-        Entry::Str(_) => None,
-    }
-}
-
-fn skip(entries: &mut Iter<'_>, n: usize) -> Option<()> {
-    if n > 0 {
-        entries.nth(n - 1)?;
-    }
-    Some(())
+    node: &'a Node,
+    at: usize,
+    end: usize,
+    /// Where those begin that are still to be read, once somebody reads from the end.
+    back: Option<Vec<u32>>,
 }
 
 impl<'a> Walker<'a> {
-    pub(super) fn new(master: StreamId, node: &'a Packed) -> Option<Self> {
-        let mut entries = node.iter();
-        let width = usize::try_from(int(entries.nth(2))?).ok()?;
-        let names = entries.clone();
-        skip(&mut entries, width)?;
-        // The 0 that ends the master entry.
-        entries.next()?;
-        Some(Walker { node, master, names, width, entries })
-    }
-
-    /// Reads the entry at the front of `at`, which then is behind it.
-    fn read(&self, at: &mut Iter<'a>) -> Option<Raw<'a>> {
-        let pos = at.pos()?;
-        let flags = int(at.next())?;
-        let ms = self.master.ms.wrapping_add_signed(int(at.next())?);
-        let seq = self.master.seq.wrapping_add_signed(int(at.next())?);
-        let (names, left) = if flags & SAME_FIELDS != 0 {
-            (Some(self.names.clone()), self.width)
-        } else {
-            (None, usize::try_from(int(at.next())?).ok()?)
-        };
-        let fields = Fields { names, rest: at.clone(), left };
-        skip(at, if flags & SAME_FIELDS != 0 { left } else { left.checked_mul(2)? })?;
-        int(at.next())?;
-        Some(Raw { id: StreamId { ms, seq }, fields, deleted: flags & DELETED != 0, pos, flags })
-    }
-
     pub(super) fn next(&mut self) -> Option<Raw<'a>> {
-        let mut at = self.entries.clone();
-        let raw = self.read(&mut at)?;
-        self.entries = at;
+        if self.at >= self.end {
+            return None;
+        }
+        let (raw, next) = self.node.read(self.at)?;
+        self.at = next;
         Some(raw)
     }
 
     pub(super) fn next_back(&mut self) -> Option<Raw<'a>> {
-        let elements = usize::try_from(int(self.entries.next_back())?).ok()?;
-        self.entries.nth_back(elements.checked_sub(1)?)?;
-        self.read(&mut self.node.iter_from(self.entries.back_pos()))
-    }
-}
-
-/// Live and deleted entries.
-pub(super) fn counts(node: &Packed) -> (usize, usize) {
-    let mut entries = node.iter();
-    let mut read = || int(entries.next()).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-    (read(), read())
-}
-
-fn set_counts(node: &mut Packed, live: usize, deleted: usize) {
-    if let Some(first) = node.first() {
-        node.replace_int(first, live as i64);
-        if let Some(second) = node.next(first) {
-            node.replace_int(second, deleted as i64);
-        }
-    }
-}
-
-/// A node for this entry, which becomes its first.
-pub(super) fn create<V: AsRef<[u8]>>(fields: &[V]) -> Packed {
-    let mut node = Packed::new();
-    node.extend(|to| {
-        to.push_int(0);
-        to.push_int(0);
-        to.push_int((fields.len() / 2) as i64);
-        fields.iter().step_by(2).for_each(|name| to.push(name.as_ref()));
-        to.push_int(0);
-    });
-    node
-}
-
-/// Appends an entry of names and values in turns.
-pub(super) fn append<V: AsRef<[u8]>>(node: &mut Packed, master: StreamId, id: StreamId, fields: &[V]) {
-    let width = fields.len() / 2;
-    let same = Walker::new(master, node).is_some_and(|w| {
-        w.width == width && fields.iter().step_by(2).zip(w.names).all(|(f, name)| name.eq_bytes(f.as_ref()))
-    });
-    let (live, deleted) = counts(node);
-    set_counts(node, live + 1, deleted);
-    node.extend(|to| {
-        to.push_int(if same { SAME_FIELDS } else { 0 });
-        to.push_int(id.ms.wrapping_sub(master.ms) as i64);
-        to.push_int(id.seq.wrapping_sub(master.seq) as i64);
-        let elements = if same {
-            fields.iter().skip(1).step_by(2).for_each(|value| to.push(value.as_ref()));
-            width + 3
-        } else {
-            to.push_int(width as i64);
-            fields.iter().for_each(|v| to.push(v.as_ref()));
-            width * 2 + 4
-        };
-        to.push_int(elements as i64);
-    });
-}
-
-/// Deletes live entries that satisfy a condition, until it says stop; returns how many.
-pub(super) fn delete(node: &mut Packed, master: StreamId, mut which: impl FnMut(StreamId) -> Which) -> usize {
-    let mut marks = Vec::new();
-    if let Some(mut w) = Walker::new(master, node) {
-        while let Some(raw) = w.next() {
-            if raw.deleted {
-                continue;
+        let (node, from, end) = (self.node, self.at, self.end);
+        let places = self.back.get_or_insert_with(|| {
+            let mut places = Vec::with_capacity(node.live() + node.deleted());
+            let mut at = from;
+            while at < end
+                && let Some((_, next)) = node.extent(at)
+            {
+                places.push(at as u32);
+                at = next;
             }
-            match which(raw.id) {
-                Which::Delete => marks.push((raw.pos, raw.flags | DELETED)),
-                Which::DeleteLast => {
-                    marks.push((raw.pos, raw.flags | DELETED));
-                    break;
-                }
-                Which::Keep => {}
-                Which::Stop => break,
-            }
+            places
+        });
+        let at = places.pop()? as usize;
+        if at < self.at {
+            return None;
         }
+        self.end = at;
+        node.read(at).map(|(raw, _)| raw)
     }
-    // From the last: flags from outside may be in a wider encoding than ours, which moves what follows.
-    for &(pos, flags) in marks.iter().rev() {
-        node.replace_int(pos, flags);
-    }
-    let (live, deleted) = counts(node);
-    set_counts(node, live.saturating_sub(marks.len()), deleted + marks.len());
-    marks.len()
 }
 
-/// What [`delete`] does with an entry.
+/// What [`Node::delete`] does with an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
     Delete,
@@ -206,38 +371,4 @@ pub(super) enum Which {
     DeleteLast,
     Keep,
     Stop,
-}
-
-/// Checks a node from outside: the master entry, every entry, and the counts.
-pub(super) fn validate(master: StreamId, node: &Packed) -> Result<(), Malformed> {
-    let check = || -> Option<()> {
-        let mut head = node.iter();
-        let live = usize::try_from(int(head.next())?).ok()?;
-        let deleted = usize::try_from(int(head.next())?).ok()?;
-        let mut w = Walker::new(master, node)?;
-        let (mut seen, mut seen_deleted) = (0usize, 0usize);
-        let mut back = w.clone();
-        while w.entries.pos().is_some() {
-            let raw = w.next()?;
-            // The element count in front of the next entry leads back to the flags.
-            let fields = raw.fields.left;
-            let same = raw.flags & SAME_FIELDS != 0;
-            let elements = if same { fields.checked_add(3)? } else { fields.checked_mul(2)?.checked_add(4)? };
-            let behind = match w.entries.pos() {
-                Some(next) => node.prev(next)?,
-                None => node.last()?,
-            };
-            if !(0..4).contains(&raw.flags) || int(node.get(behind)) != i64::try_from(elements).ok() {
-                return None;
-            }
-            seen += 1;
-            seen_deleted += usize::from(raw.deleted);
-        }
-        let mut backwards = 0usize;
-        while back.next_back().is_some() {
-            backwards += 1;
-        }
-        (seen == backwards && seen_deleted == deleted && seen - seen_deleted == live).then_some(())
-    };
-    check().ok_or(Malformed)
 }

@@ -162,20 +162,15 @@ pub fn load_stream<R: Read>(
                     Ok(_) if !keep_expired && next.expire.is_some_and(|at| at < now_ms) => loaded.expired += 1,
                     Ok(value) => {
                         let loc = server.keyspace.locate(&key);
-                        let new = match &mut held {
+                        let stored = match &mut held {
                             Some(guards) => {
                                 next.put(&cfg, now_ms, guards.shard(loc.shard()), loc, &key, value, duplicates)
                             }
                             None => {
                                 let mut guards = server.keyspace.lock(Footprint::NONE.with(loc.shard()));
-                                let new =
-                                    next.put(&cfg, now_ms, guards.shard(loc.shard()), loc, &key, value, duplicates);
-                                drop(guards);
-                                new
+                                next.put(&cfg, now_ms, guards.shard(loc.shard()), loc, &key, value, duplicates)
                             }
                         };
-                        let (delta, stored) = new;
-                        server.keyspace.add_free_bytes(delta);
                         if !stored {
                             tracing::warn!(
                                 "RDB has duplicated key '{}' in DB {}",
@@ -232,12 +227,11 @@ impl Next {
         key: &[u8],
         value: Value,
         duplicates: Duplicates,
-    ) -> (i64, bool) {
-        let before = shard.db(self.db).map_or(0, |p| p.free_bytes()) as i64;
+    ) -> bool {
         let part = shard.db_or_new(self.db);
         let found = part.find(loc, key);
         if found.is_some() && duplicates == Duplicates::Refused {
-            return (0, false);
+            return false;
         }
         let clock = (now / 1000) as u32 & evict::LRU_MAX;
         let lru = if cfg.maxmemory_policy.is_lfu() {
@@ -254,7 +248,7 @@ impl Next {
                 part.insert(loc, key, value, self.expire, lru);
             }
         });
-        (part.free_bytes() as i64 - before, true)
+        true
     }
 }
 

@@ -392,7 +392,10 @@ impl CommandSink {
                             NewValue::Str { bytes, raw } => ValueRef::Str { bytes, raw: *raw },
                             NewValue::Object(o) => ValueRef::Object(o),
                         };
-                        commands::key(&mut self.out, &EntryRef { key: &key, value, expire, lru: 0, len: 0 });
+                        commands::key(
+                            &mut self.out,
+                            &EntryRef { key: &key, value, expire, lru: 0, len: 0, within: false },
+                        );
                     });
                 }
                 _ => {}
