@@ -44,12 +44,17 @@ fn is_left_out(args: &[Vec<u8>]) -> bool {
     )
 }
 
-/// Waits until no key or field is about to expire between two looks at the dataset.
+/// Waits until no key or field is about to expire between two looks at the dataset, and what has expired is gone: the
+/// digest is of all that is there.
 fn settle(client: &mut Client) {
     wait_until("short-lived keys are gone", || {
         (0..4).all(|db| {
             ok(client, &["SELECT", &db.to_string()]);
             let keys = ok(client, &["KEYS", "*"]);
+            let count = |v: &Value| v.as_slice().map_or(0, <[Value]>::len) as i64;
+            if ok(client, &["DBSIZE"]).as_int() != Some(count(&keys)) {
+                return false;
+            }
             keys.as_slice().unwrap_or_default().iter().filter_map(Value::as_bytes).all(|k| {
                 let left = ok(client, &[b"PTTL", k]).as_int().unwrap_or(-1);
                 if (0..=10_000).contains(&left) {
@@ -59,6 +64,9 @@ fn settle(client: &mut Client) {
                     return true;
                 }
                 let names = ok(client, &[b"HKEYS", k]);
+                if ok(client, &[b"HLEN", k]).as_int() != Some(count(&names)) {
+                    return false;
+                }
                 names.as_slice().unwrap_or_default().iter().filter_map(Value::as_bytes).all(|f| {
                     let left = client.cmd(&[&b"HPTTL"[..], k, b"FIELDS", b"1", f]).unwrap();
                     let left = left.as_slice().and_then(|l| l.first()?.as_int()).unwrap_or(-1);

@@ -170,10 +170,10 @@ proptest! {
         let seed = HashSeed::new(false, 1_000_000);
         let mut db = DbShard::new(seed.clone(), free.clone());
         let limits = Limits { listpack_entries: 16, listpack_value: 300 };
-        let mut model: BTreeMap<u8, (Fields, Option<i64>)> = BTreeMap::new();
+        let mut model: BTreeMap<u8, Made> = BTreeMap::new();
         // one key is too long for its value to be in the entry
         let name = |k: u8| vec![k; if k == 5 { 300 } else { 7 }];
-        let mut saved: Option<(Arc<Saved>, BTreeMap<u8, (Fields, Option<i64>)>)> = None;
+        let mut saved: Option<(Arc<Saved>, BTreeMap<u8, Made>)> = None;
         for (n, op) in ops.into_iter().enumerate() {
             if look % 200 == n as u64 {
                 let to = Arc::new(Saved::default());
@@ -271,6 +271,9 @@ proptest! {
 
 type Fields = BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>;
 
+/// The fields of a hash, and when the key expires.
+type Made = (Fields, Option<i64>);
+
 fn fields_of(value: ValueRef<'_>) -> Fields {
     let ValueRef::Object(o) = value else { panic!("a hash") };
     Hash::of(o).unwrap().iter().map(|f| (f.name.to_vec(), (f.value.to_vec(), f.expire))).collect()
@@ -278,10 +281,10 @@ fn fields_of(value: ValueRef<'_>) -> Fields {
 
 /// What a snapshot got: the first byte of each key, the fields, the expiry.
 #[derive(Default)]
-struct Saved(Mutex<Vec<(u8, (Fields, Option<i64>))>>);
+struct Saved(Mutex<Vec<(u8, Made)>>);
 
 impl Saved {
-    fn take(&self, c: Captured<'_>) -> (u8, (Fields, Option<i64>)) {
+    fn take(&self, c: Captured<'_>) -> (u8, Made) {
         let value = c.copy.as_deref().map_or(c.entry.value, ValueRef::Object);
         (c.entry.key[0], (fields_of(value), c.entry.expire))
     }

@@ -63,10 +63,8 @@ fn shutdown(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         ctx.out.ok();
         return Ok(());
     }
-    if ctx.server.is_busy() {
-        if request.save != Some(false) {
-            return Err(ctx.server.scripting.running.busy_error());
-        }
+    if ctx.server.is_busy() && request.save != Some(false) {
+        return Err(ctx.server.scripting.running.busy_error());
     }
     ctx.session.block(ctx.server, Blocked::Shutdown);
     ctx.server.host.shutdown(request);

@@ -130,8 +130,7 @@ impl Nodes {
             chunk.push(node);
             return;
         }
-        let mut chunk = Vec::with_capacity(1);
-        chunk.push(node);
+        let chunk = vec![node];
         self.chunks.push_back(Cow::Own(chunk));
     }
 
