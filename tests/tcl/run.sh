@@ -7,7 +7,8 @@
 #   GROUP   type | unit | cluster | integration | all; without UNIT or GROUP: the claims of tests/tcl/units.txt
 #   -t      seconds that a unit may take (600)          -o  folder of the logs, one for each unit
 #   -j      units run at the same time (1)
-# Tests of replication and of clusters, which are not there yet, are left out: they would wait for what does not come.
+# Tests of replication and of clusters, which are not there yet, are left out: they would wait for what does not come. So are
+# those of skip.txt, which kill a forked child (nothing is forked here) or start a replica without being tagged so.
 # One unit per process, so that a crash costs one unit. A line per unit: tests passed, how many a real Redis 8.2.3
 # passes (tests/tcl/baseline.tsv), and of the claims how many must pass. The exit status is 1 if a claim is not met. Many
 # of these tests measure time: a unit that falls below its claim is run once more, alone, before that counts.
@@ -19,7 +20,7 @@ while getopts t:o:x:j: flag; do
   case $flag in t) LIMIT=$OPTARG ;; o) LOGS=$OPTARG ;; x) EXTRA=$OPTARG ;; j) JOBS=$OPTARG ;; *) exit 2 ;; esac
 done
 shift $((OPTIND - 1))
-[ $# -ge 1 ] || { sed -n '2,14p' "$0" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,15p' "$0" >&2; exit 2; }
 SERVER=$(readlink -f "$1"); shift
 [ -x "$SERVER" ] || { echo "no such server: $SERVER" >&2; exit 2; }
 [ -x "$TREE/runtest" ] || { echo "the suite is not installed: run tests/fetch-peers.sh" >&2; exit 2; }
@@ -77,7 +78,7 @@ one() { # UNIT: runs it; prints its line; the last field says whether its claim 
   log=$LOGS/$name.log
   tree "$WORK/$name"
   begin=$SECONDS
-  (cd "$WORK/$name" && exec timeout -k 5 "$LIMIT" ./runtest --tags "-cluster -needs:repl" --durable --clients 1 --timeout "$LIMIT" \
+  (cd "$WORK/$name" && exec timeout -k 5 "$LIMIT" ./runtest --tags "-cluster -needs:repl" --skipfile "$HERE/skip.txt" --durable --clients 1 --timeout "$LIMIT" \
     --baseport $((24000 + ($2 % 16) * 300)) --single "$unit" $EXTRA) >"$log" 2>&1
   rc=$?
   passed=$(grep -ac '^\[ok\]' "$log")

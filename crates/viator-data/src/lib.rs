@@ -19,5 +19,6 @@ mod paged;
 mod ptable;
 mod room;
 pub mod set;
+mod sorted;
 pub mod stream;
 pub mod zset;

@@ -109,9 +109,10 @@ impl Stream {
         Self::default()
     }
 
-    /// A copy that shares the entries with this one, until either is changed. Groups are copied.
+    /// A copy that shares the entries, and what is pending of them, with this one, until either is changed.
     pub fn share(&mut self) -> Stream {
-        Stream { log: self.log.share(), groups: self.groups.clone() }
+        let groups = self.groups.iter_mut().map(|(name, g)| (name.clone(), g.share())).collect();
+        Stream { log: self.log.share(), groups }
     }
 
     /// The entries.

@@ -267,6 +267,8 @@ impl Snapshot {
             if n > 0 {
                 self.push(Item::Bytes(origin, bytes), n);
             }
+            // where there are fewer cores than threads, a client's would wait for the end of a time slice
+            std::thread::yield_now();
             self.delay(server, keys);
         }
     }
@@ -359,6 +361,7 @@ impl Snapshot {
                     Item::Bytes(db, bytes) => {
                         self.select(sink, &mut selected, db)?;
                         sink.write(&bytes)?;
+                        std::thread::yield_now();
                     }
                     Item::Value(large) => {
                         self.select(sink, &mut selected, large.db)?;

@@ -12,7 +12,7 @@ use std::io::{self, Read, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use viator_engine::blocking;
 use viator_engine::client::ClientShared;
 use viator_engine::client_evict::evict_clients;
@@ -29,6 +29,8 @@ const LISTENERS: usize = usize::MAX - 1024;
 const READ: usize = 64 * 1024;
 /// Reads of one connection before others have their turn.
 const READS_PER_TURN: usize = 16;
+/// How long writes are gathered for one fsync at most.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// A message to a worker.
 pub enum Message {
@@ -239,6 +241,30 @@ pub struct Worker {
     desk: Desk,
     /// Where the desk lies while a command is executed: a script that takes long has it served from there.
     loan: Rc<RefCell<Option<Desk>>>,
+    gathering: Gathering,
+}
+
+/// With `appendfsync always` and one worker: what waits for an fsync that was not begun yet. It begins when no client has
+/// anything to do, so that all who are ready share it; and the worker makes it itself, for nobody can be answered before
+/// it is done, and handing it to another thread and back costs as much as a command.
+#[derive(Default)]
+struct Gathering {
+    /// Since when.
+    since: Option<Instant>,
+    /// The log's offset up to which it was made.
+    asked: u64,
+}
+
+impl Gathering {
+    /// Whether to go on gathering. `idle`: nobody has anything to do.
+    fn goes_on(&mut self, end: u64, idle: bool) -> bool {
+        if end > self.asked && !idle && self.since.get_or_insert_with(Instant::now).elapsed() < GATHER {
+            return true;
+        }
+        self.since = None;
+        self.asked = end;
+        false
+    }
 }
 
 impl Worker {
@@ -286,6 +312,7 @@ impl Worker {
             registry: Rc::new(registry),
             desk: Desk::default(),
             loan: Rc::default(),
+            gathering: Gathering::default(),
         })
     }
 
@@ -322,7 +349,7 @@ impl Worker {
         scripting::set_pump(&mut local, Rc::new(move || pump.turn()));
         self.memory.publish(&counted);
         loop {
-            let timeout = if !self.desk.again.is_empty() {
+            let timeout = if !self.desk.again.is_empty() || self.gathering.since.is_some() {
                 Duration::ZERO
             } else if server.gate.load(Relaxed) & (gate::PAUSED | gate::CLIENT_EVICTION) != 0 {
                 Duration::from_millis(20)
@@ -340,6 +367,7 @@ impl Worker {
                     continue;
                 }
             }
+            let idle = events.is_empty() && self.desk.again.is_empty();
             let began = local.begin_batch(&server);
             let commands = local.stats.counters.commands.get();
             for event in &events {
@@ -373,7 +401,7 @@ impl Worker {
             self.end_waits(&mut local, &server, &mut out);
             // what was evicted or had expired, without a command that served those who wait for it
             blocking::serve_rest(&mut local, &server);
-            self.settle(&server);
+            self.settle(&server, idle);
             self.tick(&mut local, &server, &mut last_tick);
             self.memory.publish(&counted);
             let counters = &local.stats.counters;
@@ -405,7 +433,7 @@ impl Worker {
                 Message::Recheck => self.recheck(local, server, out),
                 Message::Settled => self.end_synced(local, server, out),
                 Message::Stop => {
-                    self.settle(server);
+                    self.settle(server, true);
                     let tokens: Vec<usize> = self.desk.conns.iter_mut().map(|(t, _)| t).collect();
                     for t in tokens {
                         self.close(t, server);
@@ -453,12 +481,18 @@ impl Worker {
 
     /// Sends the replies that waited for the append-only file, as far as that has got: at the end of a turn all that was
     /// logged is written.
-    fn settle(&mut self, server: &Server) {
+    fn settle(&mut self, server: &Server, idle: bool) {
         if self.desk.held.is_empty() {
+            self.gathering.since = None;
             return;
         }
-        self.aof.flush(server);
         let always = server.aof.always.load(Relaxed);
+        let alone = self.peers.len() == 1;
+        if !(always && alone) {
+            self.aof.flush(server);
+        } else if !self.gathering.goes_on(server.propagation.end(), idle) {
+            self.aof.flush_here(server);
+        }
         let settled = server.aof.settled();
         for token in std::mem::take(&mut self.desk.held) {
             let Some(conn) = self.desk.conns.get_mut(token) else { continue };

@@ -3,6 +3,7 @@
 use crate::lzf::{self, Compressor};
 use crate::packed::{Entry, Packed};
 use std::cell::RefCell;
+use std::sync::Arc;
 
 thread_local! {
     /// The compressor's table: scratch space that is too large to set up for every node.
@@ -18,10 +19,10 @@ const MIN_SAVED: usize = 8;
 pub(super) enum Node {
     /// Several elements.
     Packed(Packed),
-    /// One large element.
-    Plain(Box<[u8]>),
+    /// One large element; like what is compressed it is replaced, never changed, so copies of the node share it.
+    Plain(Arc<[u8]>),
     /// Either of the above, compressed.
-    Lzf(Box<Compressed>),
+    Lzf(Arc<Compressed>),
 }
 
 #[derive(Clone, Debug)]
@@ -108,7 +109,7 @@ impl Node {
             return;
         }
         let c = Compressed { data: data.into(), size: bytes.len(), count: self.count(), plain };
-        *self = Node::Lzf(Box::new(c));
+        *self = Node::Lzf(Arc::new(c));
     }
 
     /// The elements from this index on, forwards or backwards, of a node that is not compressed, until `visit` returns

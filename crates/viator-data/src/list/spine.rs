@@ -5,8 +5,8 @@ use super::node::Node;
 use crate::cow::Cow;
 use std::collections::VecDeque;
 
-/// Nodes of a chunk.
-const CHUNK: usize = 256;
+/// Nodes of a chunk: what a copy of a list makes its writer copy, 256 KiB of listpacks of the usual size.
+const CHUNK: usize = 32;
 
 #[derive(Clone, Debug, Default)]
 struct Chunk {

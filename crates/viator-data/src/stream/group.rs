@@ -1,7 +1,8 @@
 //! Consumer groups: who was given which entries, and has not acknowledged them yet.
 
 use super::StreamId;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::Sorted;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A delivered entry that was not acknowledged.
@@ -22,13 +23,13 @@ pub struct Consumer {
     pub seen_time: u64,
     /// When it got something last; `None`: never.
     pub active_time: Option<u64>,
-    pending: BTreeSet<StreamId>,
+    pending: Sorted<StreamId, ()>,
 }
 
 impl Consumer {
     /// The ids of its pending entries from `start` on.
     pub fn pending_from(&self, start: StreamId) -> impl DoubleEndedIterator<Item = StreamId> {
-        self.pending.range(start..).copied()
+        self.pending.range(start, StreamId::MAX).map(|(id, ())| *id)
     }
 
     /// How many entries are pending.
@@ -42,15 +43,16 @@ impl Consumer {
 pub struct Group {
     pub(super) last_id: StreamId,
     pub(super) entries_read: Option<u64>,
-    pending: BTreeMap<StreamId, Pending>,
+    pending: Sorted<StreamId, Pending>,
     /// The pending entries in the order of their delivery.
-    by_time: BTreeSet<(u64, StreamId)>,
+    by_time: Sorted<(u64, StreamId), ()>,
     consumers: BTreeMap<Arc<[u8]>, Consumer>,
 }
 
 impl Group {
     pub(super) fn new(last_id: StreamId, entries_read: Option<u64>) -> Self {
-        Group { last_id, entries_read, pending: BTreeMap::new(), by_time: BTreeSet::new(), consumers: BTreeMap::new() }
+        let (pending, by_time) = (Sorted::default(), Sorted::default());
+        Group { last_id, entries_read, pending, by_time, consumers: BTreeMap::new() }
     }
 
     /// The last id delivered to any consumer.
@@ -89,7 +91,7 @@ impl Group {
         if self.consumers.contains_key(name) {
             return false;
         }
-        self.consumers.insert(name.into(), Consumer { seen_time: now, active_time: None, pending: BTreeSet::new() });
+        self.consumers.insert(name.into(), Consumer { seen_time: now, active_time: None, pending: Sorted::default() });
         true
     }
 
@@ -104,7 +106,7 @@ impl Group {
     /// Removes a consumer with its pending entries; how many those were.
     pub fn remove_consumer(&mut self, name: &[u8]) -> Option<usize> {
         let consumer = self.consumers.remove(name)?;
-        for id in &consumer.pending {
+        for (id, ()) in consumer.pending.iter() {
             if let Some(p) = self.pending.remove(id) {
                 self.by_time.remove(&(p.delivery_time, *id));
             }
@@ -128,13 +130,12 @@ impl Group {
         start: StreamId,
         end: StreamId,
     ) -> impl DoubleEndedIterator<Item = (StreamId, &Pending)> {
-        let range = (start <= end).then(|| self.pending.range(start..=end));
-        range.into_iter().flatten().map(|(id, p)| (*id, p))
+        self.pending.range(start, end).map(|(id, p)| (*id, p))
     }
 
     /// The ids of pending entries that were delivered at or before a time, the longest waiting first.
     pub fn pending_since(&self, delivered_by: u64) -> impl Iterator<Item = StreamId> {
-        self.by_time.range(..=(delivered_by, StreamId::MAX)).map(|&(_, id)| id)
+        self.by_time.range((0, StreamId::MIN), (delivered_by, StreamId::MAX)).map(|((_, id), ())| *id)
     }
 
     /// Makes an entry pending for a consumer (added if it is new), whoever had it before: delivered at this time, so
@@ -151,9 +152,9 @@ impl Group {
                 c.pending.remove(&id);
             }
         }
-        self.by_time.insert((delivery_time, id));
+        self.by_time.insert((delivery_time, id), ());
         if let Some(c) = self.consumers.get_mut(consumer) {
-            c.pending.insert(id);
+            c.pending.insert(id, ());
         }
     }
 
@@ -168,9 +169,24 @@ impl Group {
     }
 
     pub(super) fn memory_usage(&self) -> usize {
-        let pending = size_of::<StreamId>() * 3 + size_of::<Pending>() + 8;
-        let names: usize = self.consumers.keys().map(|n| n.len() + 32 + size_of::<Consumer>()).sum();
-        size_of::<Group>() + (self.pending.len() * pending + names) * 4 / 3
+        let consumers = self.consumers.iter();
+        let consumers: usize =
+            consumers.map(|(n, c)| (n.len() + 32 + size_of::<Consumer>()) * 4 / 3 + c.pending.memory_usage()).sum();
+        size_of::<Group>() + self.pending.memory_usage() + self.by_time.memory_usage() + consumers
+    }
+
+    /// A copy that shares what is pending, until either is changed. Consumers are copied.
+    pub(super) fn share(&mut self) -> Group {
+        let consumers = self.consumers.iter_mut().map(|(name, c)| {
+            (name.clone(), Consumer { seen_time: c.seen_time, active_time: c.active_time, pending: c.pending.share() })
+        });
+        Group {
+            last_id: self.last_id,
+            entries_read: self.entries_read,
+            consumers: consumers.collect(),
+            pending: self.pending.share(),
+            by_time: self.by_time.share(),
+        }
     }
 
     pub(super) fn drop_some(&mut self, n: usize) -> bool {

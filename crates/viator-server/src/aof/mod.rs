@@ -2,8 +2,9 @@
 //!
 //! Workers append to the log in memory while they hold shard locks, and write it out at the end of their turn, before the
 //! turn's replies are sent ([`Aof::flush`]); nobody waits for the disk under a lock of the data. With `appendfsync always`
-//! a thread of its own syncs what has been written, once for all who wait, and their replies are sent after it. Locks are
-//! taken in this order: shards, files, log; whoever holds the files does not ask for shards.
+//! a thread of its own syncs what has been written, once for all who wait, and their replies are sent after it; where there is
+//! one worker, that does it. Locks are taken in this order: shards, files, log; whoever holds the files does not ask for
+//! shards.
 
 mod load;
 mod rewrite;
@@ -166,6 +167,32 @@ impl Aof {
         }
     }
 
+    /// As [`Aof::flush`], and syncs it with `always`, unless an fsync is running: then another one follows.
+    pub fn flush_here(&self, server: &Server) {
+        if server.aof.state() == State::Off {
+            return;
+        }
+        self.write(server, &mut self.files.lock(), false);
+        let want = server.aof.written.load(Relaxed);
+        if want <= server.aof.synced.load(Relaxed) {
+            return;
+        }
+        let closing = {
+            let mut s = self.sync.lock();
+            s.want = s.want.max(want);
+            if s.running {
+                return;
+            }
+            s.running = true;
+            s.last = Some(Instant::now());
+            std::mem::take(&mut s.closing)
+        };
+        self.sync_now(server, closing, want);
+        if server.aof.waiters.load(Relaxed) > 0 {
+            self.wake();
+        }
+    }
+
     /// Takes what has been logged, and writes it. `force`: whatever it has to wait for.
     fn write(&self, server: &Server, f: &mut Files, force: bool) {
         let taken = server.propagation.take();
@@ -278,7 +305,8 @@ impl Aof {
                 let mut s = self.sync.lock();
                 loop {
                     let Some(server) = self.server() else { return };
-                    if !s.closing.is_empty() || s.want > server.aof.synced.load(Relaxed) {
+                    // one at a time: what is closed is synced before what comes after it
+                    if !s.running && (!s.closing.is_empty() || s.want > server.aof.synced.load(Relaxed)) {
                         break;
                     }
                     drop(server);
@@ -290,6 +318,9 @@ impl Aof {
             };
             let Some(server) = self.server() else { return };
             self.sync_now(&server, closing, want);
+            if server.aof.always.load(Relaxed) || server.aof.waiters.load(Relaxed) > 0 {
+                self.wake();
+            }
         }
     }
 
@@ -335,15 +366,16 @@ impl Aof {
         {
             let mut s = self.sync.lock();
             s.running = false;
-            status.fsync_pending.store(s.want > status.synced.load(Relaxed), Relaxed);
+            let pending = s.want > status.synced.load(Relaxed);
+            status.fsync_pending.store(pending, Relaxed);
+            if pending || !s.closing.is_empty() {
+                self.sync_wake.notify_one();
+            }
         }
         let threshold = server.config.load().latency_monitor_threshold;
         let ms = began.elapsed().as_millis();
         if threshold > 0 && ms as i64 >= threshold {
             server.latency.lock().add("aof-fsync-always", crate::now_ms() / 1000, ms as u32);
-        }
-        if status.always.load(Relaxed) || status.waiters.load(Relaxed) > 0 {
-            self.wake();
         }
     }
 
