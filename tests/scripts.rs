@@ -1,10 +1,15 @@
-//! Scripts beside each other: what those that lock their declared keys only may not lose.
+//! Scripts beside each other and beside other clients: what those that lock their declared keys only may not lose, that
+//! they do run beside each other, and what happens while one takes long.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
 
-use common::{Launch, ok};
+use common::{Launch, Server, ok, wait_until};
+use std::net::TcpStream;
 use std::thread;
+use std::time::Duration;
+
+use viator_client::Client;
 
 /// Reads, computes, writes: sums are exact only if nothing comes between.
 const ADD: &str = "local v = redis.call('GET', KEYS[1]) or 0 redis.call('SET', KEYS[1], v + 1) \
@@ -33,4 +38,139 @@ fn nothing_comes_between_the_commands_of_scripts() {
     for (key, times) in [("a", 3), ("b", 2), ("c", 2), ("d", 3), ("e", 2)] {
         assert_eq!(ok(&mut c, &["GET", key]).as_text().unwrap(), (times * EACH).to_string(), "{key}");
     }
+}
+
+/// Scripts that never end by themselves, and hold up whatever is to end them.
+const ENDLESS: [&str; 6] = [
+    "while true do end",
+    "repeat until false",
+    "while true do pcall(function() while true do end end) end",
+    "local f f = function() return f() end return f()",
+    "while true do redis.pcall('GET', KEYS[1]) end",
+    "local c = coroutine.wrap(function() while true do pcall(error) end end) while true do pcall(c) end",
+];
+
+/// Waits until other clients are told that the server is busy.
+fn await_busy(c: &mut Client) {
+    wait_until("the server is busy", || error(c, &["PING"]).starts_with("BUSY "));
+}
+
+fn await_idle(c: &mut Client) {
+    wait_until("the server is not busy", || error(c, &["PING"]).is_empty());
+}
+
+/// The error that a command is answered with, or nothing.
+fn error(c: &mut Client, command: &[&str]) -> String {
+    c.cmd(command).unwrap().as_error().map(|e| String::from_utf8_lossy(e).into_owned()).unwrap_or_default()
+}
+
+fn heard(c: &mut Client) -> String {
+    c.read_reply().unwrap().to_string()
+}
+
+/// A server with so many threads on which scripts take long at once.
+fn impatient(threads: &str) -> Server {
+    Launch::viator().directive("io-threads", threads).directive("busy-reply-threshold", "1").start()
+}
+
+#[test]
+fn scripts_that_wrote_nothing_are_ended() {
+    for threads in ["1", "3"] {
+        let server = impatient(threads);
+        let (mut runner, mut other, mut third) = (server.client(), server.client(), server.client());
+        for script in ENDLESS {
+            runner.send(&["EVAL", script, "1", "key"]).unwrap();
+            await_busy(&mut other);
+            // whoever asks, on whatever thread, is told
+            for c in [&mut other, &mut third, &mut server.client()] {
+                let told = error(c, &["GET", "key"]);
+                assert!(told.contains("You can only call SCRIPT KILL or SHUTDOWN NOSAVE"), "{script}: {told}");
+                assert!(error(c, &["EVAL", "return 1", "0"]).starts_with("BUSY "), "{script}");
+            }
+            assert!(error(&mut other, &["FUNCTION", "KILL"]).starts_with("BUSY "), "{script}");
+            assert_eq!(error(&mut other, &["SCRIPT", "KILL"]), "", "{script}");
+            let told = heard(&mut runner);
+            assert!(told.contains("Script killed by user with SCRIPT KILL"), "{script}: {told}");
+            await_idle(&mut third);
+            assert!(error(&mut other, &["SCRIPT", "KILL"]).starts_with("NOTBUSY "), "{script}");
+            // the state that was interrupted runs scripts again
+            assert_eq!(
+                ok(&mut runner, &["EVAL", "local n = 0 for i = 1, 9 do n = n + i end return n", "0"]).as_int(),
+                Some(45)
+            );
+        }
+    }
+}
+
+#[test]
+fn scripts_that_wrote_are_not_ended_but_with_the_server() {
+    for threads in ["1", "3"] {
+        let server = impatient(threads);
+        let (mut runner, mut other) = (server.client(), server.client());
+        runner.send(&["EVAL", "redis.call('SET', KEYS[1], 'v') while true do end", "1", "key"]).unwrap();
+        await_busy(&mut other);
+        assert!(error(&mut other, &["SCRIPT", "KILL"]).starts_with("UNKILLABLE "));
+        assert!(error(&mut other, &["SHUTDOWN"]).starts_with("BUSY "));
+        other.send(&["SHUTDOWN", "NOSAVE"]).unwrap();
+        let port = server.port();
+        wait_until("the server has ended", || TcpStream::connect(("127.0.0.1", port)).is_err());
+    }
+}
+
+#[test]
+fn functions_are_ended_by_their_own_command() {
+    for threads in ["1", "3"] {
+        let server = impatient(threads);
+        let (mut runner, mut other) = (server.client(), server.client());
+        let library = "#!lua name=lib\nredis.register_function('endless', function() while true do end end)\n\
+                       redis.register_function('sum', function(k, a) return a[1] + a[2] end)";
+        ok(&mut runner, &["FUNCTION", "LOAD", library]);
+        runner.send(&["FCALL", "endless", "1", "key", "argument"]).unwrap();
+        await_busy(&mut other);
+        let told = error(&mut other, &["GET", "key"]);
+        assert!(told.contains("You can only call FUNCTION KILL or SHUTDOWN NOSAVE"), "{told}");
+        assert!(error(&mut other, &["SCRIPT", "KILL"]).starts_with("BUSY "));
+        let stats = ok(&mut other, &["FUNCTION", "STATS"]).to_string();
+        for word in ["running_script", "endless", "FCALL", "key", "argument", "duration_ms"] {
+            assert!(stats.contains(word), "{word}: {stats}");
+        }
+        assert_eq!(error(&mut other, &["FUNCTION", "KILL"]), "");
+        let told = heard(&mut runner);
+        assert!(told.contains("Script killed by user with FUNCTION KILL"), "{told}");
+        await_idle(&mut other);
+        assert_eq!(ok(&mut runner, &["FCALL", "sum", "0", "20", "22"]).as_int(), Some(42));
+    }
+}
+
+#[test]
+fn scripts_with_other_keys_run_at_the_same_time() {
+    // the first one never ends and is never busy: what else is answered was answered beside it
+    let mut server =
+        Launch::viator().directive("io-threads", "6").directive("busy-reply-threshold", "1000000000").start();
+    // all are there before one thread accepts and answers nothing any more
+    let mut others: Vec<Client> = (0..24).map(|_| server.client()).collect();
+    let mut first = server.client();
+    for c in others.iter_mut().chain([&mut first]) {
+        ok(c, &["PING"]);
+    }
+    let endless = "redis.log(redis.LOG_WARNING, 'begun') local n = 0 \
+                   while true do n = n + redis.call('STRLEN', KEYS[1]) end";
+    first.send(&["EVAL", endless, "1", "its key"]).unwrap();
+    wait_until("the script runs", || server.log().contains("begun"));
+    // those of the same thread wait for ever, as do those who want a key of the same shard
+    for (n, c) in others.iter_mut().enumerate() {
+        let script = "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1])";
+        c.send(&["EVAL", script, "1", &format!("key:{n}"), "beside it"]).unwrap();
+    }
+    let mut answered = 0;
+    wait_until("other scripts run", || {
+        for c in &mut others {
+            c.set_timeout(Some(Duration::from_millis(10))).unwrap();
+            if c.read_reply().is_ok_and(|v| v.as_text().as_deref() == Some("beside it")) {
+                answered += 1;
+            }
+        }
+        answered >= 2
+    });
+    server.kill();
 }

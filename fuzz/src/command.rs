@@ -127,9 +127,8 @@ fn step(local: &mut Local, server: &Server, session: &mut Session, line: &[Vec<u
             at += arg.len() + 2;
         }
         let mut batch = Batch::default();
-        let args = viator_engine::args::Args::new(&wire, &ranges);
-        batch.push(server, session, args, &ranges, 0, wire.len());
-        batch.load_ahead(server, session.db);
+        batch.push(server, session, &wire, &ranges, 0, wire.len());
+        batch.load_ahead(server, session.db, &wire);
         let (args, prepared, _) = batch.get(0, &wire, server).expect("what was pushed is there");
         dispatch::execute(local, server, session, args, Some(prepared), &mut out, start);
     } else {

@@ -254,6 +254,13 @@ impl Hash {
         }
     }
 
+    /// Begins to load what looking for the fields of these names will touch.
+    pub fn load_ahead(&self, names: &[&[u8]]) {
+        if let Repr::Table(t) = &self.repr {
+            t.table.load_ahead(names);
+        }
+    }
+
     /// The value of a field that has not expired.
     #[inline]
     pub fn get_live(&self, name: &[u8], now: u64) -> Option<Entry<'_>> {

@@ -15,6 +15,7 @@ mod tests;
 use crate::packed::{Entry, Packed};
 use node::Node;
 use quick::{Quick, insert_at};
+use std::borrow::Cow;
 
 /// Node sizes of `list-max-listpack-size` -1 to -5.
 const SIZES: [usize; 5] = [4096, 8192, 16384, 32768, 65536];
@@ -98,10 +99,10 @@ impl Encoding {
 }
 
 /// A node of a list, for those who write it down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeView<'a> {
     /// A listpack's bytes.
-    Packed(&'a [u8]),
+    Packed(Cow<'a, [u8]>),
     /// One large element.
     Plain(&'a [u8]),
     /// LZF data.
@@ -119,7 +120,8 @@ impl NodeView<'_> {
     /// Bytes without compression.
     pub fn plain_len(&self) -> usize {
         match self {
-            NodeView::Packed(b) | NodeView::Plain(b) => b.len(),
+            NodeView::Packed(b) => b.len(),
+            NodeView::Plain(b) => b.len(),
             NodeView::Compressed { size, .. } => *size,
         }
     }
@@ -232,7 +234,7 @@ impl List {
     /// A copy that shares memory with this one, until either is changed.
     pub fn share(&mut self) -> List {
         match &mut self.repr {
-            Repr::Quick(q) => List { repr: Repr::Quick(Box::new(Quick { spine: q.spine.share() })) },
+            Repr::Quick(q) => List { repr: Repr::Quick(Box::new(q.share())) },
             Repr::Packed(_) => self.clone(),
         }
     }
@@ -263,12 +265,17 @@ impl List {
 
     /// The nodes in order; a listpack is one node.
     pub fn nodes(&self) -> impl Iterator<Item = NodeView<'_>> {
-        let (packed, quick) = match &self.repr {
-            Repr::Packed(p) => (Some(NodeView::Packed(p.as_bytes())), None),
-            Repr::Quick(q) => (None, Some(q)),
+        let (first, staged, quick) = match &self.repr {
+            Repr::Packed(p) => (Some(NodeView::Packed(p.as_bytes().into())), false, None),
+            Repr::Quick(q) => {
+                let first = q.staged_node();
+                (first.map(|p| NodeView::Packed(p.into_bytes().into())), q.is_staged(), Some(q))
+            }
         };
-        packed.into_iter().chain(quick.into_iter().flat_map(|q| q.spine.iter()).map(|n| match n {
-            Node::Packed(p) => NodeView::Packed(p.as_bytes()),
+        // a stage and its node were the first
+        let others = quick.into_iter().flat_map(|q| q.spine.iter()).skip(if staged { 2 } else { 0 });
+        first.into_iter().chain(others.map(|n| match n {
+            Node::Packed(p) => NodeView::Packed(p.as_bytes().into()),
             Node::Plain(b) => NodeView::Plain(b),
             Node::Lzf(c) => NodeView::Compressed { data: &c.data, size: c.size, plain: c.plain },
         }))
@@ -278,7 +285,7 @@ impl List {
     pub fn node_count(&self) -> usize {
         match &self.repr {
             Repr::Packed(_) => 1,
-            Repr::Quick(q) => q.spine.nodes(),
+            Repr::Quick(q) => q.nodes(),
         }
     }
 

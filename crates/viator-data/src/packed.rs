@@ -380,6 +380,20 @@ impl Packed {
         self.set_header(total);
     }
 
+    /// Prepends all entries of `other`.
+    pub fn prepend_all(&mut self, other: &Packed) {
+        let total = self.len() + other.len();
+        let head = other.bytes.get(HEADER..other.bytes.len().saturating_sub(1)).unwrap_or_default();
+        self.reserve(head.len());
+        let len = self.bytes.len();
+        self.bytes.resize(len + head.len(), 0);
+        self.bytes.copy_within(HEADER..len, HEADER + head.len());
+        if let Some(hole) = self.bytes.get_mut(HEADER..HEADER + head.len()) {
+            hole.copy_from_slice(head);
+        }
+        self.set_header(total);
+    }
+
     /// The position one past the entry at `pos`; `None` at the end.
     fn end_of(&self, pos: Pos) -> Option<usize> {
         let size = entry_size(self.bytes.get(pos.0..)?)?;

@@ -27,6 +27,14 @@ impl<T: Clone> Paged<T> {
         self.pages.get(i >> SHIFT)?.get(i & (PAGE - 1))
     }
 
+    /// Begins to load an element.
+    #[inline]
+    pub(crate) fn prefetch(&self, i: usize) {
+        if let Some(page) = self.pages.get(i >> SHIFT) {
+            prefetch_index::prefetch_index(&**page, i & (PAGE - 1));
+        }
+    }
+
     #[inline]
     pub(crate) fn get_mut(&mut self, i: usize) -> Option<&mut T> {
         self.pages.get_mut(i >> SHIFT)?.make_mut().get_mut(i & (PAGE - 1))

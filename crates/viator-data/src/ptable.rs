@@ -24,6 +24,11 @@ const CHOICES: u64 = 16;
 /// So many records of a bucket or more: their number is not kept.
 const MANY: u8 = u8::MAX;
 
+/// Tables with fewer records are in the cache anyway, or soon.
+const FAR: usize = 2048;
+/// Most keys that are loaded ahead together.
+const AHEAD: usize = 16;
+
 /// What [`PackedTable::set`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Was {
@@ -104,6 +109,30 @@ impl PackedTable {
     #[inline]
     pub(crate) fn contains(&self, key: &[u8]) -> bool {
         self.get(key).is_some()
+    }
+
+    /// Begins to load the buckets of these keys, each step for many of them, so that cache misses overlap.
+    pub(crate) fn load_ahead(&self, keys: &[&[u8]]) {
+        if self.len < FAR {
+            return;
+        }
+        let mut places = [0; AHEAD];
+        for keys in keys.chunks(AHEAD) {
+            for (place, key) in places.iter_mut().zip(keys) {
+                *place = bucket_of(hash(key) as u32, self.buckets.len());
+                self.buckets.prefetch(*place);
+            }
+            for &place in places.iter().take(keys.len()) {
+                self.load_bucket(place);
+            }
+        }
+    }
+
+    #[inline]
+    fn load_bucket(&self, at: usize) {
+        if let Some(bucket) = self.buckets.get(at) {
+            bucket.prefetch();
+        }
     }
 
     /// The first record in the hash's bucket that expires at exactly this time.
@@ -199,6 +228,9 @@ impl PackedTable {
         self.counts.push(0);
         self.count(parent);
         self.count(n);
+        // the one to be split next: it has some inserts' time to come
+        let (_, low) = masks(n + 1);
+        self.load_bucket((n + 1) & low as usize);
     }
 
     fn merge(&mut self) {
@@ -213,6 +245,12 @@ impl PackedTable {
         let moved = self.counts.pop().unwrap_or(0);
         if let Some(count) = self.counts.get_mut(parent) {
             *count = count.saturating_add(moved);
+        }
+        // the two to be merged next
+        if let Some(last) = n.checked_sub(1) {
+            let (_, low) = masks(last);
+            self.load_bucket(last);
+            self.load_bucket(last & low as usize);
         }
     }
 

@@ -17,6 +17,15 @@ pub(crate) fn reserve(buf: &mut Vec<u8>, extra: usize) {
     }
 }
 
+/// As [`reserve`], but some 12 to 25 % more: for what grows again soon, and where moving costs more than the memory.
+pub(crate) fn reserve_ahead(buf: &mut Vec<u8>, extra: usize) {
+    if buf.capacity() - buf.len() < extra {
+        let want = good_size(buf.len() + extra);
+        let want = good_size(want + want / 8);
+        buf.reserve_exact(want - buf.len());
+    }
+}
+
 /// Gives memory back once more than half is unused.
 pub(crate) fn give_back(buf: &mut Vec<u8>) {
     if buf.capacity() > 64 && buf.len() < buf.capacity() / 2 {

@@ -283,6 +283,13 @@ impl Set {
         }
     }
 
+    /// Begins to load what looking for these members will touch.
+    pub fn load_ahead(&self, members: &[&[u8]]) {
+        if let Repr::Table(t) = &self.repr {
+            t.load_ahead(members);
+        }
+    }
+
     /// Whether this is a member.
     pub fn contains(&self, member: &[u8]) -> bool {
         match &self.repr {

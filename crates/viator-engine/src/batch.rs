@@ -9,12 +9,16 @@ use crate::dispatch;
 use crate::server::Server;
 use crate::session::Session;
 use crate::table::Entry;
-use viator_keyspace::{Footprint, Loc};
+use smallvec::SmallVec;
+use viator_keyspace::Loc;
+use viator_resp::request::{Limits, Parser};
 
 /// Most commands of a batch.
 pub const MAX_COMMANDS: usize = 32;
 /// Most keys whose memory is loaded ahead.
 const MAX_AHEAD: usize = 256;
+/// Most elements of a collection whose memory is loaded ahead.
+const MAX_ELEMENTS: usize = 64;
 
 /// A key among a command's arguments, located.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +60,8 @@ pub struct Batch {
     commands: Vec<Slot>,
     ranges: Vec<(u32, u32)>,
     keys: Vec<Located>,
+    /// Commands that look for elements in a collection.
+    searching: usize,
 }
 
 /// A command of a batch, ready to be executed.
@@ -74,6 +80,7 @@ impl Batch {
         self.commands.clear();
         self.ranges.clear();
         self.keys.clear();
+        self.searching = 0;
         if self.ranges.capacity() > 64 * 1024 {
             self.ranges = Vec::new();
             self.keys = Vec::new();
@@ -91,55 +98,110 @@ impl Batch {
         self.commands.is_empty()
     }
 
-    /// Adds the command whose bytes are at `start..end` of the input and whose arguments, ranges of these bytes, are given.
+    /// Adds the command at the beginning of `rest`, which is the input from `at` on, if it can be taken whole; returns its
+    /// length.
     #[inline]
+    pub fn take(
+        &mut self,
+        parser: &Parser,
+        limits: Limits,
+        server: &Server,
+        session: &mut Session,
+        rest: &[u8],
+        at: usize,
+    ) -> Option<usize> {
+        let first = self.ranges.len();
+        let n = parser.parse_whole(rest, limits, &mut self.ranges)?;
+        self.add(server, session, rest, first, at, at + n);
+        Some(n)
+    }
+
+    /// Adds the command whose bytes are at `start..end` of the input, which from there on is `rest`; its arguments are
+    /// these ranges of it.
     pub fn push(
         &mut self,
         server: &Server,
         session: &mut Session,
-        args: Args<'_>,
+        rest: &[u8],
         ranges: &[(u32, u32)],
         start: usize,
         end: usize,
     ) {
-        let first_range = self.ranges.len();
+        let first = self.ranges.len();
         self.ranges.extend_from_slice(ranges);
+        self.add(server, session, rest, first, start, end);
+    }
+
+    /// Adds the command whose arguments are the ranges from `first` on.
+    #[inline]
+    fn add(&mut self, server: &Server, session: &mut Session, rest: &[u8], first: usize, start: usize, end: usize) {
+        let args = Args::new(rest, self.ranges.get(first..).unwrap_or_default());
         let first_key = self.keys.len();
         let entry = dispatch::lookup(server, session, args).ok();
         if let Some(e) = entry
             && e.names_keys()
         {
             e.each_key(args, |i| self.keys.push(Located::new(server, args.at(i))));
+            self.searching += usize::from(e.names_elements());
         }
         self.commands.push(Slot {
             start,
             end,
-            args: (first_range, self.ranges.len()),
+            args: (first, self.ranges.len()),
             keys: (first_key, self.keys.len()),
             entry: entry.map(|e| e.id),
         });
     }
 
-    /// Begins to load what the keys' lookups will touch: their slots, then their buckets, then their entries.
-    pub fn load_ahead(&self, server: &Server, db: usize) {
-        if self.keys.len() < 2 {
-            return;
+    /// Begins to load what the keys' lookups will touch, and then what commands look for in the keys' collections.
+    #[inline]
+    pub fn load_ahead(&self, server: &Server, db: usize, input: &[u8]) {
+        let Some((first, others)) = self.keys.split_first().filter(|(_, others)| !others.is_empty()) else { return };
+        // one key is soon in the cache
+        if others.iter().any(|k| k.loc != first.loc) {
+            let ahead = self.keys.get(..MAX_AHEAD).unwrap_or(&self.keys);
+            server.keyspace.load_ahead(db, ahead.iter().map(|k| k.loc));
         }
-        let ahead = self.keys.get(..MAX_AHEAD).unwrap_or(&self.keys);
-        for step in 0..3 {
-            for k in ahead {
+        if self.searching > 1 {
+            self.load_elements(server, db, input);
+        }
+    }
+
+    /// Begins to load what commands look for in collections: those of one key that follow each other together.
+    fn load_elements(&self, server: &Server, db: usize, input: &[u8]) {
+        let mut run: Option<(&[u8], Loc)> = None;
+        let mut elements: SmallVec<[&[u8]; MAX_ELEMENTS]> = SmallVec::new();
+        let load = |run: Option<(&[u8], Loc)>, elements: &mut SmallVec<[&[u8]; MAX_ELEMENTS]>| {
+            if let Some((key, loc)) = run
+                && elements.len() > 1
                 // a shard that is busy is left alone: this only saves time
-                let Some(mut guards) = server.keyspace.try_lock_one(k.loc.shard()) else { continue };
-                debug_assert!(guards.held().covers(Footprint::NONE.with(k.loc.shard())));
-                if let Some(part) = guards.shard(k.loc.shard()).db(db) {
-                    match step {
-                        0 => part.prefetch_slot(k.loc),
-                        1 => part.prefetch_bucket(k.loc),
-                        _ => part.prefetch_entry(k.loc),
-                    }
-                }
+                && let Some(mut guards) = server.keyspace.try_lock_one(loc.shard())
+                && let Some(part) = guards.shard(loc.shard()).db(db)
+                && let Some(handle) = part.find(loc, key)
+                && let Some(object) = part.object(handle)
+            {
+                object.load_ahead(elements);
             }
+            elements.clear();
+        };
+        for i in 0..self.commands.len() {
+            let Some((args, Prepared { entry: Some(entry), keys: [key] }, _)) = self.get(i, input, server) else {
+                continue;
+            };
+            if !entry.names_elements() {
+                continue;
+            }
+            if run.is_none_or(|(_, loc)| loc != key.loc) {
+                load(run, &mut elements);
+                run = Some((args.at(1), key.loc));
+            }
+            entry.each_element(args, |i| {
+                if elements.len() < MAX_ELEMENTS {
+                    elements.push(args.at(i));
+                }
+            });
         }
+        load(run, &mut elements);
     }
 
     /// The command at `i`: its arguments, what is known of it, and where its bytes begin and end.

@@ -184,8 +184,7 @@ fn finish_reply(session: &mut Session, out: &mut Reply, mark: (usize, usize)) {
 pub(crate) fn lookup<'s>(server: &'s Server, session: &mut Session, args: Args<'_>) -> Result<&'s Entry, Error> {
     let name = args.at(0);
     // pipelines repeat themselves: try the last command first
-    let last =
-        server.table.entries().get(session.last_command).filter(|e| name.eq_ignore_ascii_case(e.cmd.name.as_bytes()));
+    let last = server.table.entries().get(session.last_command).filter(|e| e.is_named(name));
     let entry = match last {
         Some(e) => e,
         None => match server.table.lookup(args) {
@@ -465,11 +464,7 @@ pub(crate) fn call(
         }
     };
     let outcome = match entry.cmd.handler {
-        Handler::Read(f) => {
-            let mut guards = match server.lock(footprint_of(entry, args, located)) {
-                Ok(g) => g,
-                Err(busy) => return account(local, server, session, entry, args, out, mark, Err(busy), start),
-            };
+        Handler::Read(f) => server.lock(footprint_of(entry, args, located)).and_then(|mut guards| {
             let no_touch = session.no_touch;
             let keys = ReadKeys::new(&mut guards, server, local, session.db, no_touch, located);
             let outcome = f(&mut ReadCtx { args, keys, out, session, entry, server });
@@ -479,12 +474,8 @@ pub(crate) fn call(
                 blocking::serve_held(local, server, &mut guards);
             }
             outcome
-        }
-        Handler::Write(f) => {
-            let mut guards = match server.lock(footprint_of(entry, args, located)) {
-                Ok(g) => g,
-                Err(busy) => return account(local, server, session, entry, args, out, mark, Err(busy), start),
-            };
+        }),
+        Handler::Write(f) => server.lock(footprint_of(entry, args, located)).and_then(|mut guards| {
             let no_touch = session.no_touch;
             let db = session.db;
             let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, db, no_touch, located));
@@ -494,7 +485,7 @@ pub(crate) fn call(
                 blocking::serve_held(local, server, &mut guards);
             }
             outcome
-        }
+        }),
         Handler::Admin(f) => f(&mut AdminCtx { args, local, out, session, entry, server, held: None }),
         Handler::Container => Err(Error::Arity(entry.name.clone())),
     };
@@ -608,7 +599,7 @@ pub(crate) fn settle(local: &mut Local, server: &Server) {
 }
 
 /// Statistics, slow log, MONITOR. Returns the clock's reading.
-#[inline]
+#[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "one place for all that follows a command")]
 fn account(
     local: &mut Local,
@@ -621,18 +612,9 @@ fn account(
     outcome: Outcome,
     start: u64,
 ) -> u64 {
-    let mut failed = false;
+    let failed = outcome.is_err();
     if let Err(error) = outcome {
-        failed = true;
-        if error != Error::Replied && error != Error::RepliedCounted {
-            out.truncate(mark);
-            let line = error.to_string();
-            out.error(&line);
-            server.count_error(&line);
-        }
-        if error != Error::RepliedCounted {
-            local.stats.counters.errors.add(1);
-        }
+        reply_error(local, server, out, mark, &error);
     }
     let end = local.clock.read();
     // one that waits is counted when its wait ends, one that is tried again is shown by MONITOR only the first time
@@ -668,6 +650,21 @@ fn account(
     }
     local.redact.clear();
     end
+}
+
+/// Replies and counts a command's error.
+#[cold]
+#[inline(never)]
+fn reply_error(local: &Local, server: &Server, out: &mut Reply, mark: (usize, usize), error: &Error) {
+    if *error != Error::Replied && *error != Error::RepliedCounted {
+        out.truncate(mark);
+        let line = error.to_string();
+        out.error(&line);
+        server.count_error(&line);
+    }
+    if *error != Error::RepliedCounted {
+        local.stats.counters.errors.add(1);
+    }
 }
 
 #[cold]

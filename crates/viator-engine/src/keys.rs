@@ -125,8 +125,13 @@ impl<'a, 's> ReadKeys<'a, 's> {
     #[inline]
     pub fn find_in(&mut self, db: usize, key: &[u8]) -> Option<(Loc, Handle)> {
         let loc = self.locate(key);
-        let shard = self.guards.shard(loc.shard());
-        let part = shard.db_mut(db)?;
+        Some((loc, self.find_at(db, loc, key, |_, _| {})?))
+    }
+
+    /// As [`ReadKeys::find_in`], of a key that is located; `found` does something to the part of the database that has it.
+    #[inline]
+    fn find_at(&mut self, db: usize, loc: Loc, key: &[u8], found: impl FnOnce(&mut DbShard, Handle)) -> Option<Handle> {
+        let part = self.guards.shard(loc.shard()).db_mut(db)?;
         let handle = part.seek(loc, key)?;
         if let Some(when) = part.expire_of(handle)
             && when <= self.local.now
@@ -135,7 +140,8 @@ impl<'a, 's> ReadKeys<'a, 's> {
             self.expire_now(db, loc, handle, key);
             return None;
         }
-        Some((loc, handle))
+        found(part, handle);
+        Some(handle)
     }
 
     /// Puts a key that the expiry index gave, and that was not removed, back into it.
@@ -220,16 +226,16 @@ impl<'a, 's> ReadKeys<'a, 's> {
     /// Reads a key for a reading command: counts hit or miss, touches its LRU bits.
     #[inline]
     pub fn lookup(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
-        match self.find_in(self.db, key) {
+        let (db, loc, lru) = (self.db, self.locate(key), self.lru());
+        match self.find_at(db, loc, key, |part, handle| lru.touch(part, handle)) {
             None => {
                 self.local.stats.counters.misses.add(1);
-                self.event(NotifyFlags::KEY_MISS, "keymiss", self.db, key);
+                self.event(NotifyFlags::KEY_MISS, "keymiss", db, key);
                 None
             }
-            Some((loc, handle)) => {
+            Some(handle) => {
                 self.local.stats.counters.hits.add(1);
-                self.touch_lru(loc, handle);
-                Some(self.part(self.db, loc).get(handle))
+                Some(self.part(db, loc).get(handle))
             }
         }
     }
@@ -293,23 +299,18 @@ impl<'a, 's> ReadKeys<'a, 's> {
         self.find_in(self.db, key).is_some()
     }
 
-    /// Touches the LRU bits as an access does.
+    /// What an access makes of LRU bits.
     #[inline]
-    pub fn touch_lru(&mut self, loc: Loc, handle: Handle) {
+    fn lru(&mut self) -> Lru {
         if self.no_touch {
-            return;
+            return Lru::Keep;
         }
-        let (clock, policy) = (self.local.lru_clock, self.local.cfg.maxmemory_policy);
-        let db = self.db;
-        if policy.is_lfu() {
-            let random = self.local.random();
-            let (factor, decay, now) = (self.local.cfg.lfu_log_factor, self.local.cfg.lfu_decay_time, self.local.now);
-            let part = self.part(db, loc);
-            let bits = evict::lfu_touch(part.lru_of(handle), now, factor, decay, random);
-            part.set_lru(handle, bits);
-        } else {
-            self.part(db, loc).set_lru(handle, clock);
+        if !self.local.cfg.maxmemory_policy.is_lfu() {
+            return Lru::Clock(self.local.lru_clock);
         }
+        let cfg = &self.local.cfg;
+        let (now, factor, decay) = (self.local.now, cfg.lfu_log_factor, cfg.lfu_decay_time);
+        Lru::Count { now, factor, decay, random: self.local.random() }
     }
 
     /// Records a keyspace event, if somebody may listen.
@@ -328,6 +329,30 @@ impl<'a, 's> ReadKeys<'a, 's> {
     /// A random number.
     pub fn random(&mut self) -> u64 {
         self.local.random()
+    }
+}
+
+/// What an access makes of an entry's LRU bits.
+enum Lru {
+    /// Nothing: CLIENT NO-TOUCH.
+    Keep,
+    /// The clock.
+    Clock(u32),
+    /// One use more, by chance.
+    Count { now: i64, factor: i64, decay: i64, random: u64 },
+}
+
+impl Lru {
+    #[inline]
+    fn touch(&self, part: &mut DbShard, handle: Handle) {
+        match *self {
+            Lru::Keep => {}
+            Lru::Clock(clock) => part.set_lru(handle, clock),
+            Lru::Count { now, factor, decay, random } => {
+                let bits = evict::lfu_touch(part.lru_of(handle), now, factor, decay, random);
+                part.set_lru(handle, bits);
+            }
+        }
     }
 }
 
@@ -424,10 +449,8 @@ impl<'a, 's> WriteKeys<'a, 's> {
     /// Reads a key for a writing command: touches its LRU bits, counts neither hit nor miss.
     #[inline]
     pub fn lookup_write(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
-        let db = self.db;
-        let (loc, handle) = self.find_in(db, key)?;
-        self.touch_lru(loc, handle);
-        Some(self.part(db, loc).get(handle))
+        let Spot { db, loc, handle } = self.touched_spot(key);
+        Some(self.part(db, loc).get(handle?))
     }
 
     /// LRU bits of a value that is stored now.
@@ -464,27 +487,31 @@ impl<'a, 's> WriteKeys<'a, 's> {
 
     #[inline]
     fn spot_in(&mut self, db: usize, key: &[u8]) -> Spot {
-        match self.find_in(db, key) {
-            Some((loc, handle)) => Spot { db, loc, handle: Some(handle) },
-            None => Spot { db, loc: self.locate(key), handle: None },
-        }
+        let loc = self.locate(key);
+        Spot { db, loc, handle: self.find_at(db, loc, key, |_, _| {}) }
+    }
+
+    /// As [`WriteKeys::spot`], but touches the LRU bits.
+    #[inline]
+    pub(crate) fn touched_spot(&mut self, key: &[u8]) -> Spot {
+        let (db, loc, lru) = (self.db, self.locate(key), self.lru());
+        Spot { db, loc, handle: self.find_at(db, loc, key, |part, handle| lru.touch(part, handle)) }
+    }
+
+    /// The object at a spot whose LRU bits were touched, for changing it in place.
+    #[inline]
+    pub(crate) fn object_mut_at(&mut self, spot: Spot) -> Option<&mut Object> {
+        self.part(spot.db, spot.loc).object_mut(spot.handle?)
     }
 
     /// The entry at a spot, for a writing command: touches its LRU bits.
     #[inline]
     pub fn entry_at(&mut self, spot: Spot) -> Option<EntryRef<'_>> {
         let handle = spot.handle?;
-        self.touch_lru(spot.loc, handle);
-        Some(self.part(spot.db, spot.loc).get(handle))
-    }
-
-    /// The object at a spot, for changing it in place: touches its LRU bits. The caller tells by [`WriteKeys::touched`]
-    /// that it did.
-    #[inline]
-    pub fn object_at(&mut self, spot: Spot) -> Option<&mut Object> {
-        let handle = spot.handle?;
-        self.touch_lru(spot.loc, handle);
-        self.part(spot.db, spot.loc).object_mut(handle)
+        let lru = self.lru();
+        let part = self.part(spot.db, spot.loc);
+        lru.touch(part, handle);
+        Some(part.get(handle))
     }
 
     /// As [`WriteKeys::set`], at a spot of that key.
@@ -566,15 +593,21 @@ impl<'a, 's> WriteKeys<'a, 's> {
         let mut bytes = std::mem::take(&mut self.local.scratch);
         bytes.clear();
         if let Some(handle) = spot.handle {
-            self.touch_lru(spot.loc, handle);
+            let lru = self.lru();
             let part = self.part(spot.db, spot.loc);
+            lru.touch(part, handle);
+            if part.has_object(handle) {
+                let string = part.object_mut(handle).and_then(Object::as_str_mut);
+                let result = string.ok_or(Error::WrongType).and_then(|s| edit(Arc::make_mut(s)));
+                self.local.scratch = bytes;
+                return result;
+            }
             match part.get(handle).value {
                 ValueRef::Int(n) => bytes.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
                 ValueRef::Str { bytes: b, .. } => bytes.extend_from_slice(b),
                 ValueRef::Object(_) => {
                     self.local.scratch = bytes;
-                    let string = self.part(spot.db, spot.loc).object_mut(handle).and_then(Object::as_str_mut);
-                    return edit(Arc::make_mut(string.ok_or(Error::WrongType)?));
+                    return Err(Error::WrongType);
                 }
             }
         }
@@ -625,10 +658,8 @@ impl<'a, 's> WriteKeys<'a, 's> {
 
     /// The object of a key, for changing it in place. The caller tells by [`WriteKeys::touched`] that it did.
     pub fn object_mut(&mut self, key: &[u8]) -> Option<&mut Object> {
-        let db = self.db;
-        let (loc, handle) = self.find_in(db, key)?;
-        self.touch_lru(loc, handle);
-        self.part(db, loc).object_mut(handle)
+        let spot = self.touched_spot(key);
+        self.object_mut_at(spot)
     }
 
     /// The bytes of a short string, for changing them in place without changing the length. The caller tells by

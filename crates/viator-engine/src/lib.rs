@@ -33,6 +33,8 @@ pub mod slowlog;
 pub mod snapshot;
 pub mod stats;
 pub mod table;
+#[cfg(test)]
+mod testing;
 pub mod tracking;
 pub mod transaction;
 pub mod typed;

@@ -374,7 +374,7 @@ impl Snapshot {
                                     value: ValueRef::Object(object),
                                     expire,
                                     lru,
-                                    slot_bytes: 0,
+                                    len: 0,
                                     within: false,
                                 },
                             );

@@ -1,7 +1,7 @@
 //! The table of commands: what is derived once, at start, from the declarations.
 
 use crate::args::Args;
-use crate::command::{Acl, Begin, Command, Find, Flags, Handler, KeyFlags, KeySpec, Scope, Traits};
+use crate::command::{Acl, ArgKind, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec, Scope, Traits};
 use std::collections::HashMap;
 
 /// A command in the table.
@@ -20,8 +20,73 @@ pub struct Entry {
     pub acl: Acl,
     /// The key range of a command whose keys one range gives: (first, last, step), for the hot path.
     simple: Option<(usize, i32, usize)>,
+    /// The name as one number, for the hot path.
+    word: Option<Word>,
+    /// Its own name is not what clients call it by.
+    renamed: bool,
+    /// Where the members or fields stand that the command looks for in the collection of its first key.
+    elements: Option<Elements>,
     /// The subcommands of a container, by lower-case name.
     pub subcommands: HashMap<String, usize>,
+}
+
+/// Up to eight letters as one number, in lower case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Word(u64);
+
+impl Word {
+    /// The bit that makes a letter a small one.
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+
+    /// A name, if it is of such letters.
+    fn of_name(name: &str) -> Option<Word> {
+        let letters = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase());
+        Word::of(name.as_bytes()).filter(|_| letters)
+    }
+
+    /// What is a name's word only if it is that name, in any case; to be compared with those of names as long.
+    #[inline]
+    fn of(bytes: &[u8]) -> Option<Word> {
+        let word = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+            // the two overlap where there are fewer than eight
+            (Some(first), Some(last)) if bytes.len() <= 8 => {
+                u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+            }
+            (Some(_), _) => return None,
+            _ => match *bytes {
+                [a, b, c] => u64::from(a) | u64::from(b) << 8 | u64::from(c) << 16,
+                [a, b] => u64::from(a) | u64::from(b) << 8,
+                [a] => u64::from(a),
+                _ => return None,
+            },
+        };
+        Some(Word(word | Word::LOWER))
+    }
+}
+
+/// Arguments that name elements of a collection.
+#[derive(Clone, Copy)]
+struct Elements {
+    /// From one to the next.
+    step: usize,
+    /// Whether there may be more than one.
+    many: bool,
+}
+
+impl Elements {
+    /// They begin after the key.
+    const FIRST: usize = 2;
+
+    /// Sets and hashes are what looks its elements up in memory that is far apart; the grammar tells where they stand.
+    fn of(cmd: &Command) -> Option<Elements> {
+        let ([first, second, ..], Group::Set | Group::Hash) = (cmd.args, cmd.group) else { return None };
+        let named = match second.kind {
+            ArgKind::Block => second.sub.first()?.name,
+            _ => second.name,
+        };
+        let here = first.kind == ArgKind::Key && !first.multiple && matches!(named, "member" | "field");
+        here.then_some(Elements { step: second.sub.len().max(1), many: second.multiple })
+    }
 }
 
 /// All commands.
@@ -68,6 +133,9 @@ impl Table {
             if !to.is_empty() && t.by_name.insert(to.to_ascii_lowercase().into(), id).is_some() {
                 return Err("Target command name already exists".into());
             }
+            if let Some(e) = t.entries.get_mut(id) {
+                (e.renamed, e.word) = (true, None);
+            }
         }
         Ok(t)
     }
@@ -93,7 +161,11 @@ impl Table {
             flags = flags | Flags::MOVABLEKEYS;
         }
         let acl = cmd.acl_categories();
-        self.entries.push(Entry { cmd, parent, id, name, flags, acl, simple, subcommands: HashMap::new() });
+        let word = Word::of_name(cmd.name);
+        let elements = simple.and_then(|_| Elements::of(cmd));
+        let subcommands = HashMap::new();
+        let renamed = false;
+        self.entries.push(Entry { cmd, parent, id, name, flags, acl, simple, word, renamed, elements, subcommands });
         id
     }
 
@@ -166,6 +238,29 @@ fn moves_keys(cmd: &Command) -> bool {
 }
 
 impl Entry {
+    /// Whether this is the command's own name, in any case, and clients may call it so.
+    #[inline]
+    pub fn is_named(&self, name: &[u8]) -> bool {
+        match self.word {
+            Some(word) => name.len() == self.cmd.name.len() && Word::of(name) == Some(word),
+            None => !self.renamed && name.eq_ignore_ascii_case(self.cmd.name.as_bytes()),
+        }
+    }
+
+    /// Whether the command looks for elements in a collection that may be large.
+    #[inline]
+    pub fn names_elements(&self) -> bool {
+        self.elements.is_some()
+    }
+
+    /// Calls `each` with the index of every argument that names an element of the first key's collection.
+    pub fn each_element(&self, args: Args<'_>, each: impl FnMut(usize)) {
+        if let Some(Elements { step, many }) = self.elements {
+            let most = if many { usize::MAX } else { 1 };
+            (Elements::FIRST..args.len()).step_by(step).take(most).for_each(each);
+        }
+    }
+
     /// Whether the arity admits so many arguments.
     #[inline]
     pub fn arity_ok(&self, n: usize) -> bool {
@@ -297,4 +392,29 @@ pub fn spec_keys(spec: &KeySpec, args: Args<'_>, out: &mut Vec<(usize, KeyFlags)
         Find::Unknown => {}
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_one_name_in_any_case() {
+        for name in ["a", "ab", "get", "hset", "lpush", "expire", "getrange"] {
+            let word = Word::of_name(name).unwrap();
+            assert!(Word::of(name.to_uppercase().as_bytes()) == Some(word));
+            for at in 0..name.len() {
+                for byte in 0..=255u8 {
+                    let mut other = name.as_bytes().to_vec();
+                    other[at] = byte;
+                    let same = other.eq_ignore_ascii_case(name.as_bytes());
+                    assert_eq!(Word::of(&other) == Some(word), same, "{name} {other:?}");
+                }
+            }
+        }
+        assert!(
+            Word::of_name("incrbyfloat").is_none() && Word::of_name("").is_none() && Word::of_name("a|b").is_none()
+        );
+        assert!(Word::of(b"incrbyfloat").is_none());
+    }
 }

@@ -100,12 +100,12 @@ impl WriteKeys<'_, '_> {
     /// # Errors
     /// [`Error::WrongType`].
     pub fn write<T: Content>(&mut self, key: &[u8]) -> Result<Option<&mut T>, Error> {
-        let spot = self.spot(key);
+        let spot = self.touched_spot(key);
         if !spot.is_occupied() {
             return Ok(None);
         }
         // strings within their entries are no objects
-        self.object_at(spot).and_then(T::of_mut).map(Some).ok_or(Error::WrongType)
+        self.object_mut_at(spot).and_then(T::of_mut).map(Some).ok_or(Error::WrongType)
     }
 
     /// As [`WriteKeys::write`]; a key that is not there gets what `make` makes of the configuration, and must not be left
@@ -114,9 +114,9 @@ impl WriteKeys<'_, '_> {
     /// # Errors
     /// [`Error::WrongType`].
     pub fn write_or_new<T: Content>(&mut self, key: &[u8], make: impl FnOnce(&Config) -> T) -> Result<&mut T, Error> {
-        let spot = self.spot(key);
+        let spot = self.touched_spot(key);
         if spot.is_occupied() {
-            return self.object_at(spot).and_then(T::of_mut).ok_or(Error::WrongType);
+            return self.object_mut_at(spot).and_then(T::of_mut).ok_or(Error::WrongType);
         }
         let value = make(self.cfg());
         self.update(spot, key, NewValue::Object(Box::new(value.into_object())), Expiry::Clear);

@@ -36,16 +36,34 @@ fn tag(hash: u64) -> u8 {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const TOPS: u64 = 0x8080_8080_8080_8080;
 
-/// Places of a bucket whose tag may be this one, as a mask of bits; rarely one too many.
-#[inline]
-fn matches(b: &Bucket, tag: u8) -> u32 {
+/// Places of a bucket whose tag may be this one, rarely one too many: the top bit of a byte for each of the first eight,
+/// and for each of the other four.
+#[inline(always)]
+fn matches(b: &Bucket, tag: u8) -> [u64; 2] {
     let t = &b.tags;
     let lo = u64::from_le_bytes([t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]]);
     let hi = u64::from(u32::from_le_bytes([t[8], t[9], t[10], t[11]]));
     let pattern = ONES * u64::from(tag);
     let zero = |v: u64| v.wrapping_sub(ONES) & !v & TOPS;
-    let gather = |m: u64| ((m >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32;
-    gather(zero(lo ^ pattern)) | gather(zero(hi ^ pattern) & 0xffff_ffff) << 8
+    [zero(lo ^ pattern), zero(hi ^ pattern) & 0xffff_ffff]
+}
+
+/// The first place of those that [`matches`] gave.
+#[inline(always)]
+fn first([lo, hi]: [u64; 2]) -> Option<usize> {
+    if lo != 0 {
+        Some(lo.trailing_zeros() as usize / 8)
+    } else if hi != 0 {
+        Some(8 + hi.trailing_zeros() as usize / 8)
+    } else {
+        None
+    }
+}
+
+/// The others of them.
+#[inline(always)]
+fn rest([lo, hi]: [u64; 2]) -> [u64; 2] {
+    if lo != 0 { [lo & (lo - 1), hi] } else { [0, hi & hi.wrapping_sub(1)] }
 }
 
 /// Handles that so many buckets may hold: one bucket may be full, several are kept at nine tenths.
@@ -103,8 +121,7 @@ impl Buckets {
     #[inline]
     pub fn candidate(&self, hash: u64) -> Option<u32> {
         let b = self.buckets.get(self.home(hash))?;
-        let m = matches(b, tag(hash));
-        if m == 0 { None } else { b.handles.get(m.trailing_zeros() as usize).copied() }
+        b.handles.get(first(matches(b, tag(hash)))?).copied()
     }
 
     /// The place of the handle that `eq` accepts.
@@ -118,12 +135,11 @@ impl Buckets {
         for _ in 0..self.buckets.len() {
             let b = &self.buckets[at];
             let mut m = matches(b, tag);
-            while m != 0 {
-                let i = m.trailing_zeros() as usize;
+            while let Some(i) = first(m) {
                 if b.tags[i] == tag && eq(b.handles[i]) {
                     return Some((at, i));
                 }
-                m &= m - 1;
+                m = rest(m);
             }
             if b.over == 0 {
                 return None;
@@ -242,8 +258,15 @@ mod tests {
             for i in 0..PLACES {
                 let mut b = Bucket::default();
                 b.tags[i] = t;
-                assert!(matches(&b, t) & 1 << i != 0, "tag {t} at {i}");
-                assert_eq!(matches(&b, t) >> PLACES, 0, "tag {t}: no place beyond");
+                let mut m = matches(&b, t);
+                let places: Vec<usize> = std::iter::from_fn(|| {
+                    let i = first(m)?;
+                    m = rest(m);
+                    Some(i)
+                })
+                .collect();
+                assert!(places.contains(&i), "tag {t} at {i}: {places:?}");
+                assert!(places.is_sorted() && places.iter().all(|i| *i < PLACES), "tag {t}: {places:?}");
             }
         }
     }

@@ -81,17 +81,22 @@ pub struct EntryRef<'a> {
     pub expire: Option<i64>,
     /// LRU clock or LFU counter, 24 bits.
     pub lru: u32,
-    /// Bytes of the entry in its arena.
-    pub slot_bytes: usize,
+    /// Bytes of the entry; 0 if it is in no arena.
+    pub len: usize,
     /// Whether the object is a copy of what the entry holds, and takes no memory but the entry's.
     pub within: bool,
 }
 
 impl EntryRef<'_> {
+    /// Bytes of the entry in its arena.
+    pub fn slot_bytes(&self) -> usize {
+        if self.len == 0 { 0 } else { arena::slot_bytes(self.len) }
+    }
+
     /// Bytes of the entry and of its value.
     pub fn memory(&self) -> usize {
         let object = if let (ValueRef::Object(o), false) = (self.value, self.within) { o.memory() } else { 0 };
-        self.slot_bytes + object
+        self.slot_bytes() + object
     }
 }
 
@@ -388,11 +393,9 @@ impl DbShard {
     }
 
     /// Reads an entry.
-    #[inline]
+    #[inline(always)]
     pub fn get(&mut self, handle: Handle) -> EntryRef<'_> {
-        let slot = self.arena.bytes(handle);
-        let slot_bytes = arena::slot_bytes(entry::len(slot));
-        let View { key, value, expire, lru } = entry::view(slot);
+        let View { key, value, expire, lru, len } = entry::view(self.arena.bytes(handle));
         let mut within = false;
         let value = match value {
             Inline::Int(v) => ValueRef::Int(v),
@@ -409,15 +412,13 @@ impl DbShard {
                 None => ValueRef::Str { bytes: b"", raw: true }, // cannot be: ids come from `insert` and die with their entry
             },
         };
-        EntryRef { key, value, expire, lru, slot_bytes, within }
+        EntryRef { key, value, expire, lru, len, within }
     }
 
     /// The object of an entry whose value is not within it.
+    #[inline]
     pub fn object(&self, handle: Handle) -> Option<&Object> {
-        match entry::view(self.arena.bytes(handle)).value {
-            Inline::Object(id) => self.objects.get(id),
-            _ => None,
-        }
+        self.objects.get(entry::object(self.arena.bytes(handle))?)
     }
 
     /// A copy of the small collection that an entry holds.
@@ -442,6 +443,12 @@ impl DbShard {
     #[inline]
     pub fn set_lru(&mut self, handle: Handle, lru: u32) {
         entry::set_lru(self.arena.bytes_mut(handle), lru);
+    }
+
+    /// Whether an entry's value is an object that is not within it.
+    #[inline]
+    pub fn has_object(&self, handle: Handle) -> bool {
+        entry::object(self.arena.bytes(handle)).is_some()
     }
 
     /// The bytes of an inline string, for changing them in place (the length stays). Marks it as modified.

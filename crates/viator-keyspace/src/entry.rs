@@ -52,6 +52,8 @@ pub struct View<'a> {
     pub expire: Option<i64>,
     /// LRU clock or LFU counter, 24 bits.
     pub lru: u32,
+    /// Bytes of the whole entry.
+    pub len: usize,
 }
 
 fn int_len(v: i64) -> usize {
@@ -199,7 +201,7 @@ pub(crate) fn view(slot: &[u8]) -> View<'_> {
         at += 8;
     }
     let (key, rest) = slot[at..].split_at(klen);
-    View { key, value: value(slot[0], &rest[..vlen]), expire, lru: lru(slot) }
+    View { key, value: value(slot[0], &rest[..vlen]), expire, lru: lru(slot), len: at + klen + vlen }
 }
 
 #[inline(always)]
@@ -219,6 +221,19 @@ fn value(flags: u8, bytes: &[u8]) -> Inline<'_> {
         }
         small => Inline::Small(Form::ALL[usize::from(small - SMALL)], bytes),
     }
+}
+
+/// The number of the object that the entry in this slot holds, if it holds one.
+#[inline(always)]
+pub(crate) fn object(slot: &[u8]) -> Option<u32> {
+    if slot[0] & KIND != OBJECT {
+        return None;
+    }
+    let (mut at, klen, _) = lens(slot);
+    if slot[0] & TTL != 0 {
+        at += 8;
+    }
+    slot[at + klen..].first_chunk::<4>().map(|id| u32::from_le_bytes(*id))
 }
 
 /// The mark of the entry in this slot.
@@ -335,9 +350,14 @@ mod tests {
             prop_assert_eq!(v.key, &key_bytes[..]);
             prop_assert_eq!(v.value, value);
             prop_assert_eq!(v.expire, exp);
-            prop_assert_eq!(v.lru, lru_bits);
+            prop_assert_eq!((v.lru, v.len), (lru_bits, n));
             prop_assert_eq!(key(&slot), &key_bytes[..]);
             prop_assert_eq!(len(&slot), n);
+            prop_assert_eq!(object(&slot), None);
+            let value = Inline::Object(lru_bits);
+            let mut slot = vec![0xAA; size(&key_bytes, value, exp.is_some())];
+            write(&mut slot, &key_bytes, value, exp, 0);
+            prop_assert_eq!(object(&slot), Some(lru_bits));
         }
     }
 }

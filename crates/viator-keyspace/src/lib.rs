@@ -23,9 +23,12 @@ pub use sizes::Sizes;
 pub use snapshot::{Captured, Saver};
 
 use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+/// Most keys that are loaded ahead together: so many locks may be held for that.
+const AHEAD: usize = 16;
 /// Number of slots of a database.
 pub const SLOTS: usize = 16384;
 /// Number of shards.
@@ -158,7 +161,7 @@ impl<X> Shard<X> {
             clippy::indexing_slicing,
             reason = "SELECT, MOVE, COPY and SWAPDB check the number against `databases`"
         )]
-        self.dbs[db].get_or_insert_with(|| Box::new(DbShard::new(seed.clone(), free.clone())))
+        self.dbs[db].get_or_insert_with(|| new_part(seed, free))
     }
 
     /// Takes away the shard's part of a database.
@@ -177,6 +180,13 @@ impl<X> Shard<X> {
     pub fn holds(&self, db: usize, key: &[u8]) -> bool {
         self.db(db).is_some_and(|d| d.find(self.seed.locate(key), key).is_some())
     }
+}
+
+/// An empty part of a database. Apart, because it is large and rare.
+#[cold]
+#[inline(never)]
+fn new_part(seed: &HashSeed, free: &Arc<AtomicI64>) -> Box<DbShard> {
+    Box::new(DbShard::new(seed.clone(), free.clone()))
 }
 
 struct Padded<X> {
@@ -242,6 +252,44 @@ impl<X> Keyspace<X> {
         Some(Guards { held: Footprint::NONE.with(shard), locks: Locks::One(guard) })
     }
 
+    /// Begins to load what lookups of these keys will touch: their slots, then their buckets, then their entries, each step
+    /// for many keys, so that cache misses overlap.
+    pub fn load_ahead(&self, db: usize, mut keys: impl Iterator<Item = Loc>) {
+        loop {
+            let mut some: SmallVec<[(Loc, u8); AHEAD]> = SmallVec::new();
+            let mut held: SmallVec<[MutexGuard<'_, Shard<X>>; AHEAD]> = SmallVec::new();
+            // which lock is each shard's
+            let mut place = [u8::MAX; SHARDS];
+            for loc in keys.by_ref().take(AHEAD) {
+                let Some(place) = place.get_mut(loc.shard()) else { continue };
+                if *place == u8::MAX {
+                    // a shard that is busy is left alone: this only saves time
+                    let Some(guard) = self.shards.get(loc.shard()).and_then(|s| s.lock.try_lock()) else { continue };
+                    *place = held.len() as u8;
+                    held.push(guard);
+                }
+                some.push((loc, *place));
+                if let Some(part) = held.get(usize::from(*place)).and_then(|s| s.db(db)) {
+                    part.prefetch_slot(loc);
+                }
+            }
+            if some.is_empty() {
+                return;
+            }
+            let part = |place: u8| held.get(usize::from(place)).and_then(|s| s.db(db));
+            for &(loc, place) in &some {
+                if let Some(part) = part(place) {
+                    part.prefetch_bucket(loc);
+                }
+            }
+            for &(loc, place) in &some {
+                if let Some(part) = part(place) {
+                    part.prefetch_entry(loc);
+                }
+            }
+        }
+    }
+
     /// Adds the locks of a footprint to those that are held, if nobody has them: without waiting, so that the order in
     /// which locks are taken does not matter. Returns whether all are held now; if not, nothing has changed.
     pub fn try_extend<'k>(&'k self, guards: &mut Guards<'k, X>, footprint: Footprint) -> bool {
@@ -284,8 +332,20 @@ impl<X> Keyspace<X> {
 
 impl<X> Keyspace<X> {
     /// As [`Keyspace::lock`], but while it waits it asks now and then whether to give up.
+    #[inline]
+    pub fn lock_unless(&self, footprint: Footprint, give_up: impl FnMut() -> bool) -> Option<Guards<'_, X>> {
+        // nearly always: one shard, which nobody has
+        if footprint.0.is_power_of_two()
+            && let Some(guards) = self.try_lock_one(footprint.0.trailing_zeros() as usize)
+        {
+            return Some(guards);
+        }
+        self.wait_unless(footprint, give_up)
+    }
+
+    #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "a footprint has 64 bits, the keyspace 64 shards")]
-    pub fn lock_unless(&self, footprint: Footprint, mut give_up: impl FnMut() -> bool) -> Option<Guards<'_, X>> {
+    fn wait_unless(&self, footprint: Footprint, mut give_up: impl FnMut() -> bool) -> Option<Guards<'_, X>> {
         let mut one = |shard: usize| {
             let lock = &self.shards[shard].lock;
             if let Some(guard) = lock.try_lock() {
@@ -322,6 +382,14 @@ enum Locks<'k, X> {
     Many(Vec<MutexGuard<'k, Shard<X>>>),
 }
 
+/// The lock of one of several shards that are held.
+#[inline(never)]
+fn one_of<'g, X>(locks: &'g mut [MutexGuard<'_, Shard<X>>], held: Footprint, shard: usize) -> &'g mut Shard<X> {
+    let below = (held.0 & ((1 << (shard & 63)) - 1)).count_ones() as usize;
+    #[expect(clippy::indexing_slicing, reason = "the shard is held, so it is among the locks")]
+    &mut locks[below]
+}
+
 /// The held locks of a footprint.
 pub struct Guards<'k, X> {
     held: Footprint,
@@ -341,17 +409,10 @@ impl<X> Guards<'_, X> {
     /// isolation of all others.
     #[inline]
     pub fn shard(&mut self, shard: usize) -> &mut Shard<X> {
-        debug_assert!(self.held.covers(Footprint::NONE.with(shard)), "shard {shard} is outside the footprint");
+        assert!(self.held.covers(Footprint::NONE.with(shard)), "shard {shard} is outside the footprint");
         match &mut self.locks {
-            Locks::One(g) => {
-                assert!(self.held.0 == 1 << (shard & 63), "shard {shard} is outside the footprint");
-                g
-            }
-            Locks::Many(v) => {
-                let below = (self.held.0 & ((1 << (shard & 63)) - 1)).count_ones() as usize;
-                #[expect(clippy::indexing_slicing, reason = "as documented: a panic is the right end of such a bug")]
-                &mut v[below]
-            }
+            Locks::One(g) => g,
+            Locks::Many(v) => one_of(v, self.held, shard),
         }
     }
 

@@ -171,6 +171,15 @@ impl Object {
         }
     }
 
+    /// Begins to load what looking for these members or fields will touch.
+    pub fn load_ahead(&self, elements: &[&[u8]]) {
+        match self {
+            Object::Set(s) => s.load_ahead(elements),
+            Object::Hash(h) => h.load_ahead(elements),
+            Object::Str(_) | Object::List(_) | Object::Zset(_) | Object::Stream(_) => {}
+        }
+    }
+
     /// A copy, to be encoded and dropped, that shares memory with it: what is changed afterwards is copied then, a page
     /// or a few nodes at a time.
     pub fn share(&mut self) -> Object {

@@ -52,7 +52,7 @@ impl Writer<'_> {
             match node {
                 NodeView::Packed(bytes) => {
                     self.length(PACKED);
-                    self.string(bytes);
+                    self.string(&bytes);
                 }
                 NodeView::Plain(bytes) => {
                     self.length(PLAIN);

@@ -159,6 +159,14 @@ impl Reply {
 
     #[inline]
     fn header(&mut self, tag: u8, n: i64) {
+        match n {
+            0..=9 => self.buf.extend_from_slice(&[tag, b'0' + n as u8, b'\r', b'\n']),
+            10..=99 => self.buf.extend_from_slice(&[tag, b'0' + (n / 10) as u8, b'0' + (n % 10) as u8, b'\r', b'\n']),
+            _ => self.long_header(tag, n),
+        }
+    }
+
+    fn long_header(&mut self, tag: u8, n: i64) {
         // one growth check for the whole header
         let mut digits = itoa::Buffer::new();
         let text = digits.format(n).as_bytes();
@@ -342,6 +350,13 @@ mod tests {
         r.set_resp3(resp3);
         f(&mut r);
         String::from_utf8(r.buf).unwrap()
+    }
+
+    #[test]
+    fn headers_of_any_length() {
+        for n in (-1200..1200).chain([i64::MIN, i64::MAX]) {
+            assert_eq!(written(false, |r| r.int(n)), format!(":{n}\r\n"));
+        }
     }
 
     #[test]

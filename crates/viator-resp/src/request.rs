@@ -222,6 +222,29 @@ impl Parser {
         }
     }
 
+    /// Takes a command that has arrived whole and whose headers are short, as nearly all are: adds its arguments' ranges to
+    /// `ranges` and returns its length. Anything else is left to [`Parser::parse`], and nothing has changed.
+    #[inline]
+    pub fn parse_whole(&self, buf: &[u8], limits: Limits, ranges: &mut Vec<(u32, u32)>) -> Option<usize> {
+        if self.missing != 0 || !limits.authenticated || buf.first() != Some(&b'*') {
+            return None;
+        }
+        let (n, mut pos) = short_int(buf, 1)?;
+        if n == 0 {
+            return None;
+        }
+        let before = ranges.len();
+        for _ in 0..n {
+            let Some(len) = short_bulk(buf, &mut pos).filter(|&len| u64::from(len) <= limits.max_bulk) else {
+                ranges.truncate(before);
+                return None;
+            };
+            ranges.push((pos as u32, len));
+            pos += len as usize + 2;
+        }
+        Some(pos)
+    }
+
     /// Looks for a command at the beginning of `buf`.
     ///
     /// # Errors
@@ -357,6 +380,19 @@ fn short_int(buf: &[u8], from: usize) -> Option<(i64, usize)> {
     }
     let _ = e; // the byte after the carriage return is there
     Some((two * 10 + i64::from(third), from + 5))
+}
+
+/// The length of the bulk whose header is at `pos`, if that is a short one and the whole bulk is there; `pos` moves to its
+/// first byte.
+#[inline(always)]
+fn short_bulk(buf: &[u8], pos: &mut usize) -> Option<u32> {
+    if buf.get(*pos) != Some(&b'$') {
+        return None;
+    }
+    let (len, next) = short_int(buf, *pos + 1)?;
+    *pos = next;
+    let len = len as u32;
+    (next + len as usize + 2 <= buf.len() && next <= u32::MAX as usize).then_some(len)
 }
 
 /// The header line that begins at `from`, and where the next one begins. `None`: not there yet.
@@ -499,6 +535,39 @@ mod tests {
                 }
             }
             prop_assert_eq!(got, cmds);
+        }
+
+        /// What is taken whole is what the general way takes.
+        #[test]
+        fn whole_commands_are_the_same(cmd in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..1200), 0..12), cut in 0usize..40) {
+            let mut wire = format!("*{}\r\n", cmd.len()).into_bytes();
+            for a in &cmd {
+                wire.extend(format!("${}\r\n", a.len()).bytes());
+                wire.extend(a);
+                wire.extend(b"\r\n");
+            }
+            wire.extend(b"*1\r\n");
+            wire.truncate(wire.len().saturating_sub(cut));
+            let mut p = Parser::new(split);
+            let mut ranges = vec![(7, 7)];
+            let whole = p.parse_whole(&wire, LIMITS, &mut ranges);
+            let parsed = p.parse(&wire, LIMITS);
+            let begun = parsed == Ok(Parsed::Incomplete) && p.in_command();
+            match whole {
+                Some(n) => {
+                    prop_assert_eq!(parsed, Ok(Parsed::Command(n)));
+                    prop_assert_eq!(Some(&ranges[1..]), p.ranges());
+                }
+                None => {
+                    prop_assert_eq!(&ranges[..], [(7, 7)]);
+                    let short = cut < 4 && !cmd.is_empty() && cmd.iter().all(|a| a.len() < 1000);
+                    prop_assert!(!short, "{:?}", parsed);
+                }
+            }
+            // one that has begun is not begun again
+            if begun {
+                prop_assert_eq!(p.parse_whole(&wire, LIMITS, &mut ranges), None);
+            }
         }
 
         /// No input makes the parser fail but with its own errors.

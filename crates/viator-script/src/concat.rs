@@ -4,10 +4,7 @@
 //! the operands of `..` that may be doubles are wrapped in a call before a script is compiled: `f(10/2) .. ""`. Line
 //! numbers stay as they are.
 
-use crate::source::{Kind, Token, tokens};
-
-/// Name of the function that makes text of doubles.
-pub(crate) const TEXT: &str = "__text";
+use crate::source::{Kind, Token};
 
 /// An expression in progress at a depth of brackets and blocks.
 struct Level {
@@ -19,11 +16,11 @@ struct Level {
     block: bool,
 }
 
-/// Rewrites a script that compiles; `None` if there is nothing to rewrite.
-pub(crate) fn rewrite(source: &[u8]) -> Option<Vec<u8>> {
-    let tokens = tokens(source)?;
+/// Where the operands begin (`true`) and end that are to be wrapped, of a script that compiles; `None` if that cannot be
+/// told.
+pub(crate) fn wraps(tokens: &[Token<'_>]) -> Option<Vec<(usize, bool)>> {
     if !tokens.iter().any(|t| t.is("..")) {
-        return None;
+        return Some(Vec::new());
     }
     let mut wraps: Vec<(usize, usize)> = Vec::new();
     let mut levels = vec![Level { start: 0, right: false, block: true }];
@@ -85,25 +82,7 @@ pub(crate) fn rewrite(source: &[u8]) -> Option<Vec<u8>> {
             edits.push((operand.last()?.end(), false));
         }
     }
-    if edits.is_empty() {
-        return None;
-    }
-    // what ends somewhere comes before what begins there
-    edits.sort_by_key(|(at, opens)| (*at, *opens));
-    let mut out = Vec::with_capacity(source.len() + edits.len() * (TEXT.len() + 1));
-    let mut at = 0;
-    for (position, opens) in edits {
-        out.extend_from_slice(source.get(at..position)?);
-        at = position;
-        if opens {
-            out.extend_from_slice(TEXT.as_bytes());
-            out.push(b'(');
-        } else {
-            out.push(b')');
-        }
-    }
-    out.extend_from_slice(source.get(at..)?);
-    Some(out)
+    Some(edits)
 }
 
 /// Whether an operand is never a double.
@@ -128,7 +107,14 @@ mod tests {
     use super::*;
 
     fn rewritten(source: &str) -> String {
-        rewrite(source.as_bytes()).map_or_else(|| source.to_owned(), |s| String::from_utf8(s).unwrap())
+        let tokens = crate::source::tokens(source.as_bytes()).unwrap();
+        let mut edits = wraps(&tokens).unwrap();
+        edits.sort_by_key(|(at, opens)| (*at, *opens));
+        let mut text = source.to_owned();
+        for (at, opens) in edits.into_iter().rev() {
+            text.insert_str(at, if opens { "__text(" } else { ")" });
+        }
+        text
     }
 
     #[test]

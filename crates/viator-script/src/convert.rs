@@ -5,9 +5,43 @@ use crate::number;
 use mlua::{Lua, Table, Value};
 use std::sync::Arc;
 use viator_resp::reply::{Reply, Shared};
+use viator_resp::request::Args;
 
 /// How deep replies may be nested.
 const MAX_DEPTH: usize = 200;
+
+/// Strings that go to Lua without a detour, as long as they come and are valid text: for others there is no such way.
+struct Texts<I> {
+    items: I,
+    /// How many there are.
+    len: usize,
+    /// How many were taken.
+    taken: usize,
+}
+
+impl<'t, I: Iterator<Item = Option<&'t [u8]>>> Iterator for &mut Texts<I> {
+    type Item = &'t str;
+
+    fn next(&mut self) -> Option<&'t str> {
+        let text = std::str::from_utf8(self.items.next()??).ok()?;
+        self.taken += 1;
+        Some(text)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.len, Some(self.len))
+    }
+}
+
+/// A table of strings.
+pub(crate) fn sequence(lua: &Lua, items: Args<'_>) -> mlua::Result<Table> {
+    let mut texts = Texts { items: items.iter().map(Some), len: items.len(), taken: 0 };
+    let table = lua.create_sequence_from(&mut texts)?;
+    for (i, item) in items.iter().enumerate().skip(texts.taken) {
+        table.raw_seti(i + 1, lua.create_string(item)?)?;
+    }
+    Ok(table)
+}
 
 /// The first value of a reply.
 pub(crate) fn to_lua(lua: &Lua, reply: &Reply) -> mlua::Result<Value> {
@@ -54,6 +88,23 @@ impl<'r> Reader<'r> {
         bytes
     }
 
+    /// The bytes of a bulk that is valid text, if one comes next.
+    fn text(&mut self) -> Option<&'r [u8]> {
+        if self.buf.get(self.at) != Some(&b'$') {
+            return None;
+        }
+        let before = (self.at, self.shared);
+        self.at += 1;
+        if let Ok(len) = usize::try_from(self.number()) {
+            let bytes = self.bulk(len);
+            if std::str::from_utf8(bytes).is_ok() {
+                return Some(bytes);
+            }
+        }
+        (self.at, self.shared) = before;
+        None
+    }
+
     fn string(&self, bytes: &[u8]) -> mlua::Result<Value> {
         Ok(Value::String(self.lua.create_string(bytes)?))
     }
@@ -88,8 +139,10 @@ impl<'r> Reader<'r> {
             b':' => Ok(Value::Integer(self.number())),
             b'+' => {
                 let line = self.line();
-                let text = self.string(line)?;
-                self.field("ok", text)
+                match std::str::from_utf8(line) {
+                    Ok(text) => Ok(Value::Table(self.lua.create_table_from([("ok", text)])?)),
+                    Err(_) => self.field("ok", self.string(line)?),
+                }
             }
             b'-' => {
                 let line = self.line();
@@ -101,8 +154,11 @@ impl<'r> Reader<'r> {
             }
             b'*' | b'>' => match usize::try_from(self.number()) {
                 Ok(n) => {
-                    let t = self.lua.create_table_with_capacity(n, 0)?;
-                    for i in 1..=n {
+                    let lua = self.lua;
+                    let mut texts = Texts { items: std::iter::from_fn(|| Some(self.text())), len: n, taken: 0 };
+                    let t = lua.create_sequence_from((&mut texts).take(n))?;
+                    let taken = texts.taken;
+                    for i in taken + 1..=n {
                         let v = self.value()?;
                         t.raw_seti(i, v)?;
                     }

@@ -2,8 +2,9 @@
 //!
 //! A script whose commands and keys can be read off its text need not lock more than the keys that its caller declared.
 //! [`calls`] reads tokens and gives up at whatever it does not know: the name `redis` may only be called
-//! (`redis.call('GET', KEYS[1])`) or asked for what touches no key, `KEYS` may only be indexed and measured, so that
-//! neither the table nor the function gets anywhere else, under whatever name; and no other way leads to globals.
+//! (`redis.call('GET', KEYS[1])`) or asked for what touches no key, `KEYS` may only be indexed, measured, unpacked, and
+//! walked through, so that neither the table nor the function gets anywhere else, under whatever name; and no other way
+//! leads to globals.
 
 use crate::source::{Kind, Token, tokens};
 use std::collections::HashSet;
@@ -26,10 +27,12 @@ pub struct Call<'s> {
     pub args: Vec<Arg<'s>>,
     /// The last argument may be any number of values.
     pub open: bool,
+    /// These values are declared keys: `unpack(KEYS)`.
+    pub open_keys: bool,
 }
 
 /// What leads to globals by other ways than their names.
-const WAYS: [&str; 8] = ["_G", "_ENV", "load", "loadstring", "getfenv", "setfenv", "dofile", "require"];
+pub(crate) const WAYS: [&str; 8] = ["_G", "_ENV", "load", "loadstring", "getfenv", "setfenv", "dofile", "require"];
 
 /// The calls of a script that compiles; `None` if its text does not tell.
 pub fn calls(source: &[u8]) -> Option<Vec<Call<'_>>> {
@@ -40,7 +43,7 @@ pub fn calls(source: &[u8]) -> Option<Vec<Call<'_>>> {
 
 /// What the innermost open bracket or block around a token is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Inside {
+pub(crate) enum Inside {
     /// A block: statements.
     Block,
     /// The parameters of a function.
@@ -50,7 +53,7 @@ enum Inside {
 }
 
 /// For each token, where it is.
-fn inside(tokens: &[Token<'_>]) -> Option<Vec<Inside>> {
+pub(crate) fn inside(tokens: &[Token<'_>]) -> Option<Vec<Inside>> {
     let mut levels = vec![Inside::Block];
     let mut out = Vec::with_capacity(tokens.len());
     for (i, t) in tokens.iter().enumerate() {
@@ -158,10 +161,43 @@ impl<'s> Scan<'s> {
                 self.callers.insert(name);
             }
         }
+        for i in 0..self.tokens.len() {
+            if self.is_walk(i)
+                && let Some(name) = self.at(i + 3)
+            {
+                let name = name.text;
+                self.keys.insert(name);
+            }
+        }
         if self.keys.intersection(&self.callers).next().is_some() {
             return None;
         }
         Some(self)
+    }
+
+    /// Whether `for i, k in ipairs(KEYS) do` begins here, with whatever names.
+    fn is_walk(&self, i: usize) -> bool {
+        let name = |i: usize| self.at(i).is_some_and(|t| t.kind == Kind::Name && !t.is_name("KEYS"));
+        self.is(i, "for")
+            && name(i + 1)
+            && self.is(i + 2, ",")
+            && name(i + 3)
+            && self.is(i + 4, "in")
+            && (self.is_name(i + 5, "ipairs") || self.is_name(i + 5, "pairs"))
+            && self.is(i + 6, "(")
+            && self.is_name(i + 7, "KEYS")
+            && self.is(i + 8, ")")
+            && self.is(i + 9, "do")
+    }
+
+    /// Whether `KEYS` is what is unpacked there.
+    fn is_unpacked(&self, i: usize) -> bool {
+        i >= 2
+            && self.is_name(i, "KEYS")
+            && self.is_name(i - 2, "unpack")
+            && self.is(i - 1, "(")
+            && !(i >= 3 && self.after(i - 2, &[".", ":"]))
+            && (self.is(i + 1, ")") || self.is(i + 1, ","))
     }
 
     /// Whether `redis.call` or `redis.pcall` begins here.
@@ -180,6 +216,13 @@ impl<'s> Scan<'s> {
             if WAYS.iter().any(|w| t.is_name(w)) {
                 return None;
             }
+            // these mean what they always mean
+            if !field
+                && ["unpack", "ipairs", "pairs"].iter().any(|n| t.is_name(n))
+                && (!self.is(i + 1, "(") || self.after(i, &["function"]))
+            {
+                return None;
+            }
             if t.is_name("redis") {
                 if field {
                     return None;
@@ -195,6 +238,9 @@ impl<'s> Scan<'s> {
             } else if t.is_name("KEYS") {
                 if field {
                     return None;
+                }
+                if self.is_unpacked(i) || i >= 7 && self.is_walk(i - 7) {
+                    continue;
                 }
                 let measured = self.after(i, &["#"]) && !self.is(i + 1, "[") && !self.goes_on(i + 1);
                 if !(measured || self.is(i + 1, "[") && self.only_read(i, self.close(i + 1)? + 1)) {
@@ -221,7 +267,8 @@ impl<'s> Scan<'s> {
                     && self.is_name(i + 2, "KEYS")
                     && self.is(i + 3, "[")
                     && self.statement_ends(self.close(i + 3)? + 1);
-                if !declared && !self.only_read(i, i + 1) {
+                let walked = i >= 3 && self.is_walk(i - 3);
+                if !declared && !walked && !self.only_read(i, i + 1) {
                     return None;
                 }
             }
@@ -268,7 +315,7 @@ impl<'s> Scan<'s> {
             return None;
         }
         let close = self.close(open)?;
-        let mut call = Call { args: Vec::new(), open: false };
+        let mut call = Call { args: Vec::new(), open: false, open_keys: false };
         let mut start = open + 1;
         while start < close {
             let mut end = start;
@@ -284,6 +331,7 @@ impl<'s> Scan<'s> {
             // a call, of whatever form, or `...`; what is in brackets itself is one value
             let one = arg != Arg::Other || matches!(last.kind, Kind::Name | Kind::Number) || last.is("]");
             call.open = end >= close && !one;
+            call.open_keys = call.open && self.is_unpacked(start + 2) && self.close(start + 1) == end.checked_sub(1);
             call.args.push(arg);
             start = end + 1;
         }
@@ -322,7 +370,7 @@ mod tests {
                 });
             }
             if c.open {
-                words.push("…".into());
+                words.push(if c.open_keys { "keys…" } else { "…" }.into());
             }
             words.join(" ")
         };
@@ -361,6 +409,14 @@ mod tests {
             ("-- redis, KEYS, load\nreturn redis.call('PING') --[[ _G ]]", vec!["PING"]),
             ("return 'redis' .. \"KEYS\"", vec![]),
             ("local ok = 1 < #KEYS and KEYS[1] < KEYS[2] return ok", vec![]),
+            ("return redis.call('DEL', unpack(KEYS))", vec!["DEL ? keys…"]),
+            ("return redis.call('DEL', KEYS[2], unpack(KEYS, 2))", vec!["DEL key ? keys…"]),
+            ("return redis.call('DEL', unpack(KEYS), 'x')", vec!["DEL ? x"]),
+            ("return redis.call('DEL', (unpack(KEYS)))", vec!["DEL ? …"]),
+            ("return redis.call('DEL', unpack(KEYS) .. 'x')", vec!["DEL ? …"]),
+            ("local a, b = unpack(KEYS) return redis.call('GET', a)", vec!["GET ?"]),
+            ("for _, k in ipairs(KEYS) do redis.call('DEL', k) end", vec!["DEL key"]),
+            ("for i, k in pairs(KEYS) do redis.call('SET', k, ARGV[i]) end", vec!["SET key ?"]),
             ("local t = {} t.key = 1 local key = KEYS[1] return redis.call('GET', key)", vec!["GET key"]),
         ] {
             assert_eq!(read(source), Some(expected.into_iter().map(str::to_owned).collect()), "{source}");
@@ -423,8 +479,22 @@ mod tests {
             "local k = KEYS k[1] = 'x' return redis.call('GET', KEYS[1])",
             "rawset(KEYS, 1, 'x')",
             "setmetatable(KEYS, {__index = function() return 'x' end})",
-            "return redis.call('DEL', unpack(KEYS))",
-            "for _, k in ipairs(KEYS) do redis.call('DEL', k) end",
+            "local unpack = f return redis.call('DEL', unpack(KEYS))",
+            "local function unpack() return 'x' end return redis.call('DEL', unpack(KEYS))",
+            "local f = function(unpack) return redis.call('DEL', unpack(KEYS)) end",
+            "return redis.call('DEL', t.unpack(KEYS))",
+            "return redis.call('DEL', unpack(KEYS or t))",
+            "return redis.call('DEL', unpack({KEYS}))",
+            "local t = unpack",
+            "for _, k in f(KEYS) do redis.call('DEL', k) end",
+            "for _, k in ipairs(KEYS), 1 do redis.call('DEL', k) end",
+            "for k in ipairs(KEYS) do redis.call('DEL', k) end",
+            "for k, k in ipairs(KEYS) do redis.call('DEL', k) end",
+            "for _, k in ipairs(KEYS) do k = 'x' redis.call('DEL', k) end",
+            "for _, k in ipairs(KEYS) do local k = 'x' redis.call('DEL', k) end",
+            "for _, k in ipairs(t) do redis.call('DEL', k) end for _, k in ipairs(KEYS) do end",
+            "local ipairs = f for _, k in ipairs(KEYS) do redis.call('DEL', k) end",
+            "local i, n, t = ipairs(KEYS)",
             "for i, KEYS[1] in pairs({}) do end",
             "local t = {KEYS} t[1][1] = 'x'",
             "return {KEYS = 1}",

@@ -155,6 +155,8 @@ pub(crate) fn reword(message: &[u8]) -> Option<Vec<u8>> {
     if verb.contains(' ') && verb != "perform arithmetic on" || !known.iter().any(|k| name.starts_with(k)) {
         return None;
     }
+    // elements that became parameters (see `crate::rewrite`)
+    let name = if name.contains("'__key") || name.contains("'__arg") { "field '?'" } else { name };
     Some(format!("{before}attempt to {verb} {name} (a {kind} value)").into_bytes())
 }
 

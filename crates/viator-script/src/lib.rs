@@ -3,6 +3,7 @@
 //! goes through [`Host`]; nothing here knows of keys or clients.
 
 mod bit;
+mod bridge;
 mod cjson;
 mod cmsgpack;
 mod concat;
@@ -11,9 +12,10 @@ mod declared;
 mod errors;
 mod number;
 mod packing;
+mod rewrite;
 mod source;
 mod vm;
 
 pub use declared::{Arg, Call, calls};
 pub use errors::{Failure, Raised};
-pub use vm::{Chunk, Flavour, Host, Registration, Tick, Vm};
+pub use vm::{Chunk, Flavour, Host, Registration, Vm};

@@ -1,7 +1,7 @@
 -- The world that scripts see, built on Lua 5.4's own. Runs once per state, before any script; `native` holds the functions
--- written in Rust. Returns what the host needs: the globals' real table, the environment of scripts, the real `redis`
--- table, and the function that runs a script.
-local native, version, version_num, libraries = ...
+-- written in Rust. Returns what the host needs: the globals' real table, the environment of scripts, Lua's own xpcall, the
+-- function that begins and ends the loading of a library, and the one that makes text of doubles.
+local native, version, version_num, libraries, deprecated = ...
 
 local error, type, select, next, pairs, rawget, rawset = error, type, select, next, pairs, rawget, rawset
 local getmetatable, setmetatable, xpcall, pcall, load = getmetatable, setmetatable, xpcall, pcall, load
@@ -224,6 +224,7 @@ function T.concat(t, sep, i, j)
     local copy
     for k = cut(i) or 1, cut(j) or #t do
       local v = t[k]
+      if v == nil then break end -- an error
       if mtype(v) == 'float' then
         if not copy then
           copy = {}
@@ -246,6 +247,7 @@ function T.insert(t, ...)
       local size = #t
       if pos > size + 1 or pos < 1 then
         if frozen[t] then error(READONLY, 2) end
+        if pos < size - 2^24 then error("bad argument #2 to 'insert' (position out of bounds)", 2) end
         for i = size, pos, -1 do t[i + 1] = t[i] end
         t[pos] = v
         return
@@ -380,7 +382,6 @@ end
 
 -- redis
 
-local M1, inner = native.marker, native.inner
 R.REDIS_VERSION, R.REDIS_VERSION_NUM = version, version_num
 R.LOG_DEBUG, R.LOG_VERBOSE, R.LOG_NOTICE, R.LOG_WARNING = 0, 1, 2, 3
 R.REPL_NONE, R.REPL_AOF, R.REPL_SLAVE, R.REPL_REPLICA, R.REPL_ALL = 0, 1, 2, 2, 3
@@ -405,19 +406,31 @@ end
 function R.replicate_commands() return true end
 function R.breakpoint() return false end
 function R.debug() end
-function R.pcall(...) return inner.host(M1, 'pcall', ...) end
 -- these are no functions of Lua's, so that a tail call to them leaves the caller's line for the error message
-for _, name in next, { 'log', 'setresp', 'set_repl', 'acl_check_cmd' } do
-  R[name] = native.forward(M1, name)
+for _, name in next, { 'call', 'pcall', 'log', 'setresp', 'set_repl', 'acl_check_cmd' } do
+  R[name] = native[name]
 end
 G.redis = freeze(R)
+
+if deprecated then
+  G.setfenv = native.setfenv
+  function G.getfenv(f)
+    -- without globals there is no environment: it is the one that it would have
+    return native.getfenv(f == nil and 2 or type(f) == 'number' and f > 0 and f + 1 or f) or env
+  end
+  -- a table in the place of 5.1's userdata
+  function G.newproxy(like)
+    if like == nil or like == false then return {} end
+    return setmetatable({}, like == true and {} or getmetatable(like))
+  end
+end
 
 -- what a library has while it is being loaded
 local L = {}
 if libraries then
   R.replicate_commands, R.breakpoint, R.debug = nil, nil, nil
   local r = setmetatable({
-    register_function = native.forward(M1, 'register_function'),
+    register_function = native.register_function,
     log = R.log,
     REDIS_VERSION = version,
     REDIS_VERSION_NUM = version_num,
@@ -433,15 +446,11 @@ local function loading(on)
   env_meta.__index = on and L or G
 end
 
-local handler = native.handler
 seed(0)
-local function run(f, ...)
-  return xpcall(f, handler, ...)
-end
 
 local function concatenable(n)
   if mtype(n) == 'float' then return text(n) end
   return n
 end
 
-return G, env, R, run, loading, concatenable
+return G, env, xpcall, loading, concatenable

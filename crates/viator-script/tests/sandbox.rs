@@ -1,23 +1,27 @@
 //! What a script must not be able to do: what was reported of Redis's Lua from 2018 to 2026, and what is like it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::cell::Cell;
-use std::rc::Rc;
 use viator_resp::reply::Reply;
-use viator_resp::request::OwnedArgs;
+use viator_resp::request::Args;
 use viator_script::{Flavour, Host, Registration, Vm};
 
-/// Answers every command with its last argument.
-struct Echo;
+/// Answers every command with its last argument. Scripts are ended after so many looks at the clock.
+struct Echo {
+    ticks: u32,
+}
 
 impl Host for Echo {
-    fn call(&mut self, args: &OwnedArgs, reply: &mut Reply) {
-        let args = args.args();
+    fn call(&mut self, args: Args<'_>, reply: &mut Reply) -> bool {
         reply.bulk(args.at(args.len() - 1));
+        false
+    }
+    fn tick(&mut self) -> bool {
+        self.ticks = self.ticks.saturating_sub(1);
+        self.ticks == 0
     }
     fn log(&mut self, _: i64, _: &[u8]) {}
     fn set_repl(&mut self, _: i64) {}
-    fn may_run(&mut self, _: &OwnedArgs) -> Option<bool> {
+    fn may_run(&mut self, _: Args<'_>) -> Option<bool> {
         Some(true)
     }
     fn register(&mut self, _: Registration) -> Result<(), String> {
@@ -25,25 +29,27 @@ impl Host for Echo {
     }
 }
 
-fn vm(memory: usize, ticks: u32) -> Vm {
-    let left = Cell::new(ticks);
-    let tick = move || {
-        left.set(left.get().saturating_sub(1));
-        left.get() == 0
-    };
-    Vm::new(Flavour::Eval, "8.4.0", memory, Rc::new(tick)).unwrap()
+fn vm(memory: usize) -> Vm {
+    Vm::new(Flavour::Eval, "8.4.0", memory, false).unwrap()
 }
 
 /// The reply, or the error line.
 fn run_in(vm: &Vm, script: &str) -> String {
+    run_for(vm, 100_000, script)
+}
+
+fn run_for(vm: &Vm, ticks: u32, script: &str) -> String {
     let chunk = match vm.compile(script.as_bytes()) {
         Ok(c) => c,
         Err(e) => return format!("compile: {}", String::from_utf8_lossy(&e)),
     };
     let mut out = Reply::new();
-    match vm.run(&chunk, std::iter::empty(), std::iter::empty(), &mut Echo, &mut out) {
+    match vm.run(&chunk, Args::EMPTY, Args::EMPTY, &mut Echo { ticks }, &mut out) {
         Ok(()) => String::from_utf8_lossy(out.parts().0).replace("\r\n", " ").trim_end().to_owned(),
-        Err(f) => format!("error: {}", String::from_utf8_lossy(&f.line)),
+        Err(f) => {
+            vm.revive();
+            format!("error: {}", String::from_utf8_lossy(&f.line))
+        }
     }
 }
 
@@ -51,7 +57,7 @@ fn run(script: &str) -> String {
     // with the stack of a worker
     let script = script.to_owned();
     let thread = std::thread::Builder::new().stack_size(16 << 20);
-    thread.spawn(move || run_in(&vm(256 << 20, 20_000), &script)).unwrap().join().unwrap()
+    thread.spawn(move || run_in(&vm(256 << 20), &script)).unwrap().join().unwrap()
 }
 
 #[track_caller]
@@ -80,7 +86,7 @@ fn compiled_code_is_not_loaded() {
 #[test]
 fn nothing_stays_behind() {
     // CVE-2022-24735: a script could change what others see
-    let vm = vm(256 << 20, 20_000);
+    let vm = vm(256 << 20);
     for (script, with) in [
         ("x = 1", "readonly"),
         ("_G.x = 1", "readonly"),
@@ -120,7 +126,7 @@ fn finalizers_do_not_run() {
 
 #[test]
 fn memory_is_bounded() {
-    let vm = vm(8 << 20, 1_000_000);
+    let vm = vm(8 << 20);
     for script in [
         "local t = {} for i = 1, 1e9 do t[i] = {i} end",
         "return string.rep('x', 1e9)",
@@ -148,7 +154,7 @@ fn time_is_bounded() {
         "setmetatable({}, {__index = function() while true do end end}).x = nil local t = setmetatable({}, {__index = \
          function() while true do end end}) return t.x",
     ] {
-        let got = run_in(&vm(64 << 20, 20), script);
+        let got = run_for(&vm(64 << 20), 20, script);
         assert!(got.contains("killed"), "{script}: {got}");
     }
 }
@@ -211,7 +217,7 @@ fn texts_that_the_compiler_mistook() {
     }
     let long = format!("return [{0}[x]{0}]", "=".repeat(100_000));
     assert_eq!(run(&long), "$1 x");
-    let vm = vm(64 << 20, 1_000_000);
+    let vm = vm(64 << 20);
     for i in 0..200 {
         assert_eq!(
             run_in(&vm, &format!("collectgarbage() return load('return {i}', string.rep('n', 10000))()")),
@@ -220,4 +226,32 @@ fn texts_that_the_compiler_mistook() {
     }
     // CVE-2022-24736: a function that is no script's result
     assert_eq!(run("return function() end"), "$-1");
+}
+
+#[test]
+fn environments_are_those_of_scripts_only() {
+    let vm = Vm::new(Flavour::Eval, "8.4.0", 64 << 20, true).unwrap();
+    for (script, reply) in [
+        ("local f = function() return x end setfenv(f, {x = 7}) return f()", ":7"),
+        ("setfenv(1, {x = 8}) return x", ":8"),
+        ("return getfenv(1) == _G and getfenv() == _G and getfenv(function() end) == _G and 1", ":1"),
+        ("getmetatable(newproxy(true)).__gc = function() return 1 end return 0", ":0"),
+        ("local p = newproxy(true) getmetatable(p).__index = function() return 9 end return newproxy(p).x", ":9"),
+    ] {
+        assert_eq!(run_in(&vm, script), reply, "{script}");
+    }
+    // what the state itself is made of stays out of reach
+    for script in [
+        "return getfenv(table.foreach)",
+        "return setfenv(table.foreach, {})",
+        "return getfenv(redis.call)",
+        "table.foreach({1}, function() setfenv(2, {}) end)",
+        "table.foreach({1}, function() return tostring(getfenv(2)) end)",
+        "return setfenv(0, {})",
+        "return setfenv(100, {})",
+        "return setfenv(1, 1)",
+    ] {
+        let got = run_in(&vm, script);
+        assert!(got.starts_with("error: "), "{script}: {got}");
+    }
 }

@@ -211,7 +211,7 @@ impl Conn {
         let mut batch = std::mem::take(&mut local.batch);
         while self.ready() && at < bytes.len() {
             let (parsed, end) = self.collect(local, server, &mut batch, bytes, at);
-            batch.load_ahead(server, self.session.db);
+            batch.load_ahead(server, self.session.db, bytes);
             for i in 0..batch.len() {
                 let Some((args, prepared, after)) = batch.get(i, bytes, server) else { break };
                 clock = self.one(local, server, args, Some(prepared), out, clock);
@@ -274,11 +274,14 @@ impl Conn {
             if rest.is_empty() {
                 return (Ok(Parsed::Incomplete), at);
             }
+            if let Some(n) = batch.take(&self.parser, limits, server, &mut self.session, rest, at) {
+                at += n;
+                continue;
+            }
             match self.parser.parse(rest, limits) {
                 Ok(Parsed::Command(n)) => {
                     let Some(ranges) = self.parser.ranges() else { return (Ok(Parsed::Command(n)), at) };
-                    let args = self.parser.args(rest);
-                    batch.push(server, &mut self.session, args, ranges, at, at + n);
+                    batch.push(server, &mut self.session, rest, ranges, at, at + n);
                     at += n;
                 }
                 Ok(Parsed::Nothing(n)) => at += n,

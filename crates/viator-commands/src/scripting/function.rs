@@ -174,7 +174,7 @@ fn flush(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     if !flush_mode_ok(ctx) {
         return Err(Error::Static("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
     }
-    ctx.server.scripting.flush_libraries();
+    scripting::flush_libraries(ctx);
     changed(ctx);
     ctx.out.ok();
     Ok(())

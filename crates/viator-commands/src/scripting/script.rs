@@ -119,7 +119,7 @@ fn flush(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     if !flush_mode_ok(ctx) {
         return Err(Error::Static("ERR SCRIPT FLUSH only support SYNC|ASYNC option"));
     }
-    ctx.server.scripting.flush();
+    scripting::flush_scripts(ctx);
     ctx.out.ok();
     Ok(())
 }

@@ -191,7 +191,7 @@ fn sdslen(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         Some(format!(
             "key_sds_len:{}, key_sds_avail:0, key_zmalloc: {}, val_sds_len:{len}, val_sds_avail:{spare}, val_zmalloc: {heap}",
             e.key.len(),
-            e.slot_bytes,
+            e.slot_bytes(),
         ))
     })?;
     ctx.out.simple(&text.ok_or(Error::Static("ERR Not an sds encoded string."))?);

@@ -119,14 +119,7 @@ mod tests {
     use super::*;
 
     fn entry<'a>(key: &'a [u8], value: &'a [u8], expire: Option<i64>) -> EntryRef<'a> {
-        EntryRef {
-            key,
-            value: ValueRef::Str { bytes: value, raw: false },
-            expire,
-            lru: 0,
-            slot_bytes: 0,
-            within: false,
-        }
+        EntryRef { key, value: ValueRef::Str { bytes: value, raw: false }, expire, lru: 0, len: 0, within: false }
     }
 
     #[test]

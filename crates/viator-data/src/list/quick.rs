@@ -8,9 +8,21 @@ use crate::packed::{self, Entry, Packed};
 /// Bytes up to which replacing elements may grow a node.
 pub(super) const MAX_GROWN: usize = 1 << 20;
 
+/// Bytes that an entry is taken to need beside its data when a node's room is judged.
+const ENTRY: usize = 8;
+
+/// Bytes of a stage; see [`Quick`]. Smaller than any bound of a node.
+const STAGE: usize = 1024;
+
+/// A row of nodes.
+///
+/// What is pushed at the front moves all that its node holds. So it goes to a *stage*, a short node of its own, and from
+/// there to the node behind it together with others. Stage and node count as one wherever nodes are told apart.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Quick {
     pub(super) spine: Spine,
+    /// The first node is the stage of the second.
+    staged: bool,
 }
 
 impl Quick {
@@ -26,6 +38,88 @@ impl Quick {
         self.spine.items()
     }
 
+    /// Number of nodes.
+    pub(super) fn nodes(&self) -> usize {
+        self.spine.nodes() - usize::from(self.staged)
+    }
+
+    /// A copy that shares the nodes, until either changes them.
+    pub(super) fn share(&mut self) -> Quick {
+        Quick { spine: self.spine.share(), staged: self.staged }
+    }
+
+    /// Gives the stage's elements to the node that they belong to.
+    fn unstage(&mut self) {
+        if !core::mem::take(&mut self.staged) {
+            return;
+        }
+        let stage = self.spine.first().and_then(|at| self.spine.remove(at));
+        let first = self.spine.first();
+        if let (Some(Node::Packed(stage)), Some(at)) = (stage, first) {
+            self.spine.edit(at, |node| {
+                if let Node::Packed(p) = node {
+                    p.prepend_all(&stage);
+                }
+            });
+        }
+    }
+
+    /// Whether the first node is the stage of the second.
+    pub(super) fn is_staged(&self) -> bool {
+        self.staged
+    }
+
+    /// What the first two nodes are together, if they are a stage and its node.
+    pub(super) fn staged_node(&self) -> Option<Packed> {
+        let stage = self.spine.first().filter(|_| self.staged)?;
+        match (self.spine.get(stage)?, self.spine.get(self.spine.next(stage)?)?) {
+            (Node::Packed(stage), Node::Packed(node)) => {
+                let mut whole = stage.clone();
+                whole.append_all(node);
+                Some(whole)
+            }
+            _ => None,
+        }
+    }
+
+    /// Bytes of the first node and its stage as one; `None` if it is no listpack.
+    fn first_size(&self) -> Option<usize> {
+        let at = self.spine.first()?;
+        let Node::Packed(first) = self.spine.get(at)? else { return None };
+        if !self.staged {
+            return Some(first.byte_len());
+        }
+        match self.spine.get(self.spine.next(at)?)? {
+            Node::Packed(p) => Some(first.byte_len() + p.byte_len() - packed::EMPTY),
+            Node::Plain(_) | Node::Lzf(_) => None,
+        }
+    }
+
+    /// Pushes a value at the front by way of the stage, if the first node has room for it.
+    fn stage(&mut self, value: &[u8], limits: &Limits) -> bool {
+        let need = value.len() + ENTRY;
+        let fits = |size: usize| !limits.exceeded(size + need, 0);
+        let (Some(at), true) = (self.spine.first(), self.first_size().is_some_and(fits)) else {
+            self.unstage();
+            return false;
+        };
+        let staged = self.spine.edit(at, |node| match node {
+            Node::Packed(p) if p.byte_len() + need <= STAGE => {
+                p.push_front(value);
+                true
+            }
+            _ => false,
+        });
+        if staged != Some(true) {
+            self.unstage();
+            let mut stage = Packed::with_capacity(STAGE - packed::EMPTY);
+            stage.push_back(value);
+            self.spine.push_front(Node::Packed(stage));
+            self.staged = true;
+        }
+        true
+    }
+
     fn end(&self, end: End) -> Option<Loc> {
         match end {
             End::Front => self.spine.first(),
@@ -39,6 +133,7 @@ impl Quick {
         if depth == 0 {
             return;
         }
+        self.unstage();
         for end in [End::Front, End::Back] {
             let mut at = self.end(end);
             for i in 0..=depth {
@@ -83,23 +178,42 @@ impl Quick {
                 return false;
             }
             node.decompress();
-            // Eight bytes for what the entry needs beside the data.
-            matches!(node, Node::Packed(p) if !limits.exceeded(p.byte_len() + len + 8, p.len() + 1))
+            matches!(node, Node::Packed(p) if !limits.exceeded(p.byte_len() + len + ENTRY, p.len() + 1))
         }) == Some(true)
     }
 
     pub(super) fn push(&mut self, end: End, value: &[u8], limits: &Limits) {
-        if let Some(at) = self.end(end)
-            && self.has_room(at, value.len(), limits)
-        {
-            self.spine.edit(at, |node| match (node, end) {
-                (Node::Packed(p), End::Front) => p.push_front(value),
-                (Node::Packed(p), End::Back) => p.push_back(value),
-                _ => {}
-            });
-            return;
+        let large = limits.is_large(value.len());
+        if end == End::Front && !large && limits.compress_depth == 0 && limits.bound().is_ok() {
+            if self.stage(value, limits) {
+                return;
+            }
+        } else if end == End::Front || self.nodes() == 1 {
+            self.unstage();
         }
-        let node = Node::of(value, limits.is_large(value.len()));
+        if let Some(at) = self.end(end).filter(|_| !large) {
+            let pushed = self.spine.edit(at, |node| {
+                if node.is_plain() {
+                    return false;
+                }
+                node.decompress();
+                match node {
+                    Node::Packed(p) if !limits.exceeded(p.byte_len() + value.len() + ENTRY, p.len() + 1) => {
+                        if end == End::Front {
+                            p.push_front(value)
+                        } else {
+                            p.push_back(value)
+                        }
+                        true
+                    }
+                    _ => false,
+                }
+            });
+            if pushed == Some(true) {
+                return;
+            }
+        }
+        let node = Node::of(value, large);
         match end {
             End::Front => self.spine.push_front(node),
             End::Back => self.spine.push_back(node),
@@ -124,6 +238,9 @@ impl Quick {
         })??;
         if empty {
             self.spine.remove(at);
+            if end == End::Front || self.spine.nodes() < 2 {
+                self.staged = false;
+            }
             self.settle_ends(limits);
         }
         taken
@@ -157,6 +274,7 @@ impl Quick {
 
     /// Inserts before or after the element of this index; at the end if there is none.
     pub(super) fn insert(&mut self, index: usize, after: bool, value: &[u8], limits: &Limits) {
+        self.unstage();
         let Some((at, offset)) = self.spine.seek(index) else { return self.push(End::Back, value, limits) };
         if self.has_room(at, value.len(), limits) {
             self.spine.edit(at, |node| {
@@ -266,6 +384,7 @@ impl Quick {
 
     /// Replaces an element; whether the index is in range.
     pub(super) fn set(&mut self, index: usize, value: &[u8], limits: &Limits) -> bool {
+        self.unstage();
         let Some((at, offset)) = self.spine.seek(index) else { return false };
         let large = limits.is_large(value.len());
         let done = self.spine.edit(at, |node| {
@@ -330,6 +449,9 @@ impl Quick {
 
     pub(super) fn remove_range(&mut self, start: usize, count: usize, limits: &Limits) {
         let mut left = count.min(self.len().saturating_sub(start));
+        if left > 0 {
+            self.unstage();
+        }
         while left > 0 {
             let Some((at, offset)) = self.spine.seek(start) else { break };
             let here = self.spine.get(at).map_or(0, Node::count);
@@ -352,6 +474,7 @@ impl Quick {
 
     /// Removes up to `limit` elements equal to `value`, from the front or from the back; returns how many.
     pub(super) fn remove_value(&mut self, value: &[u8], limit: usize, reverse: bool, limits: &Limits) -> usize {
+        self.unstage();
         let mut removed = 0;
         // Elements before the node at hand (forwards), or up to and including it (backwards).
         let mut index = if reverse { self.len() } else { 0 };
@@ -389,7 +512,13 @@ impl Quick {
 
     /// The only node, if it is a listpack of at most half the limit.
     pub(super) fn take_small(&mut self, limits: &Limits) -> Option<Packed> {
-        let at = self.spine.first().filter(|_| self.spine.nodes() == 1)?;
+        if self.nodes() != 1
+            || (self.staged && !self.first_size().is_some_and(|bytes| limits.fits_half(bytes, self.len())))
+        {
+            return None;
+        }
+        self.unstage();
+        let at = self.spine.first()?;
         if self.spine.get(at)?.is_plain() {
             return None;
         }
@@ -408,6 +537,7 @@ impl Quick {
         for _ in 0..n {
             let Some(at) = self.spine.last() else { break };
             self.spine.remove(at);
+            self.staged &= self.spine.nodes() > 1;
         }
         self.spine.nodes() == 0
     }

@@ -1,6 +1,7 @@
 use super::quick::MAX_GROWN;
 use super::*;
 use crate::hashing::{below, mix};
+use crate::packed;
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
@@ -221,6 +222,68 @@ fn many_nodes() {
         steps += 1;
     }
     assert!(steps > 5, "{steps}");
+}
+
+/// However values come and go at the ends, nodes are as if those that are pushed at the front went to their node at once.
+#[test]
+fn a_stage_is_part_of_its_node() {
+    for fill in [-1, -2, -5] {
+        let limits = Limits { fill, compress_depth: 0 };
+        let size = SIZES[fill.unsigned_abs() as usize - 1];
+        let mut l = List::new();
+        l.make_quick();
+        // the nodes' elements, front first
+        let mut m: Vec<Vec<Vec<u8>>> = Vec::new();
+        let bytes = |n: &[Vec<u8>]| packed::EMPTY + n.iter().map(|v| packed::encoded_size(v)).sum::<usize>();
+        let mut random = 7u64;
+        for step in 0..60_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let r = (random >> 33) as usize;
+            let end = if r % 5 < 3 { End::Front } else { End::Back };
+            let grows = if step / 6000 % 2 == 0 { 8 } else { 3 };
+            if r / 5 % 10 < grows || m.is_empty() {
+                let value = vec![b'a' + (r % 26) as u8; 1 + r / 64 % if r % 97 == 0 { 3000 } else { 200 }];
+                l.push(end, &[&value], &limits);
+                let last = m.len().saturating_sub(1);
+                let at = if end == End::Front { 0 } else { last };
+                if m.is_empty() || bytes(&m[at]) + value.len() + 8 > size {
+                    m.insert(if end == End::Front { 0 } else { m.len() }, vec![value]);
+                } else if end == End::Front {
+                    m[0].insert(0, value);
+                } else {
+                    m[last].push(value);
+                }
+            } else {
+                let Repr::Quick(q) = &mut l.repr else { unreachable!() };
+                let got = q.pop(end, &limits, |e| e.to_vec());
+                let node = if end == End::Front { 0 } else { m.len() - 1 };
+                let at = if end == End::Front { 0 } else { m[node].len() - 1 };
+                assert_eq!(got, Some(m[node].remove(at)));
+                if m[node].is_empty() {
+                    m.remove(node);
+                }
+            }
+            assert_eq!(l.node_count(), m.len());
+            if step % 97 == 0 {
+                let copy = l.share();
+                for l in [&l, &copy] {
+                    let nodes: Vec<_> = l.nodes().collect();
+                    assert_eq!(nodes.len(), m.len());
+                    for (node, m) in nodes.iter().zip(&m) {
+                        let NodeView::Packed(b) = node else { panic!("{node:?}") };
+                        let p = Packed::from_bytes(b.to_vec()).unwrap();
+                        assert!(p.iter().map(|e| e.to_vec()).eq(m.iter().cloned()));
+                    }
+                }
+            }
+            if step % 501 == 0 && !m.is_empty() {
+                let at = r % l.len();
+                let value = l.get(at, |e| e.to_vec()).unwrap();
+                assert!(l.set(at, &value, &limits));
+                l.make_quick();
+            }
+        }
+    }
 }
 
 /// Copies stay what they were while the list changes at its ends and in its middle, over many chunks.

@@ -5,6 +5,7 @@
 //! their own, and the bucket holds the tag, a mark in place of the key length, and their slot (u16 LE).
 
 use crate::room;
+use prefetch_index::prefetch_index;
 
 /// Set in the key length when the record has an expiration time.
 const EXPIRES: u8 = 0x80;
@@ -14,6 +15,10 @@ const LARGE: u8 = 0x7F;
 const MAX_INLINE: usize = 192;
 /// Bytes of a large record in the bucket.
 const LARGE_SIZE: usize = 4;
+/// Most bytes of a bucket that are loaded ahead.
+const AHEAD: usize = 768;
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// A record, borrowed from the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +102,17 @@ impl Bucket {
         self.blob.capacity() + large
     }
 
+    /// Begins to load the records: a search reads them from front to back, and one is added at their end.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        let mut at = 0;
+        while at < self.blob.len().min(AHEAD) {
+            prefetch_index(&self.blob, at);
+            at += LINE;
+        }
+        prefetch_index(&self.blob, self.blob.len());
+    }
+
     #[inline]
     fn record_at<'a>(&'a self, b: &'a [u8], h: &Head) -> Option<Record<'a>> {
         match h.body {
@@ -142,7 +158,7 @@ impl Bucket {
     pub(super) fn push(&mut self, tag: u8, key: &[u8], value: &[u8], expire: u64) {
         if key.len() < usize::from(LARGE) && key.len() + value.len() <= MAX_INLINE {
             let ttl = if expire != 0 { 8 } else { 0 };
-            room::reserve(&mut self.blob, 3 + ttl + key.len() + value.len());
+            room::reserve_ahead(&mut self.blob, 3 + ttl + key.len() + value.len());
             let mark = if expire != 0 { EXPIRES } else { 0 };
             self.blob.extend_from_slice(&[tag, key.len() as u8 | mark, value.len() as u8]);
             if expire != 0 {

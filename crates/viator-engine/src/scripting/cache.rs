@@ -3,7 +3,9 @@
 use crate::error::Error;
 use sha1::{Digest, Sha1};
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use viator_resp::reply::shown;
 
 /// Most scripts that EVAL leaves in the cache.
@@ -11,6 +13,28 @@ const MAX_EVAL: usize = 500;
 
 /// Digest of a script, in lower-case hexadecimal digits.
 pub type Sha = [u8; 40];
+
+/// Hashes digests, which need no hashing to speak of.
+#[derive(Default)]
+pub(super) struct DigestHash(u64);
+
+/// See [`DigestHash`].
+pub(super) type ByDigest = BuildHasherDefault<DigestHash>;
+
+impl Hasher for DigestHash {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, _) = bytes.as_chunks::<8>();
+        for word in words {
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// What a script's first line allows it, or keeps it from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -65,6 +89,8 @@ pub struct Script {
     pub body: Vec<u8>,
     /// What its first line says.
     pub flags: ScriptFlags,
+    /// It had to make room in the cache.
+    pub(super) evicted: AtomicBool,
 }
 
 impl Script {
@@ -73,7 +99,7 @@ impl Script {
     /// # Errors
     /// A shebang that is not one of ours.
     pub fn new(body: &[u8]) -> Result<Script, Error> {
-        Ok(Script { sha: sha_of(body), body: body.to_vec(), flags: flags_of(body)? })
+        Ok(Script { sha: sha_of(body), body: body.to_vec(), flags: flags_of(body)?, evicted: AtomicBool::new(false) })
     }
 
     /// The text without the shebang, line numbers kept.
@@ -148,7 +174,7 @@ struct Cached {
 /// See the module.
 #[derive(Default)]
 pub(super) struct Scripts {
-    map: HashMap<Sha, Cached>,
+    map: HashMap<Sha, Cached, ByDigest>,
     /// Scripts that EVAL left here, least recently used first.
     turns: BTreeMap<u64, Sha>,
     next: u64,
@@ -180,14 +206,14 @@ impl Scripts {
         }
     }
 
-    /// Adds a script: one that SCRIPT LOAD brings stays until it is flushed. Returns whether another one left.
-    pub(super) fn add(&mut self, script: Arc<Script>, stays: bool) -> bool {
+    /// Adds a script: one that SCRIPT LOAD brings stays until it is flushed.
+    pub(super) fn add(&mut self, script: Arc<Script>, stays: bool) {
         let sha = script.sha;
         if let Some(cached) = self.map.get_mut(&sha) {
             if stays && let Some(turn) = cached.turn.take() {
                 self.turns.remove(&turn);
             }
-            return false;
+            return;
         }
         self.bytes += script.body.len() as u64;
         let mut turn = None;
@@ -203,9 +229,8 @@ impl Scripts {
         {
             self.bytes -= gone.script.body.len() as u64;
             self.evicted += 1;
-            return true;
+            gone.script.evicted.store(true, Relaxed);
         }
-        false
     }
 
     pub(super) fn flush(&mut self) {
@@ -225,10 +250,13 @@ mod tests {
         let script = |n: usize| Arc::new(Script::new(format!("return {n}").as_bytes()).unwrap());
         scripts.add(script(1000), true);
         for n in 0..MAX_EVAL {
-            assert!(!scripts.add(script(n), false));
+            scripts.add(script(n), false);
+            assert_eq!(scripts.evicted, 0);
         }
         scripts.used(&script(0).sha);
-        assert!(scripts.add(script(MAX_EVAL), false));
+        let first = scripts.get(&script(1).sha).unwrap().clone();
+        scripts.add(script(MAX_EVAL), false);
+        assert!(first.evicted.load(Relaxed));
         assert!(scripts.get(&script(0).sha).is_some());
         assert!(scripts.get(&script(1).sha).is_none());
         assert!(scripts.get(&script(1000).sha).is_some());

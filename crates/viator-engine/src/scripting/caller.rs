@@ -1,8 +1,8 @@
 //! How a script calls commands.
 
 use super::cache::ScriptFlags;
-use super::running::Run;
-use crate::args::OwnedArgs;
+use super::running::{Kind, Run, Watch};
+use crate::args::Args;
 use crate::command::{Flags, Traits};
 use crate::dispatch;
 use crate::error::Error;
@@ -12,6 +12,7 @@ use crate::server::{Held, Server, gate as server_gate};
 use crate::session::{ReplyMode, Session, gate};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 use viator_resp::reply::Reply;
 use viator_script::{Host, Registration};
 
@@ -21,11 +22,23 @@ pub(super) struct Caller<'a, 's> {
     pub(super) server: &'s Server,
     pub(super) session: &'a mut Session,
     pub(super) guards: &'a mut Held<'s>,
-    pub(super) run: Arc<Run>,
+    pub(super) kind: Kind,
+    pub(super) name: &'a str,
+    /// The command that called it.
+    pub(super) command: Args<'a>,
     pub(super) flags: ScriptFlags,
     pub(super) read_only: bool,
     /// Memory was over the limit when the script began.
     pub(super) oom: bool,
+    pub(super) watch: &'a Watch,
+    /// The clock's reading when it began.
+    pub(super) started: u64,
+    /// From when on others are told that the server is busy.
+    pub(super) slow_from: u64,
+    /// It has written.
+    pub(super) wrote: bool,
+    /// What others see of it, once it takes long.
+    pub(super) run: Option<Arc<Run>>,
     /// The script's reply has an error in it.
     pub(super) failed: bool,
 }
@@ -39,14 +52,66 @@ impl Caller<'_, '_> {
         if self.read_only && (entry.flags.has(Flags::WRITE) || entry.is(Traits::MAY_REPLICATE)) {
             return Some("ERR Write commands are not allowed from read-only scripts.");
         }
-        if self.oom
-            && entry.flags.has(Flags::DENYOOM)
-            && !self.flags.has(ScriptFlags::ALLOW_OOM)
-            && !self.run.wrote.load(Relaxed)
-        {
+        if self.oom && entry.flags.has(Flags::DENYOOM) && !self.flags.has(ScriptFlags::ALLOW_OOM) && !self.wrote {
             return Some("OOM command not allowed when used memory > 'maxmemory'.");
         }
         None
+    }
+
+    /// Whether it is to end, at a time when it has been running for long.
+    #[cold]
+    fn look(&mut self, now: u64) -> bool {
+        let run = self.run.get_or_insert_with(|| {
+            let ago = Duration::from_nanos(now.saturating_sub(self.started));
+            let command = self.command.first(8).iter().map(<[u8]>::to_vec).collect();
+            let run = Arc::new(Run::new(self.kind, self.name, command, ago, self.wrote));
+            self.server.scripting.running.begin_slow(&run);
+            tracing::warn!(
+                "Slow script detected: still in execution after {} milliseconds. You can try killing the script using \
+                 the {} command. Script name is: {}.",
+                ago.as_millis(),
+                if self.kind == Kind::Script { "SCRIPT KILL" } else { "FUNCTION KILL" },
+                self.name
+            );
+            run
+        });
+        self.watch.pump_again();
+        run.is_killed()
+    }
+
+    /// Executes a command. Returns the clock's reading at its end.
+    fn execute(&mut self, args: Args<'_>, reply: &mut Reply, start: u64) -> u64 {
+        let server = self.server;
+        let entry = match dispatch::lookup(server, self.session, args) {
+            Ok(e) => e,
+            Err(Error::Arity(name)) => {
+                if let Some(e) = server.table.by_full_name(name.as_bytes())
+                    && let Some(s) = self.local.stats.commands.get(e.id)
+                {
+                    s.rejected.add(1);
+                }
+                self.refuse(reply, "ERR Wrong number of args calling Redis command from script");
+                return start;
+            }
+            Err(_) => {
+                self.refuse(reply, "ERR Unknown Redis command called from script");
+                return start;
+            }
+        };
+        if let Some(line) = self.refusal(entry) {
+            if let Some(s) = self.local.stats.commands.get(entry.id) {
+                s.rejected.add(1);
+            }
+            self.refuse(reply, line);
+            return start;
+        }
+        if entry.flags.has(Flags::WRITE) && !self.wrote {
+            self.wrote = true;
+            if let Some(run) = &self.run {
+                run.wrote.store(true, Relaxed);
+            }
+        }
+        dispatch::call_held(self.local, server, self.session, entry, args, reply, self.guards, start)
     }
 
     fn refuse(&mut self, reply: &mut Reply, line: &str) {
@@ -57,32 +122,15 @@ impl Caller<'_, '_> {
 }
 
 impl Host for Caller<'_, '_> {
-    fn call(&mut self, args: &OwnedArgs, reply: &mut Reply) {
-        let args = args.args();
-        let server = self.server;
-        let entry = match dispatch::lookup(server, self.session, args) {
-            Ok(e) => e,
-            Err(Error::Arity(name)) => {
-                if let Some(e) = server.table.by_full_name(name.as_bytes())
-                    && let Some(s) = self.local.stats.commands.get(e.id)
-                {
-                    s.rejected.add(1);
-                }
-                return self.refuse(reply, "ERR Wrong number of args calling Redis command from script");
-            }
-            Err(_) => return self.refuse(reply, "ERR Unknown Redis command called from script"),
-        };
-        if let Some(line) = self.refusal(entry) {
-            if let Some(s) = self.local.stats.commands.get(entry.id) {
-                s.rejected.add(1);
-            }
-            return self.refuse(reply, line);
-        }
-        if entry.flags.has(Flags::WRITE) {
-            self.run.wrote.store(true, Relaxed);
-        }
+    fn call(&mut self, args: Args<'_>, reply: &mut Reply) -> bool {
         let start = self.local.clock.read();
-        dispatch::call_held(self.local, server, self.session, entry, args, reply, self.guards, start);
+        let end = self.execute(args, reply, start);
+        end >= self.slow_from && self.look(end)
+    }
+
+    fn tick(&mut self) -> bool {
+        let now = self.local.clock.read();
+        now >= self.slow_from && self.look(now)
     }
 
     fn replied_error(&mut self, line: &[u8], counted: bool) {
@@ -109,9 +157,9 @@ impl Host for Caller<'_, '_> {
         self.local.unit.withhold(withheld);
     }
 
-    fn may_run(&mut self, args: &OwnedArgs) -> Option<bool> {
-        match self.server.table.lookup(args.args()) {
-            crate::table::Lookup::Found(e) if e.arity_ok(args.args().len()) => Some(true),
+    fn may_run(&mut self, args: Args<'_>) -> Option<bool> {
+        match self.server.table.lookup(args) {
+            crate::table::Lookup::Found(e) if e.arity_ok(args.len()) => Some(true),
             _ => None,
         }
     }

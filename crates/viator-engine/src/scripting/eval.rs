@@ -2,7 +2,7 @@
 
 use super::cache::{Script, ScriptFlags, flags_of, sha_of, sha_of_arg};
 use super::caller::{Caller, Saved, over_memory};
-use super::running::{Kind, Run};
+use super::running::Kind;
 use super::{Compiled, LocalScripting};
 use crate::args::{self, Args};
 use crate::command::Outcome;
@@ -12,7 +12,6 @@ use crate::propagation;
 use crate::server::Server;
 use crate::transaction;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::Footprint;
 use viator_script::{Chunk, Failure, Flavour, Vm};
 
@@ -29,7 +28,7 @@ pub fn eval(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
         let sha = sha_of(ctx.args.at(1));
         let shared = &ctx.server.scripting;
         scripts.refresh(shared);
-        if scripts.compiled.contains_key(&sha) {
+        if scripts.has(&sha) {
             shared.scripts.lock().used(&sha);
         } else {
             let script = add(ctx.server, scripts, ctx.args.at(1), false)?;
@@ -51,7 +50,7 @@ pub fn evalsha(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
     with_local(ctx, |ctx, scripts| {
         let shared = &ctx.server.scripting;
         scripts.refresh(shared);
-        if !scripts.compiled.contains_key(&sha) {
+        if !scripts.has(&sha) {
             let script = shared.scripts.lock().get(&sha).cloned().ok_or(NO_SCRIPT)?;
             compile(ctx.server, scripts, script)?;
         }
@@ -76,6 +75,7 @@ pub(super) fn with_local<'s, R>(
     f: impl FnOnce(&mut AdminCtx<'_, 's>, &mut LocalScripting) -> Result<R, Error>,
 ) -> Result<R, Error> {
     let mut scripts = ctx.local.scripting.take().unwrap_or_default();
+    scripts.deprecated_api = ctx.local.cfg.lua_enable_deprecated_api;
     let result = f(ctx, &mut scripts);
     scripts.publish(&ctx.server.scripting);
     ctx.local.scripting = Some(scripts);
@@ -97,13 +97,11 @@ pub fn evalsha_only_reads(server: &Server, args: Args<'_>) -> bool {
 /// Compiles a script and puts it into the cache.
 fn add(server: &Server, scripts: &mut LocalScripting, body: &[u8], stays: bool) -> Result<Arc<Script>, Error> {
     let script = Arc::new(Script::new(body)?);
-    if !scripts.compiled.contains_key(&script.sha) {
-        compile(server, scripts, script.clone())?;
+    if !scripts.has(&script.sha) {
+        let known = server.scripting.scripts.lock().get(&script.sha).cloned();
+        compile(server, scripts, known.unwrap_or_else(|| script.clone()))?;
     }
-    if server.scripting.scripts.lock().add(script.clone(), stays) {
-        // another one left: this worker's are looked at next time
-        server.scripting.version.fetch_add(1, Relaxed);
-    }
+    server.scripting.scripts.lock().add(script.clone(), stays);
     Ok(script)
 }
 
@@ -112,7 +110,8 @@ fn compile(server: &Server, scripts: &mut LocalScripting, script: Arc<Script>) -
         Error::text(format!("ERR Error compiling script (new function): {}", viator_resp::reply::shown_all(&e)))
     })?;
     let only_declared = super::declared::only_declared(&server.table, script.source());
-    scripts.compiled.insert(script.sha, Compiled { script, function, only_declared });
+    let cached = server.scripting.cached();
+    scripts.insert(Compiled { script, function, only_declared }, cached);
     Ok(())
 }
 
@@ -178,38 +177,45 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
             "OOM allow-oom flag is not set on the script, can't run it when used memory > 'maxmemory'",
         ));
     }
-    let command = ctx.args.iter().take(8).map(<[u8]>::to_vec).collect();
-    let run = Arc::new(Run::new(job.kind, job.name, command));
     let mut own = None;
     let guards = match ctx.held.as_deref_mut() {
         Some(g) => g,
         None => own.insert(server.lock(job.footprint)?),
     };
     let saved = Saved::take(ctx.local, ctx.session);
-    scripts.watch.begin(&run, &server.scripting.running, ctx.local.cfg.busy_reply_threshold);
-    let args = ctx.args.from(3);
+    let started = ctx.local.clock.last();
+    let threshold = u64::try_from(ctx.local.cfg.busy_reply_threshold).ok().filter(|t| *t > 0);
     let mut caller = Caller {
         local: ctx.local,
         server,
         session: ctx.session,
         guards,
-        run: run.clone(),
+        kind: job.kind,
+        name: job.name,
+        command: ctx.args,
         flags,
         read_only: job.read_only || no_writes,
         oom,
+        watch: &scripts.watch,
+        started,
+        slow_from: threshold.map_or(u64::MAX, |ms| started.saturating_add(ms.saturating_mul(1_000_000))),
+        wrote: false,
+        run: None,
         failed: false,
     };
     propagation::begin(caller.local);
     let mark = ctx.out.mark();
-    let result = vm.run(job.chunk, args.iter().take(job.keys), args.iter().skip(job.keys), &mut caller, ctx.out);
+    let args = ctx.args.from(3);
+    let result = vm.run(job.chunk, args.first(job.keys), args.from(job.keys), &mut caller, ctx.out);
     let replied_error = caller.failed;
-    if run.is_doomed() {
+    let slow = caller.run.take();
+    if slow.as_ref().is_some_and(|r| r.is_doomed()) {
         propagation::forget(ctx.local);
     }
     propagation::end(ctx.local, server);
-    let was_slow = scripts.watch.end();
     saved.restore(ctx.local, ctx.session);
-    if was_slow {
+    if let Some(run) = slow {
+        server.scripting.running.end_slow(&run);
         transaction::after_slow(server, guards);
         if own.take().is_some_and(|g| g.held() != Footprint::ALL) {
             transaction::catch_up(server);
@@ -222,16 +228,20 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
         Err(failure) => {
             ctx.out.truncate(mark);
             if failure.killed {
-                vm.revive(scripts.watch.tick());
+                vm.revive();
             }
-            Err(failed(ctx, &failure, job.name))
+            Err(failed(ctx, &failure, job))
         }
     }
 }
 
 /// A script's failure as an error reply.
-fn failed(ctx: &mut AdminCtx<'_, '_>, failure: &Failure, name: &str) -> Error {
+fn failed(ctx: &mut AdminCtx<'_, '_>, failure: &Failure, job: &Job<'_>) -> Error {
     let mut line = failure.line.clone();
+    let name = job.name;
+    if failure.killed && job.kind == Kind::Function {
+        line = b"ERR Script killed by user with FUNCTION KILL.".to_vec();
+    }
     if let Some((source, n)) = &failure.place {
         line.extend_from_slice(format!(" script: {name}, on {source}:{n}.").as_bytes());
     }

@@ -4,7 +4,7 @@ use super::LocalScripting;
 use super::cache::ScriptFlags;
 use super::eval::{Job, count_keys, run, with_local};
 use super::running::Kind;
-use crate::args::{Args, OwnedArgs};
+use crate::args::Args;
 use crate::command::Outcome;
 use crate::ctx::AdminCtx;
 use crate::error::Error;
@@ -112,14 +112,20 @@ impl Libraries {
 }
 
 /// Takes what a library registers.
-#[derive(Default)]
 struct Loader {
     functions: Vec<(Function, Chunk)>,
+    /// When it must be done.
+    deadline: Instant,
 }
 
 impl Host for Loader {
-    fn call(&mut self, _: &OwnedArgs, reply: &mut Reply) {
+    fn call(&mut self, _: Args<'_>, reply: &mut Reply) -> bool {
         reply.error("ERR no commands while a library is being loaded");
+        false
+    }
+
+    fn tick(&mut self) -> bool {
+        Instant::now() > self.deadline
     }
 
     fn log(&mut self, level: i64, message: &[u8]) {
@@ -133,7 +139,7 @@ impl Host for Loader {
 
     fn set_repl(&mut self, _: i64) {}
 
-    fn may_run(&mut self, _: &OwnedArgs) -> Option<bool> {
+    fn may_run(&mut self, _: Args<'_>) -> Option<bool> {
         None
     }
 
@@ -207,18 +213,15 @@ fn header(code: &[u8]) -> Result<(Vec<u8>, usize), Error> {
 /// Runs a library's code in this worker's state.
 fn instantiate(scripts: &mut LocalScripting, code: &[u8]) -> Result<Vec<(Function, Chunk)>, Error> {
     let (_, start) = header(code)?;
-    let watch = scripts.watch.clone();
     let vm = scripts.vm(Flavour::Function)?;
     let chunk = vm
         .compile(code.get(start..).unwrap_or_default())
         .map_err(|e| Error::text(format!("ERR Error compiling function: {}", viator_resp::reply::shown_all(&e))))?;
-    let mut loader = Loader::default();
-    watch.set_deadline(Some(Instant::now() + LOAD_TIME));
+    let mut loader = Loader { functions: Vec::new(), deadline: Instant::now() + LOAD_TIME };
     let result = vm.load(&chunk, &mut loader);
-    watch.set_deadline(None);
     if let Err(failure) = result {
         if failure.killed {
-            vm.revive(watch.tick());
+            vm.revive();
             return Err(Error::Static("ERR Error registering functions: FUNCTION LOAD timeout"));
         }
         let line = viator_resp::reply::shown_all(&failure.line);
@@ -253,8 +256,12 @@ pub fn load_library(ctx: &mut AdminCtx<'_, '_>, code: &[u8], replace: bool) -> R
         return Err(Error::text(format!("ERR Library '{}' already exists", shown(&name))));
     }
     with_local(ctx, |ctx, scripts| {
+        scripts.refresh(&ctx.server.scripting);
         let library = library(scripts, code)?;
-        ctx.server.scripting.libraries.lock().add(library, replace)?;
+        let mut libraries = ctx.server.scripting.libraries.lock();
+        libraries.add(library, replace)?;
+        // what was deleted or replaced is given back
+        scripts.instances.retain(|n, i| libraries.by_name.get(n).is_some_and(|l| Arc::ptr_eq(l, &i.library)));
         Ok(name)
     })
 }
@@ -265,6 +272,7 @@ pub fn load_library(ctx: &mut AdminCtx<'_, '_>, code: &[u8], replace: bool) -> R
 /// As [`load_library`].
 pub fn restore(ctx: &mut AdminCtx<'_, '_>, codes: &[Vec<u8>], policy: Policy) -> Result<(), Error> {
     with_local(ctx, |ctx, scripts| {
+        scripts.refresh(&ctx.server.scripting);
         let mut all = match policy {
             Policy::Flush => Libraries::default(),
             _ => ctx.server.scripting.libraries.lock().clone(),
@@ -299,6 +307,7 @@ pub fn fcall(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
         other => other,
     })?;
     with_local(ctx, |ctx, scripts| {
+        scripts.refresh(&ctx.server.scripting);
         if !scripts.instances.get(&library.name).is_some_and(|i| Arc::ptr_eq(&i.library, &library)) {
             let functions = instantiate(scripts, &library.code)?;
             let functions = functions.into_iter().map(|(f, c)| (f.name.to_ascii_lowercase(), c)).collect();

@@ -35,11 +35,11 @@ const MAX_MEMORY: usize = 1 << 30;
 #[derive(Default)]
 pub struct Scripting {
     scripts: Mutex<Scripts>,
-    /// Changes when a script leaves the cache: what workers compiled may be stale then.
-    version: AtomicU64,
+    /// How often the cache was emptied, and how often all libraries went: what workers have of them is stale then.
+    flushed: [AtomicU64; 2],
     libraries: Mutex<Libraries>,
     /// What runs now.
-    pub running: Arc<Running>,
+    pub running: Running,
     /// Bytes of the Lua states of all workers: of EVAL, and of functions.
     pub memory: [AtomicU64; 2],
 }
@@ -47,7 +47,7 @@ pub struct Scripting {
 impl Scripting {
     /// Nothing yet. `gate` is the server's.
     pub(crate) fn new(gate: Arc<std::sync::atomic::AtomicU32>) -> Scripting {
-        Scripting { running: Arc::new(Running::new(gate)), ..Scripting::default() }
+        Scripting { running: Running::new(gate), ..Scripting::default() }
     }
 
     /// Scripts in the cache.
@@ -71,9 +71,10 @@ impl Scripting {
     }
 
     /// Empties the cache.
-    pub fn flush(&self) {
+    fn flush(&self) {
         self.scripts.lock().flush();
-        self.version.fetch_add(1, Relaxed);
+        let [scripts, _] = &self.flushed;
+        scripts.fetch_add(1, Relaxed);
     }
 
     /// The libraries, by name.
@@ -97,8 +98,31 @@ impl Scripting {
     }
 
     /// Removes all libraries.
-    pub fn flush_libraries(&self) {
+    fn flush_libraries(&self) {
         self.libraries.lock().flush();
+        let [_, libraries] = &self.flushed;
+        libraries.fetch_add(1, Relaxed);
+    }
+}
+
+/// SCRIPT FLUSH: empties the cache, and gives back what this worker's state holds; the others follow when they next run a
+/// script.
+pub fn flush_scripts(ctx: &mut crate::ctx::AdminCtx<'_, '_>) {
+    ctx.server.scripting.flush();
+    follow(ctx);
+}
+
+/// FUNCTION FLUSH, in the same way.
+pub fn flush_libraries(ctx: &mut crate::ctx::AdminCtx<'_, '_>) {
+    ctx.server.scripting.flush_libraries();
+    follow(ctx);
+}
+
+fn follow(ctx: &mut crate::ctx::AdminCtx<'_, '_>) {
+    let shared = &ctx.server.scripting;
+    if let Some(scripts) = &mut ctx.local.scripting {
+        scripts.refresh(shared);
+        scripts.publish(shared);
     }
 }
 
@@ -115,10 +139,12 @@ struct Compiled {
 pub struct LocalScripting {
     eval: Option<Vm>,
     functions: Option<Vm>,
-    compiled: HashMap<Sha, Compiled>,
-    version: u64,
+    compiled: HashMap<Sha, Compiled, cache::ByDigest>,
+    flushed: [u64; 2],
     instances: HashMap<Vec<u8>, Instance>,
-    watch: Rc<Watch>,
+    watch: Watch,
+    /// `lua-enable-deprecated-api`.
+    deprecated_api: bool,
     /// What was published of the states' memory.
     published: [u64; 2],
 }
@@ -131,23 +157,45 @@ impl LocalScripting {
             Flavour::Function => &mut self.functions,
         };
         if slot.is_none() {
-            let vm = Vm::new(flavour, crate::REDIS_VERSION, MAX_MEMORY, self.watch.tick())
+            let vm = Vm::new(flavour, crate::REDIS_VERSION, MAX_MEMORY, self.deprecated_api)
                 .map_err(|e| crate::error::Error::text(format!("ERR cannot make a Lua state: {e}")))?;
             *slot = Some(vm);
         }
         slot.as_ref().ok_or(crate::error::Error::Static("ERR no Lua state"))
     }
 
-    /// Follows what left the cache.
+    /// Follows what was flushed: a state is made anew.
     fn refresh(&mut self, server: &Scripting) {
-        let version = server.version.load(Relaxed);
-        if version != self.version {
-            self.version = version;
+        let [scripts, libraries] = server.flushed.each_ref().map(|n| n.load(Relaxed));
+        let [mine, mine_of_libraries] = &mut self.flushed;
+        if std::mem::replace(mine, scripts) != scripts {
             self.compiled.clear();
-            if let Some(vm) = &self.eval {
-                vm.collect();
-            }
+            self.eval = None;
         }
+        if std::mem::replace(mine_of_libraries, libraries) != libraries {
+            self.instances.clear();
+            self.functions = None;
+        }
+    }
+
+    /// The script of a digest, if this worker has compiled it and it is still in the cache.
+    fn has(&mut self, sha: &Sha) -> bool {
+        match self.compiled.get(sha) {
+            Some(c) if !c.script.evicted.load(Relaxed) => true,
+            Some(_) => {
+                self.compiled.remove(sha);
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Notes a compiled script. Those that left the cache are forgotten now and then.
+    fn insert(&mut self, compiled: Compiled, cached: usize) {
+        if self.compiled.len() > 2 * cached + 100 {
+            self.compiled.retain(|_, c| !c.script.evicted.load(Relaxed));
+        }
+        self.compiled.insert(compiled.script.sha, compiled);
     }
 
     /// Publishes how much memory the states hold.

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use viator_script::Tick;
 
 /// Time between two looks at other clients while a script takes long.
 const PUMP_EVERY: Duration = Duration::from_millis(5);
@@ -22,7 +21,7 @@ pub enum Kind {
     Function,
 }
 
-/// A script or function that runs.
+/// A script or function that takes longer than `busy-reply-threshold`.
 #[derive(Debug)]
 pub struct Run {
     /// Which.
@@ -35,8 +34,6 @@ pub struct Run {
     pub started: Instant,
     /// It has written.
     pub wrote: AtomicBool,
-    /// It takes longer than `busy-reply-threshold`.
-    slow: AtomicBool,
     /// It is to end.
     kill: AtomicBool,
     /// And so is the server, which keeps nothing of it.
@@ -49,18 +46,23 @@ impl Run {
         self.doomed.load(Relaxed)
     }
 
-    /// Begins now.
-    pub fn new(kind: Kind, name: &str, command: Vec<Vec<u8>>) -> Run {
+    /// One that began some time ago.
+    pub(super) fn new(kind: Kind, name: &str, command: Vec<Vec<u8>>, ago: Duration, wrote: bool) -> Run {
+        let now = Instant::now();
         Run {
             kind,
             name: name.to_owned(),
             command,
-            started: Instant::now(),
-            wrote: AtomicBool::new(false),
-            slow: AtomicBool::new(false),
+            started: now.checked_sub(ago).unwrap_or(now),
+            wrote: AtomicBool::new(wrote),
             kill: AtomicBool::new(false),
             doomed: AtomicBool::new(false),
         }
+    }
+
+    /// Whether somebody wants it to end.
+    pub(super) fn is_killed(&self) -> bool {
+        self.kill.load(Relaxed)
     }
 }
 
@@ -123,12 +125,12 @@ impl Running {
         self.slow.lock().first().cloned()
     }
 
-    fn begin_slow(&self, run: &Arc<Run>) {
+    pub(super) fn begin_slow(&self, run: &Arc<Run>) {
         self.slow.lock().push(run.clone());
         self.gate.fetch_or(gate::BUSY, Relaxed);
     }
 
-    fn end_slow(&self, run: &Arc<Run>) {
+    pub(super) fn end_slow(&self, run: &Arc<Run>) {
         let mut slow = self.slow.lock();
         slow.retain(|r| !Arc::ptr_eq(r, run));
         if slow.is_empty() {
@@ -146,13 +148,9 @@ fn busy(first: Option<&Arc<Run>>) -> Error {
     })
 }
 
-/// A worker's look at what it runs.
+/// A worker's way to serve its other connections while a script takes long.
 #[derive(Default)]
 pub(super) struct Watch {
-    run: RefCell<Option<(Arc<Run>, Arc<Running>)>>,
-    threshold: Cell<Option<Duration>>,
-    /// Of a library being loaded: when it must be done.
-    deadline: Cell<Option<Instant>>,
     pump: RefCell<Option<Rc<dyn Fn()>>>,
     next_pump: Cell<Option<Instant>>,
 }
@@ -170,61 +168,13 @@ impl Watch {
         }
     }
 
-    /// What a Lua state asks every now and then.
-    pub(super) fn tick(self: &Rc<Self>) -> Tick {
-        let watch = self.clone();
-        Rc::new(move || watch.look())
-    }
-
-    fn look(&self) -> bool {
-        if let Some(deadline) = self.deadline.get() {
-            return Instant::now() > deadline;
-        }
-        let Some((run, running)) = self.run.borrow().clone() else { return false };
-        if run.kill.load(Relaxed) {
-            return true;
-        }
-        let Some(threshold) = self.threshold.get() else { return false };
-        let elapsed = run.started.elapsed();
-        if elapsed < threshold {
-            return false;
-        }
-        if !run.slow.swap(true, Relaxed) {
-            running.begin_slow(&run);
-            tracing::warn!(
-                "Slow script detected: still in execution after {} milliseconds. You can try killing the script using \
-                 the {} command. Script name is: {}.",
-                elapsed.as_millis(),
-                if run.kind == Kind::Script { "SCRIPT KILL" } else { "FUNCTION KILL" },
-                run.name
-            );
-        }
+    /// As [`Watch::pump`], if that was some time ago.
+    pub(super) fn pump_again(&self) {
         let now = Instant::now();
         if self.next_pump.get().is_none_or(|t| now >= t) {
             self.pump();
             // looking takes no more than a part of the time
             self.next_pump.set(Some(Instant::now() + PUMP_EVERY.max(4 * now.elapsed())));
         }
-        run.kill.load(Relaxed)
-    }
-
-    pub(super) fn begin(&self, run: &Arc<Run>, running: &Arc<Running>, threshold_ms: i64) {
-        let threshold = u64::try_from(threshold_ms).ok().filter(|t| *t > 0);
-        self.threshold.set(threshold.map(Duration::from_millis));
-        *self.run.borrow_mut() = Some((run.clone(), running.clone()));
-    }
-
-    /// Returns whether others were told that the server is busy.
-    pub(super) fn end(&self) -> bool {
-        let Some((run, running)) = self.run.borrow_mut().take() else { return false };
-        let slow = run.slow.load(Relaxed);
-        if slow {
-            running.end_slow(&run);
-        }
-        slow
-    }
-
-    pub(super) fn set_deadline(&self, deadline: Option<Instant>) {
-        self.deadline.set(deadline);
     }
 }

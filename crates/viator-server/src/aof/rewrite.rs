@@ -394,7 +394,7 @@ impl CommandSink {
                         };
                         commands::key(
                             &mut self.out,
-                            &EntryRef { key: &key, value, expire, lru: 0, slot_bytes: 0, within: false },
+                            &EntryRef { key: &key, value, expire, lru: 0, len: 0, within: false },
                         );
                     });
                 }
