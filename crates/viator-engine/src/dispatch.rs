@@ -63,9 +63,13 @@ pub fn execute(
             return (after(session), local.clock.read());
         }
     };
-    session.shared.last_command.store(entry.id as u32 + 1, Relaxed);
     let mut mark = out.mark();
     let gates = session.gate | server.gate.load(Relaxed);
+    // others who see that a subscription was ended by this command have seen its end
+    let shown_late = gates != 0 && entry.flags.has(Flags::PUBSUB);
+    if !shown_late {
+        session.shared.last_command.store(entry.id as u32 + 1, Relaxed);
+    }
     if gates != 0 || entry.is(Traits::DEBUG) {
         match check(local, server, session, entry, args, out, &mut mark) {
             Check::Run => {}
@@ -78,6 +82,9 @@ pub fn execute(
     }
     local.client = session.id();
     let end = call(local, server, session, entry, args, keys, out, start);
+    if shown_late {
+        session.shared.last_command.store(entry.id as u32 + 1, Relaxed);
+    }
     if local.log_end != 0 {
         session.log_end = std::mem::take(&mut local.log_end);
     }
