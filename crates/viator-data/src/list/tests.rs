@@ -242,7 +242,7 @@ fn a_stage_is_part_of_its_node() {
             let end = if r % 5 < 3 { End::Front } else { End::Back };
             let grows = if step / 6000 % 2 == 0 { 8 } else { 3 };
             if r / 5 % 10 < grows || m.is_empty() {
-                let value = vec![b'a' + (r % 26) as u8; 1 + r / 64 % if r % 97 == 0 { 3000 } else { 200 }];
+                let value = vec![b'a' + (r % 26) as u8; 1 + r / 64 % if r.is_multiple_of(97) { 3000 } else { 200 }];
                 l.push(end, &[&value], &limits);
                 let last = m.len().saturating_sub(1);
                 let at = if end == End::Front { 0 } else { last };
