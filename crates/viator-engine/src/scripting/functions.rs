@@ -259,9 +259,13 @@ pub fn load_library(ctx: &mut AdminCtx<'_, '_>, code: &[u8], replace: bool) -> R
         scripts.refresh(&ctx.server.scripting);
         let library = library(scripts, code)?;
         let mut libraries = ctx.server.scripting.libraries.lock();
-        libraries.add(library, replace)?;
-        // what was deleted or replaced is given back
-        scripts.instances.retain(|n, i| libraries.by_name.get(n).is_some_and(|l| Arc::ptr_eq(l, &i.library)));
+        let added = libraries.add(library, replace);
+        // now and then what was deleted, replaced or not taken is given back: looking at all of them each time would make
+        // loading many take time in proportion to their square
+        if scripts.instances.len() > 2 * libraries.by_name.len() + 16 {
+            scripts.instances.retain(|n, i| libraries.by_name.get(n).is_some_and(|l| Arc::ptr_eq(l, &i.library)));
+        }
+        added?;
         Ok(name)
     })
 }
