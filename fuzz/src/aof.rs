@@ -60,15 +60,6 @@ fn log(bytes: &[u8]) {
     let path = folder.0.join("appendonly.aof");
     fs::write(&path, bytes).expect("written");
     let sane = check(Mode::Tell, &path);
-    if std::env::var("DBGAOF").is_ok() {
-        eprintln!(
-            "DBG {sane} {:?} nested {} {} {}",
-            stop.as_ref().map(|s| format!("{s:?}").chars().take(6).collect::<String>()),
-            nested(bytes),
-            good,
-            bytes.len()
-        );
-    }
     check(Mode::TruncateTo(1_600_000_000), &path);
     fs::write(&path, bytes).expect("written");
     if check(Mode::Fix, &path) {

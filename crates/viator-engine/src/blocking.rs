@@ -559,10 +559,7 @@ fn run_again<'s>(local: &mut Local, server: &'s Server, guards: &mut Held<'s>, w
     let client = std::mem::replace(&mut local.client, w.client.id);
     let held_back = local.held_back.replace(Vec::new());
     if let Some(error) = dispatch::refusal_after_wait(local, server, entry) {
-        if let Some(s) = local.stats.commands.get(entry.id) {
-            s.rejected.add(1);
-        }
-        dispatch::refuse_line(local, server, &mut out, &error.to_string());
+        dispatch::refuse(local, server, Some(entry), &mut out, &error.to_string());
     } else {
         let start = local.clock.read();
         dispatch::call_held(local, server, &mut session, entry, w.args.args(), &mut out, guards, start);

@@ -4,6 +4,7 @@ use crate::args::{Args, OwnedArgs};
 use crate::batch::{Located, Prepared};
 use crate::client::flag;
 use crate::command::{Flags, Handler, Outcome, Traits};
+use crate::config::MaxmemoryPolicy;
 use crate::ctx::{AdminCtx, ReadCtx, WriteCtx};
 use crate::error::Error;
 use crate::evict::{self, Evicted};
@@ -263,12 +264,12 @@ fn reject(
     let line = error.to_string();
     if exec.is_none() {
         session.abort_multi();
-        refuse_line(local, server, out, &line);
+        refuse(local, server, None, out, &line);
         return;
     }
     transaction::discard(session, server);
     let reason = line.strip_prefix("ERR ").unwrap_or(&line);
-    refuse_line(local, server, out, &format!("EXECABORT Transaction discarded because of: {reason}"));
+    refuse(local, server, None, out, &format!("EXECABORT Transaction discarded because of: {reason}"));
     // those who saw the MULTI see its end
     if server.gate.load(Relaxed) & server_gate::MONITOR != 0 {
         crate::monitor::feed(local, server, session, args);
@@ -333,7 +334,11 @@ fn check(
     Check::Run
 }
 
-pub(crate) fn refuse_line(local: &mut Local, server: &Server, out: &mut Reply, line: &str) {
+/// Answers an error in the place of a command. `entry`: the command, if it is to be counted as rejected.
+pub(crate) fn refuse(local: &Local, server: &Server, entry: Option<&Entry>, out: &mut Reply, line: &str) {
+    if let Some(s) = entry.and_then(|e| local.stats.commands.get(e.id)) {
+        s.rejected.add(1);
+    }
     out.error(line);
     local.stats.counters.errors.add(1);
     server.count_error(line);
@@ -396,7 +401,8 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
 /// Why a command that has waited may not run, if it may not. Its locks are held: nothing is evicted for it.
 pub(crate) fn refusal_after_wait(local: &Local, server: &Server, entry: &Entry) -> Option<Error> {
     let g = server.gate.load(Relaxed);
-    if g & server_gate::MAXMEMORY != 0 && entry.flags.has(Flags::DENYOOM) && evict::is_full(local, server) {
+    let nothing_goes = local.cfg.maxmemory_policy == MaxmemoryPolicy::NoEviction;
+    if entry.flags.has(Flags::DENYOOM) && nothing_goes && evict::is_over(local, server) {
         return Some(Error::Oom);
     }
     let writes = entry.flags.has(Flags::WRITE);

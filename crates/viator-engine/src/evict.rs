@@ -3,7 +3,8 @@
 use crate::config::{MaxmemoryPolicy, NotifyFlags};
 use crate::keys::ReadKeys;
 use crate::local::Local;
-use crate::server::Server;
+use crate::server::{Server, gate};
+use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::{Footprint, SHARDS};
 
 /// The LRU clock counts seconds in 24 bits.
@@ -77,11 +78,10 @@ pub fn lfu_touch(bits: u32, now_ms: i64, log_factor: i64, decay_time: i64, rando
     lfu_minute(now_ms) << 8 | counter
 }
 
-/// Whether memory is over its limit, and nothing will be evicted.
-pub(crate) fn is_full(local: &Local, server: &Server) -> bool {
-    local.cfg.maxmemory > 0
-        && local.cfg.maxmemory_policy == MaxmemoryPolicy::NoEviction
-        && server.used_memory() > local.cfg.maxmemory
+/// Whether memory is over its limit.
+pub(crate) fn is_over(local: &Local, server: &Server) -> bool {
+    let max = local.cfg.maxmemory;
+    server.gate.load(Relaxed) & gate::MAXMEMORY != 0 && max > 0 && server.used_memory() > max
 }
 
 /// What became of an attempt to free memory.

@@ -126,7 +126,8 @@ impl Propagation {
         self.listeners.load(Relaxed) & who != 0
     }
 
-    /// Adds or removes a listener. All shards must be held, so that no command is in the middle of its changes.
+    /// Adds or removes a listener. When it comes all shards must be held, so that no command is in the middle of its changes;
+    /// when it goes they need not: what such a command still appends, the listener has to throw away.
     pub fn listen(&self, who: u32, on: bool) {
         if on {
             self.listeners.fetch_or(who, Relaxed);

@@ -16,7 +16,7 @@ use crate::slowlog::Slowlog;
 use crate::snapshot::Snapshot;
 use crate::stats::{Counter, ThreadStats};
 use crate::table::Table;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -408,6 +408,8 @@ pub struct Server {
     pub persistence: Persistence,
     /// The snapshot that is being taken.
     pub snapshot: Mutex<Option<Arc<Snapshot>>>,
+    /// It has ended.
+    pub snapshot_over: Condvar,
     /// Unix seconds of the last save.
     pub last_save: AtomicI64,
     /// Unix milliseconds when somebody last spoke HTTP.
@@ -479,6 +481,7 @@ impl Server {
             dirty_at_save: AtomicU64::new(0),
             persistence: Persistence::default(),
             snapshot: Mutex::default(),
+            snapshot_over: Condvar::new(),
             last_save: AtomicI64::new(p.now_ms / 1000),
             http_warned_ms: AtomicI64::new(0),
             seed: AtomicU64::new(p.seed),
@@ -559,7 +562,8 @@ impl Server {
         self.host.used_memory().saturating_sub(self.keyspace.free_bytes())
     }
 
-    /// Counts an error reply by its code, ERR where there is none. From 128 different codes on (scripts can make any), only that is noted.
+    /// Counts an error reply by its code, ERR where there is none. From 128 different codes on (scripts can make any), only
+    /// that is noted.
     pub fn count_error(&self, line: &str) {
         let end = line.bytes().take(MAX_ERROR_CODE).position(|b| b == b' ');
         let code = end.and_then(|end| line.get(..end)).unwrap_or("ERR");

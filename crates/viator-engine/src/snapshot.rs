@@ -224,6 +224,7 @@ impl Snapshot {
         drop(w);
         self.came.notify_all();
         *server.snapshot.lock() = None;
+        server.snapshot_over.notify_all();
     }
 
     fn walk_shard(&self, server: &Server, shard: usize, origin: usize) {

@@ -1,8 +1,8 @@
 //! Size-class memory for small entries: keys with their small values live in pages of equal slots and are named by a
 //! 32-bit handle, so that a key costs four bytes in its table and no allocator header.
 //!
-//! A page belongs to one class; classes step by 8 bytes up to 128 and by a sixteenth at most above. Pages of a class with free slots
-//! form a list; a page that empties is returned to the allocator. What is too big for a class gets a page of its own.
+//! A page belongs to one class; classes step by 8 bytes up to 128 and by an eighth at most above. Pages of a class with
+//! free slots form a list; a page that empties is returned to the allocator. What is too big for a class gets a page of its own.
 
 #![expect(clippy::indexing_slicing, reason = "handles come only from `alloc`; a page outlives every handle into it")]
 

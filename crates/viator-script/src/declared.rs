@@ -6,7 +6,7 @@
 //! walked through, so that neither the table nor the function gets anywhere else, under whatever name; and no other way
 //! leads to globals.
 
-use crate::source::{Kind, Token, tokens};
+use crate::source::{Kind, Token, close, goes_on, tokens};
 use std::collections::HashSet;
 
 /// An argument of a call.
@@ -117,18 +117,7 @@ impl<'s> Scan<'s> {
 
     /// The index of the bracket that closes the one at `open`.
     fn close(&self, open: usize) -> Option<usize> {
-        let mut depth = 0usize;
-        for (i, t) in self.tokens.iter().enumerate().skip(open) {
-            if t.is("(") || t.is("[") || t.is("{") {
-                depth += 1;
-            } else if t.is(")") || t.is("]") || t.is("}") {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return Some(i);
-                }
-            }
-        }
-        None
+        close(&self.tokens, open)
     }
 
     /// Whether an expression that ends before `i` ends a statement there.
@@ -242,7 +231,7 @@ impl<'s> Scan<'s> {
                 if self.is_unpacked(i) || i >= 7 && self.is_walk(i - 7) {
                     continue;
                 }
-                let measured = self.after(i, &["#"]) && !self.is(i + 1, "[") && !self.goes_on(i + 1);
+                let measured = self.after(i, &["#"]) && !self.is(i + 1, "[") && !goes_on(self.at(i + 1));
                 if !(measured || self.is(i + 1, "[") && self.only_read(i, self.close(i + 1)? + 1)) {
                     return None;
                 }
@@ -286,11 +275,6 @@ impl<'s> Scan<'s> {
             && self.statement_ends(i + 3)
     }
 
-    /// Whether a suffix follows that belongs to the expression.
-    fn goes_on(&self, i: usize) -> bool {
-        self.at(i).is_some_and(|t| t.kind == Kind::String || ["(", "[", "{", ".", ":"].iter().any(|m| t.is(m)))
-    }
-
     /// Whether the expression from `from` to before `end` is only read: neither a target of an assignment, nor declared.
     fn only_read(&self, from: usize, end: usize) -> bool {
         if self.is(end, "=") || self.after(from, &["local", "for", "function", "::", "<"]) && !self.is_operand(from) {
@@ -299,7 +283,7 @@ impl<'s> Scan<'s> {
         match self.inside.get(from) {
             Some(Inside::Expression) => true,
             // a list may be one of targets, or of names
-            Some(Inside::Block) => !self.is(end, ",") && !self.after(from, &[","]) && !self.goes_on(end),
+            Some(Inside::Block) => !self.is(end, ",") && !self.after(from, &[","]) && !goes_on(self.at(end)),
             _ => false,
         }
     }

@@ -8,7 +8,7 @@
 
 use crate::concat;
 use crate::declared::{Inside, WAYS, inside};
-use crate::source::{Kind, Token, tokens};
+use crate::source::{Kind, Token, close, goes_on, tokens};
 
 /// The upvalue that makes text of doubles.
 const TEXT: &str = "__text";
@@ -284,33 +284,12 @@ fn count(tokens: &[Token<'_>], open: usize, close: usize) -> Option<usize> {
     one.then_some(n)
 }
 
-/// The index of the bracket that closes the one at `open`.
-fn close(tokens: &[Token<'_>], open: usize) -> Option<usize> {
-    let mut depth = 0usize;
-    for (i, t) in tokens.iter().enumerate().skip(open) {
-        if t.is("(") || t.is("[") || t.is("{") {
-            depth += 1;
-        } else if t.is(")") || t.is("]") || t.is("}") {
-            depth = depth.checked_sub(1)?;
-            if depth == 0 {
-                return Some(i);
-            }
-        }
-    }
-    None
-}
-
 /// Whether a statement begins with the name `i`: nothing before it could go on with it.
 fn begins_statement(tokens: &[Token<'_>], i: usize) -> bool {
     match i.checked_sub(1).and_then(|p| tokens.get(p)) {
         None => true,
         Some(t) => t.ends_expression() && !t.is("...") || ["do", "then", "else", "repeat", ";"].iter().any(|k| t.is(k)),
     }
-}
-
-/// Whether a token goes on with the expression of a call before it.
-fn goes_on(token: Option<&Token<'_>>) -> bool {
-    token.is_some_and(|t| t.kind == Kind::String || [".", ":", "[", "(", "{"].iter().any(|m| t.is(m)))
 }
 
 /// The text with the edits; `None` if they overlap.

@@ -136,3 +136,24 @@ fn long(rest: &[u8]) -> Option<Option<usize>> {
     let end = body.windows(close.len()).position(|w| w == close.as_slice());
     Some(end.map(|e| level + 2 + e + close.len()))
 }
+
+/// The index of the bracket that closes the one at `open`.
+pub(crate) fn close(tokens: &[Token<'_>], open: usize) -> Option<usize> {
+    let mut depth = 0usize;
+    for (i, t) in tokens.iter().enumerate().skip(open) {
+        if t.is("(") || t.is("[") || t.is("{") {
+            depth += 1;
+        } else if t.is(")") || t.is("]") || t.is("}") {
+            depth = depth.checked_sub(1)?;
+            if depth == 0 {
+                return Some(i);
+            }
+        }
+    }
+    None
+}
+
+/// Whether a token goes on with the expression before it, as a suffix.
+pub(crate) fn goes_on(token: Option<&Token<'_>>) -> bool {
+    token.is_some_and(|t| t.kind == Kind::String || [".", ":", "[", "(", "{"].iter().any(|m| t.is(m)))
+}

@@ -56,15 +56,18 @@ fn remove_ranks(ctx: &mut WriteCtx<'_, '_>, event: &'static str, ranks: impl FnO
         return Ok(());
     };
     let (ranks, len) = (ranks(set), set.len());
-    if ranks.start == 0 && ranks.end >= len {
-        // all of it: thrown away as a whole, in the background if it is large
-        ctx.keys.changed(NotifyFlags::ZSET, event, key, len as u64);
+    // all of it is thrown away as a whole, in the background if it is large
+    let whole = ranks.start == 0 && ranks.end >= len;
+    let removed = if whole { len } else { set.remove_ranks(ranks, |_, _| {}) };
+    if removed > 0 {
+        ctx.keys.changed(NotifyFlags::ZSET, event, key, removed as u64);
+    }
+    if whole {
         ctx.keys.delete(key, false);
         ctx.keys.notify(NotifyFlags::GENERIC, "del", key);
-        ctx.out.int(len as i64);
-        return Ok(());
     }
-    remove(ctx, event, |set| set.remove_ranks(ranks, |_, _| {}))
+    ctx.out.int(removed as i64);
+    Ok(())
 }
 
 /// ZREMRANGEBYRANK.

@@ -19,11 +19,19 @@ fn write(out: &mut Vec<u8>, value: &Encoded<'_>) -> usize {
     value.total()
 }
 
-/// The value that comes first, and what follows it.
-#[inline]
-pub(crate) fn split_first(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
-    let (entry, size) = codec::decode(bytes)?;
-    Some((entry, bytes.get(size..)?))
+/// Reads such values one after the other.
+#[derive(Clone)]
+pub struct Entries<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Entry<'a>> {
+        let (entry, size) = codec::decode(self.0)?;
+        self.0 = self.0.get(size..)?;
+        Some(entry)
+    }
 }
 
 /// Bytes that an integer takes in a listpack.

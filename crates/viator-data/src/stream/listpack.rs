@@ -6,7 +6,7 @@
 //! listpack elements since and including the flags, so that entries can be read backwards.
 
 use super::StreamId;
-use super::node::Node;
+use super::node::{Node, Pairs};
 use crate::packed::{Entry, Iter, Malformed, Packed};
 
 /// Flag of an entry that was deleted.
@@ -14,37 +14,9 @@ const DELETED: i64 = 1;
 /// Flag of an entry whose names are those of the master entry.
 const SAME_FIELDS: i64 = 2;
 
-/// Names and values of an entry.
-#[derive(Clone)]
-struct Fields<'a> {
-    /// The master entry's names, when they are the entry's too.
-    names: Option<Iter<'a>>,
-    rest: Iter<'a>,
-    left: usize,
-}
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = (Entry<'a>, Entry<'a>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let name = match &mut self.names {
-            Some(names) => names.next()?,
-            None => self.rest.next()?,
-        };
-        Some((name, self.rest.next()?))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl ExactSizeIterator for Fields<'_> {}
-
 struct Raw<'a> {
     id: StreamId,
-    fields: Fields<'a>,
+    fields: Pairs<Iter<'a>>,
     flags: i64,
 }
 
@@ -94,7 +66,7 @@ impl<'a> Walker<'a> {
         } else {
             (None, usize::try_from(int(at.next())?).ok()?)
         };
-        let fields = Fields { names, rest: at.clone(), left };
+        let fields = Pairs { names, rest: at.clone(), left };
         skip(at, if flags & SAME_FIELDS != 0 { left } else { left.checked_mul(2)? })?;
         int(at.next())?;
         Some(Raw { id: StreamId { ms, seq }, fields, flags })
@@ -120,7 +92,7 @@ pub(super) fn write(node: &Node) -> Packed {
     packed.extend(|to| {
         to.push_int(node.live() as i64);
         to.push_int(node.deleted() as i64);
-        to.push_int(node.names().len() as i64);
+        to.push_int(node.width() as i64);
         node.names().for_each(|name| to.push_entry(name));
         to.push_int(0);
         let mut entries = node.walk();

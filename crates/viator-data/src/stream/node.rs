@@ -18,24 +18,27 @@ const SAME_FIELDS: u8 = 2;
 const LONG: u8 = 0xFF;
 
 /// Names and values of an entry.
+pub type Fields<'a> = Pairs<bare::Entries<'a>>;
+
+/// The same, as a reader of values of whatever form gives them.
 #[derive(Clone)]
-pub struct Fields<'a> {
+pub struct Pairs<I> {
     /// The first entry's names, when they are the entry's too.
-    names: Option<&'a [u8]>,
-    rest: &'a [u8],
-    left: usize,
+    pub(super) names: Option<I>,
+    pub(super) rest: I,
+    pub(super) left: usize,
 }
 
-impl<'a> Iterator for Fields<'a> {
+impl<'a, I: Iterator<Item = Entry<'a>>> Iterator for Pairs<I> {
     type Item = (Entry<'a>, Entry<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
         let name = match &mut self.names {
-            Some(names) => take(names)?,
-            None => take(&mut self.rest)?,
+            Some(names) => names.next()?,
+            None => self.rest.next()?,
         };
-        Some((name, take(&mut self.rest)?))
+        Some((name, self.rest.next()?))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -43,13 +46,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-impl ExactSizeIterator for Fields<'_> {}
-
-fn take<'a>(bytes: &mut &'a [u8]) -> Option<Entry<'a>> {
-    let (entry, rest) = bare::split_first(bytes)?;
-    *bytes = rest;
-    Some(entry)
-}
+impl<'a, I: Iterator<Item = Entry<'a>>> ExactSizeIterator for Pairs<I> {}
 
 /// An entry of a node, deleted or not.
 pub(super) struct Raw<'a> {
@@ -126,13 +123,17 @@ impl Node {
     }
 
     /// The names at the beginning.
-    pub(super) fn names(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
-        Names { rest: &self.bytes, left: self.width as usize }
+    pub(super) fn names(&self) -> impl Iterator<Item = Entry<'_>> {
+        bare::Entries(&self.bytes).take(self.width())
     }
 
-    fn has_names<'n>(&self, mut names: impl ExactSizeIterator<Item = &'n [u8]>) -> bool {
-        let mut rest = self.bytes.as_slice();
-        names.len() == self.width as usize && names.all(|n| take(&mut rest).is_some_and(|e| e.eq_bytes(n)))
+    /// How many they are.
+    pub(super) fn width(&self) -> usize {
+        self.width as usize
+    }
+
+    fn has_names<'n>(&self, names: impl ExactSizeIterator<Item = &'n [u8]>) -> bool {
+        names.len() == self.width() && names.zip(self.names()).all(|(n, e)| e.eq_bytes(n))
     }
 
     /// Appends an entry of names and values in turns.
@@ -261,34 +262,14 @@ impl Node {
         let seq = self.master.seq.wrapping_add_signed(unzigzag(number(&mut rest)?));
         let same = flags & SAME_FIELDS != 0;
         let (names, left) = if same {
-            (Some(self.bytes.as_slice()), self.width as usize)
+            (Some(bare::Entries(&self.bytes)), self.width())
         } else {
             (None, usize::try_from(number(&mut rest)?).ok()?)
         };
-        let fields = Fields { names, rest, left };
+        let fields = Fields { names, rest: bare::Entries(rest), left };
         Some((Raw { id: StreamId { ms, seq }, fields, same, deleted: flags & DELETED != 0, flags_at }, end))
     }
 }
-
-struct Names<'a> {
-    rest: &'a [u8],
-    left: usize,
-}
-
-impl<'a> Iterator for Names<'a> {
-    type Item = Entry<'a>;
-
-    fn next(&mut self) -> Option<Entry<'a>> {
-        self.left = self.left.checked_sub(1)?;
-        take(&mut self.rest)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl ExactSizeIterator for Names<'_> {}
 
 fn zigzag(n: i64) -> u64 {
     (n << 1 ^ n >> 63).cast_unsigned()

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 use viator_data::crc::crc64;
 use viator_persist::Writer;
 
@@ -253,7 +254,7 @@ pub fn bgsave(server: &Server, now_ms: i64) -> Result<(), Error> {
     p.scheduled.store(false, Relaxed);
     p.saves.fetch_add(1, Relaxed);
     let (writer, walker) = (snapshot.clone(), snapshot);
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let work: crate::server::Job = Box::new(move |server| {
         let result = write_file(server, &writer, now_ms);
         let seconds = started.elapsed().as_secs() as i64;
@@ -321,14 +322,14 @@ pub fn after_flush(server: &Server, guards: &mut Held<'_>, now_ms: i64, dirty: u
     }
 }
 
-/// Waits for the end of a snapshot that was given up, which is near.
+/// Waits for the end of a snapshot that was given up, which is near, but for no longer than a second.
 fn await_void(server: &Server) {
-    let void = || server.snapshot.lock().as_ref().is_some_and(|s| s.is_void());
-    for _ in 0..200 {
-        if !void() {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    let mut current = server.snapshot.lock();
+    while current.as_ref().is_some_and(|s| s.is_void()) {
+        if server.snapshot_over.wait_until(&mut current, deadline).timed_out() {
             return;
         }
-        std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::dispatch;
 use crate::error::Error;
 use crate::local::Local;
 use crate::propagation::listener;
-use crate::server::{Held, Server, gate as server_gate};
+use crate::server::{Held, Server};
 use crate::session::{ReplyMode, Session, gate};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -85,24 +85,18 @@ impl Caller<'_, '_> {
         let entry = match dispatch::lookup(server, self.session, args) {
             Ok(e) => e,
             Err(Error::Arity(name)) => {
-                if let Some(e) = server.table.by_full_name(name.as_bytes())
-                    && let Some(s) = self.local.stats.commands.get(e.id)
-                {
-                    s.rejected.add(1);
-                }
-                self.refuse(reply, "ERR Wrong number of args calling Redis command from script");
+                let entry = server.table.by_full_name(name.as_bytes());
+                let line = "ERR Wrong number of args calling Redis command from script";
+                dispatch::refuse(self.local, server, entry, reply, line);
                 return start;
             }
             Err(_) => {
-                self.refuse(reply, "ERR Unknown Redis command called from script");
+                dispatch::refuse(self.local, server, None, reply, "ERR Unknown Redis command called from script");
                 return start;
             }
         };
         if let Some(line) = self.refusal(entry) {
-            if let Some(s) = self.local.stats.commands.get(entry.id) {
-                s.rejected.add(1);
-            }
-            self.refuse(reply, line);
+            dispatch::refuse(self.local, server, Some(entry), reply, line);
             return start;
         }
         if entry.flags.has(Flags::WRITE) && !self.wrote {
@@ -112,12 +106,6 @@ impl Caller<'_, '_> {
             }
         }
         dispatch::call_held(self.local, server, self.session, entry, args, reply, self.guards, start)
-    }
-
-    fn refuse(&mut self, reply: &mut Reply, line: &str) {
-        reply.error(line);
-        self.local.stats.counters.errors.add(1);
-        self.server.count_error(line);
     }
 }
 
@@ -205,11 +193,4 @@ impl Saved {
         session.set_gate(gate::REPLY, self.reply_gate);
         local.unit.withhold(self.withheld);
     }
-}
-
-/// Whether memory is over the limit, under locks that are held.
-pub(super) fn over_memory(local: &Local, server: &Server) -> bool {
-    server.gate.load(Relaxed) & server_gate::MAXMEMORY != 0
-        && local.cfg.maxmemory > 0
-        && server.used_memory() > local.cfg.maxmemory
 }

@@ -1,13 +1,14 @@
 //! EVAL and its kin.
 
 use super::cache::{Script, ScriptFlags, flags_of, sha_of, sha_of_arg};
-use super::caller::{Caller, Saved, over_memory};
+use super::caller::{Caller, Saved};
 use super::running::Kind;
 use super::{Compiled, LocalScripting};
 use crate::args::{self, Args};
 use crate::command::Outcome;
 use crate::ctx::AdminCtx;
 use crate::error::Error;
+use crate::evict;
 use crate::propagation;
 use crate::server::Server;
 use crate::transaction;
@@ -171,7 +172,7 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
     if job.read_only && !flags.has(ScriptFlags::COMPAT) && !no_writes {
         return Err(Error::Static("ERR Can not execute a script with write flag using *_ro command."));
     }
-    let oom = over_memory(ctx.local, server);
+    let oom = evict::is_over(ctx.local, server);
     if oom && !flags.has(ScriptFlags::COMPAT) && !flags.has(ScriptFlags::ALLOW_OOM) && !no_writes {
         return Err(Error::Static(
             "OOM allow-oom flag is not set on the script, can't run it when used memory > 'maxmemory'",

@@ -2,7 +2,8 @@
 //!
 //! Every worker has Lua states of its own, one for EVAL and one for functions, and compiles what it needs of the cache
 //! and the libraries, which all workers share. A script runs where its client is served, with all locks of its footprint
-//! held (those of its keys, if its text proves that it needs no others), and calls commands through the dispatch that clients use.
+//! held (those of its keys, if its text proves that it needs no others), and calls commands through the dispatch that
+//! clients use.
 
 mod cache;
 mod caller;

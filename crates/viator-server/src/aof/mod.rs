@@ -150,29 +150,33 @@ impl Aof {
         self.server.lock().upgrade()
     }
 
+    /// Writes out what has been logged, unless a running fsync would hold it up; `false`: nothing is logged.
+    fn write_logged(&self, server: &Server) -> bool {
+        let off = || server.aof.state() == State::Off;
+        if off() {
+            return false;
+        }
+        let mut f = self.files.lock();
+        // it may have been switched off while this thread waited
+        if off() {
+            return false;
+        }
+        self.write(server, &mut f, false);
+        true
+    }
+
     /// Writes out what has been logged, unless a running fsync would hold it up. Called at the end of a worker's turn.
     pub fn flush(&self, server: &Server) {
-        if server.aof.state() == State::Off {
-            return;
-        }
-        {
-            let mut f = self.files.lock();
-            // it may have been switched off while this thread waited
-            if server.aof.state() != State::Off {
-                self.write(server, &mut f, false);
-            }
-        }
-        if server.aof.always.load(Relaxed) {
+        if self.write_logged(server) && server.aof.always.load(Relaxed) {
             self.request_sync(server.aof.written.load(Relaxed), server);
         }
     }
 
     /// As [`Aof::flush`], and syncs it with `always`, unless an fsync is running: then another one follows.
     pub fn flush_here(&self, server: &Server) {
-        if server.aof.state() == State::Off {
+        if !self.write_logged(server) {
             return;
         }
-        self.write(server, &mut self.files.lock(), false);
         let want = server.aof.written.load(Relaxed);
         if want <= server.aof.synced.load(Relaxed) {
             return;
@@ -218,7 +222,8 @@ impl Aof {
         if sleep > 0 {
             thread::sleep(Duration::from_micros(sleep));
         }
-        match write_out(f, status, &mut |old| self.close_later(old)) {
+        let logged = server.propagation.has_listener(listener::AOF);
+        match write_out(f, logged, status, &mut |old| self.close_later(old)) {
             Ok(()) => {
                 status.written.store(f.end, Relaxed);
                 if note(server, &status.write_failed, None) {
@@ -576,9 +581,10 @@ fn note(server: &Server, which: &AtomicBool, error: Option<String>) -> bool {
     before
 }
 
-/// Writes what is there, up to the end of each file.
+/// Writes what is there, up to the end of each file. `logged`: there is to be a file for it.
 fn write_out(
     f: &mut Files,
+    logged: bool,
     status: &viator_engine::aof::AofStatus,
     closed: &mut dyn FnMut(Arc<File>),
 ) -> io::Result<()> {
@@ -586,6 +592,9 @@ fn write_out(
         let until = f.cuts.front().copied().unwrap_or(f.buf.len());
         while f.done < until {
             let Some(mut out) = f.out.as_deref() else {
+                if logged {
+                    return Err(io::ErrorKind::NotFound.into());
+                }
                 // the last words of one who did not see that the log was switched off: no file is to have them
                 f.done = until;
                 break;
