@@ -372,9 +372,12 @@ def encodings(setup):
                     # what a server allocates once, with its first keys and scripts
                     send_all(server, pending(1, 1))
                     send_all(server, [resp("DEL", "key:000000000"), *(resp("SET", f"warm:{i}", "x") for i in range(1000))])
+                    # what scripts leave in their interpreter is no part of the data
+                    send_all(server, [resp("SCRIPT", "FLUSH")])
                     server.settle()
                     empty = used_memory(server)
                     send_all(server, commands(count, per_key))
+                    send_all(server, [resp("SCRIPT", "FLUSH")])
                     server.settle()
                     taken[name] = (used_memory(server) - empty) / count
                     found = subprocess.run(["redis-cli", "-p", str(server.port), "OBJECT", "ENCODING", "key:000000001"],
