@@ -46,7 +46,7 @@ impl DbShard {
                 let (size, time) = measure(self.objects.get(id)?);
                 Changing { handle, size, time, id: Some(id) }
             }
-            Inline::Int(_) | Inline::Str { .. } => return None,
+            Inline::Int(_) | Inline::Str { .. } | Inline::List(..) => return None,
         };
         self.changing = Some(changing);
         Some(changing)
@@ -104,8 +104,8 @@ impl DbShard {
 
     /// Has an entry hold a collection, as its bytes if it is small. Keeps the memory of such a one for the next.
     fn put_back(&mut self, handle: Handle, mut object: Object) -> Handle {
-        if let Some((form, bytes)) = object.small(false) {
-            let at = self.set_value(handle, Inline::Small(form, bytes));
+        if let Some(small) = object.small(false) {
+            let at = self.set_value(handle, small);
             self.changed = Some(object);
             return at;
         }

@@ -15,6 +15,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use viator_data::list;
 
 /// Longest string kept inside its entry, bytes.
 pub const MAX_INLINE: usize = 1024;
@@ -111,7 +112,7 @@ impl Kept<'_> {
     fn inline(&self) -> Inline<'_> {
         match self {
             Kept::Value(value) => *value,
-            Kept::Small(o) => o.small(false).map_or(Inline::Int(0), |(form, bytes)| Inline::Small(form, bytes)),
+            Kept::Small(o) => o.small(false).unwrap_or(Inline::Int(0)),
         }
     }
 }
@@ -328,6 +329,7 @@ impl DbShard {
             }
             Inline::Str { bytes, .. } => (Type::String, bytes.len()),
             Inline::Small(form, bytes) => (form.kind(), form.len(bytes)),
+            Inline::List(_, foot) => (Type::List, list::small_len(&foot)),
             Inline::Object(id) => self.objects.get(id).map_or((Type::String, 0), |o| (o.kind(), o.len())),
         }
     }
@@ -400,6 +402,7 @@ impl DbShard {
         let value = match value {
             Inline::Int(v) => ValueRef::Int(v),
             Inline::Str { bytes, raw } => ValueRef::Str { bytes, raw },
+            Inline::List(bytes, _) => ValueRef::Str { bytes, raw: true }, // cannot be: it is read as `Small`
             Inline::Small(form, bytes) => {
                 within = true;
                 match (self.changing, &self.changed) {
@@ -915,7 +918,7 @@ fn field_time(objects: &Objects, value: Inline<'_>) -> Option<u64> {
             Object::Hash(hash) => hash.min_expire(),
             _ => None,
         },
-        Inline::Int(_) | Inline::Str { .. } => None,
+        Inline::Int(_) | Inline::Str { .. } | Inline::List(..) => None,
     }
 }
 
