@@ -375,7 +375,7 @@ impl Pack {
         {
             let (mut at, mut count, mut bytes, mut packed) = (0, 0, 0, 0);
             let mut last = None;
-            while let Some(run) = first_run(&self.dir()[at..]) {
+            while let Some(run) = self.dir().get(at..).and_then(first_run) {
                 assert!(run.count > 0 && last != Some(run.shape), "{:?}", self.dir());
                 last = Some(run.shape);
                 at += run.width;

@@ -196,9 +196,10 @@ impl Quick {
             if let Some(other) = other
                 && self.has_room(other, value.len(), limits)
             {
-                self.spine.edit(other, |node| match node {
-                    Node::Packed(p) => p.push(if after { End::Front } else { End::Back }, value),
-                    _ => {}
+                self.spine.edit(other, |node| {
+                    if let Node::Packed(p) = node {
+                        p.push(if after { End::Front } else { End::Back }, value);
+                    }
                 });
                 self.settle(other, limits);
                 return self.settle(at, limits);
