@@ -16,7 +16,7 @@ mod tests;
 
 use crate::packed::{Entry, Packed};
 use node::Node;
-pub use pack::{FOOT, Pack, small_len};
+pub use pack::{Pack, small_len};
 use quick::Quick;
 
 /// Node sizes of `list-max-listpack-size` -1 to -5.
@@ -323,7 +323,7 @@ impl List {
         for value in values {
             let value = value.as_ref();
             match &mut self.repr {
-                Repr::Packed(p) => p.push(end, value),
+                Repr::Packed(p) => p.push(end, value, false),
                 Repr::Quick(q) => q.push(end, value, limits),
             }
         }

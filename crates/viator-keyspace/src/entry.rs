@@ -10,7 +10,7 @@
 #![expect(clippy::indexing_slicing, reason = "offsets come from the header that `write` put there")]
 
 use crate::small::Form;
-use viator_data::list;
+use viator_data::list::Pack;
 
 const INT: u8 = 1;
 const STR: u8 = 2;
@@ -38,8 +38,8 @@ pub enum Inline<'a> {
     },
     /// A small collection.
     Small(Form, &'a [u8]),
-    /// A small list that is to be written, in two parts; [`Inline::Small`] when it is read.
-    List(&'a [u8], [u8; list::FOOT]),
+    /// A small list that is to be written; [`Inline::Small`] when it is read.
+    List(&'a Pack),
     /// The number of an object of the same database shard.
     Object(u32),
 }
@@ -81,7 +81,7 @@ pub(crate) fn value_len(value: Inline<'_>) -> usize {
     match value {
         Inline::Int(v) => int_len(v),
         Inline::Str { bytes, .. } | Inline::Small(_, bytes) => bytes.len(),
-        Inline::List(bytes, foot) => bytes.len() + foot.len(),
+        Inline::List(pack) => pack.small_size().unwrap_or(0),
         Inline::Object(_) => 4,
     }
 }
@@ -124,16 +124,9 @@ pub(crate) fn write(slot: &mut [u8], key: &[u8], value: Inline<'_>, expire: Opti
     match value {
         Inline::Int(v) => slot[at..at + vlen].copy_from_slice(&v.to_le_bytes()[..vlen]),
         Inline::Str { bytes, .. } | Inline::Small(_, bytes) => slot[at..at + vlen].copy_from_slice(bytes),
-        Inline::List(bytes, foot) => write_list(&mut slot[at..at + vlen], bytes, foot),
+        Inline::List(pack) => pack.write_small(&mut slot[at..at + vlen]),
         Inline::Object(id) => slot[at..at + 4].copy_from_slice(&id.to_le_bytes()),
     }
-}
-
-#[inline]
-fn write_list(to: &mut [u8], bytes: &[u8], foot: [u8; list::FOOT]) {
-    let (head, tail) = to.split_at_mut(bytes.len());
-    head.copy_from_slice(bytes);
-    tail.copy_from_slice(&foot);
 }
 
 /// Where the header ends, and the lengths of key and value.
@@ -290,8 +283,8 @@ pub(crate) fn set_value(slot: &mut [u8], value: Inline<'_>) {
     let flag = if let Inline::Small(form, bytes) = value {
         slot[at..at + vlen].copy_from_slice(bytes);
         SMALL + form as u8
-    } else if let Inline::List(bytes, foot) = value {
-        write_list(&mut slot[at..at + vlen], bytes, foot);
+    } else if let Inline::List(pack) = value {
+        pack.write_small(&mut slot[at..at + vlen]);
         SMALL + Form::List as u8
     } else if let Inline::Object(id) = value {
         slot[at..at + vlen].copy_from_slice(&id.to_le_bytes());

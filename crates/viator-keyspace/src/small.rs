@@ -15,7 +15,7 @@ use viator_data::set::Set;
 use viator_data::zset::ZSet;
 
 /// Longest listpack, intset or pack kept inside its entry, bytes.
-pub(crate) const MAX_SMALL: usize = 1536;
+pub(crate) const MAX_SMALL: usize = 2560;
 /// One that was longer comes into the entry again when it has so many: not at every turn of one that grows and shrinks.
 const AGAIN: usize = MAX_SMALL / 4 * 3;
 
@@ -129,8 +129,8 @@ impl Object {
                 (form, h.as_packed()?.as_bytes())
             }
             Object::List(l) => {
-                let (foot, bytes) = l.as_pack().and_then(Pack::small)?;
-                return (bytes.len() + foot.len() <= most).then_some(Inline::List(bytes, foot));
+                let pack = l.as_pack()?;
+                return (pack.small_size()? <= most).then_some(Inline::List(pack));
             }
             Object::Set(s) => match s.as_intset() {
                 Some(s) => (Form::Intset, s.as_bytes()),

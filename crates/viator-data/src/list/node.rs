@@ -42,7 +42,7 @@ impl Node {
             return Node::Plain(value.into());
         }
         let mut p = Pack::new();
-        p.push(End::Back, value);
+        p.push(End::Back, value, true);
         Node::Packed(p)
     }
 
@@ -62,6 +62,13 @@ impl Node {
             Node::Packed(p) => p.memory_usage(),
             Node::Plain(b) => b.len(),
             Node::Lzf(c) => size_of::<Compressed>() + c.data.len(),
+        }
+    }
+
+    /// Gives memory reserved for growth back.
+    pub(super) fn shrink_to_fit(&mut self) {
+        if let Node::Packed(p) = self {
+            p.shrink_to_fit();
         }
     }
 

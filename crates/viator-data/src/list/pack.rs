@@ -13,7 +13,8 @@
 //!
 //! So runs can be read from either end, and elements that are alike, as most are, cost next to nothing beside their bytes:
 //! in a listpack each costs two. Those that differ cost one. To reach an element in the middle one goes over the runs,
-//! not over the elements. There may be room in front too, so that the first elements are changed as fast as the last.
+//! not over the elements. There is room before and behind the elements, so that the first ones are changed as fast as the
+//! last.
 //!
 //! Redis's form, a listpack, is made when a list is written down. The conversions of lists follow from its size, so that is
 //! known always.
@@ -29,10 +30,10 @@ const RUN: usize = 12;
 const WIDTHS: [u8; 6] = [1, 2, 2, 3, 4, 8];
 /// Bytes of each in a listpack.
 const PACKED: [u8; 6] = [2, 3, 4, 5, 6, 10];
-/// Bytes that [`Pack::small`] adds.
-pub const FOOT: usize = 6;
-/// Buffers up to this size keep their memory when elements go.
-const KEPT: usize = 2048;
+/// Bytes behind elements and runs in what [`Pack::write_small`] writes.
+const FOOT: usize = 6;
+/// Buffers up to this size keep their memory when elements are popped.
+const KEPT: usize = 4096;
 
 /// What elements of a run have in common: the length of strings, or above [`Shape::INT`] the kind of integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +135,8 @@ struct Run {
     count: usize,
     /// Bytes that it is written in.
     width: usize,
+    /// Those before the digits of the number.
+    head: usize,
 }
 
 impl Run {
@@ -219,30 +222,45 @@ fn first_run(runs: &[u8]) -> Option<Run> {
     if first >= 0x40 {
         value += Shape::INT;
     }
-    let mut run = Run { shape: Shape(value), count: 1, width: 1 };
+    let (mut count, mut head, mut width) = (1, 1, 1);
     let (mut length, mut number) = (6, 0);
     for &b in rest {
         match b {
             0xC0.. => {
-                run.shape.0 |= u32::from(b & 0x3F).checked_shl(length).unwrap_or(0);
+                value |= u32::from(b & 0x3F).wrapping_shl(length);
                 length += 6;
+                head += 1;
             }
             0x80.. => {
-                run.count += usize::from(b & 0x3F).checked_shl(number).unwrap_or(0);
+                count += usize::from(b & 0x3F).wrapping_shl(number);
                 number += 6;
             }
             _ => break,
         }
-        run.width += 1;
+        width += 1;
     }
-    Some(run)
+    Some(Run { shape: Shape(value), count, width, head })
 }
 
 /// The run that ends here.
 #[inline]
 fn last_run(runs: &[u8]) -> Option<Run> {
-    let at = runs.iter().rposition(|b| b & 0x80 == 0)?;
-    first_run(runs.get(at..)?)
+    let (mut length, mut number, mut digits, mut width) = (0u32, 0usize, 0, 1);
+    for &b in runs.iter().rev() {
+        match b {
+            0xC0.. => length = length << 6 | u32::from(b & 0x3F),
+            0x80.. => {
+                number = number << 6 | usize::from(b & 0x3F);
+                digits += 1;
+            }
+            first => {
+                let value = if first < 0x40 { length << 6 } else { Shape::INT } + u32::from(first & 0x3F);
+                return Some(Run { shape: Shape(value), count: number + 1, width, head: width - digits });
+            }
+        }
+        width += 1;
+    }
+    None
 }
 
 /// An element's place: where it is, where its run is, and how many of the run are before it.
@@ -256,10 +274,12 @@ struct Place {
 /// See the module.
 #[derive(Default)]
 pub struct Pack {
-    /// Room, the elements, the runs.
-    buf: Vec<u8>,
+    /// Room, the elements, room, the runs.
+    buf: Box<[u8]>,
     /// Where the elements begin.
     start: u32,
+    /// Where they end.
+    end: u32,
     /// Where the runs begin.
     runs: u32,
     count: u32,
@@ -270,9 +290,7 @@ pub struct Pack {
 impl Clone for Pack {
     /// With the same room, so that what is counted as held stays true.
     fn clone(&self) -> Pack {
-        let mut buf = Vec::with_capacity(self.buf.capacity());
-        buf.extend_from_slice(&self.buf);
-        Pack { buf, ..*self }
+        Pack { buf: self.buf.clone(), ..*self }
     }
 }
 
@@ -343,27 +361,50 @@ impl Pack {
     /// Heap bytes held.
     #[inline]
     pub fn memory_usage(&self) -> usize {
-        self.buf.capacity()
+        self.buf.len()
     }
 
-    /// All there is of it in few bytes, if it is not too large for them: those returned last, and behind them the
-    /// others. For [`Pack::reload`].
-    pub fn small(&self) -> Option<([u8; FOOT], &[u8])> {
-        let dir = self.buf.len() - self.runs as usize;
-        let [a, b] = u16::try_from(self.count).ok()?.to_le_bytes();
-        let [c, d] = u16::try_from(self.packed).ok()?.to_le_bytes();
-        let [e, f] = u16::try_from(dir).ok()?.to_le_bytes();
-        Some(([a, b, c, d, e, f], self.buf.get(self.start as usize..)?))
+    /// Bytes that [`Pack::write_small`] writes, if it can be written so.
+    #[inline]
+    pub fn small_size(&self) -> Option<usize> {
+        // the runs are no longer than the elements' listpack
+        let fits = u16::try_from(self.packed.max(self.count)).is_ok();
+        fits.then(|| self.used() + FOOT)
     }
 
-    /// Becomes what [`Pack::small`] gave.
+    /// Writes all there is of it, without room, for [`Pack::reload`].
+    pub fn write_small(&self, out: &mut [u8]) {
+        let (data, runs) = (self.data(), self.dir());
+        let [a, b] = (self.count as u16).to_le_bytes();
+        let [c, d] = (self.packed as u16).to_le_bytes();
+        let [e, f] = (runs.len() as u16).to_le_bytes();
+        if let Some((to, rest)) = out.split_at_mut_checked(data.len())
+            && let Some((dir, foot)) = rest.split_at_mut_checked(runs.len())
+            && let Some(foot) = foot.first_chunk_mut()
+        {
+            to.copy_from_slice(data);
+            dir.copy_from_slice(runs);
+            *foot = [a, b, c, d, e, f];
+        }
+    }
+
+    /// Becomes what [`Pack::write_small`] wrote, with room at both ends.
     pub fn reload(&mut self, small: &[u8]) {
         let Some((bytes, &[a, b, c, d, e, f])) = small.split_last_chunk() else { return };
         let dir = usize::from(u16::from_le_bytes([e, f]));
-        self.buf.clear();
-        self.buf.extend_from_slice(bytes);
-        self.start = 0;
-        self.runs = bytes.len().saturating_sub(dir) as u32;
+        let Some((data, runs)) = bytes.split_at_checked(bytes.len().saturating_sub(dir)) else { return };
+        if self.buf.len() < small.len() {
+            self.buf = vec![0; good_size(small.len() + small.len() / 4)].into();
+        }
+        let start = (self.buf.len() - bytes.len()) / 2;
+        let (end, at) = (start + data.len(), self.buf.len() - runs.len());
+        if let Some(to) = self.buf.get_mut(start..end) {
+            to.copy_from_slice(data);
+        }
+        if let Some(to) = self.buf.get_mut(at..) {
+            to.copy_from_slice(runs);
+        }
+        (self.start, self.end, self.runs) = (start as u32, end as u32, at as u32);
         self.count = u16::from_le_bytes([a, b]).into();
         self.packed = u16::from_le_bytes([c, d]).into();
         self.check();
@@ -384,13 +425,14 @@ impl Pack {
                 packed += run.packed();
             }
             assert_eq!((count, packed), (self.count as usize, self.packed as usize));
-            assert_eq!(self.start as usize + bytes, self.runs as usize);
+            assert_eq!(bytes, (self.end - self.start) as usize);
+            assert!(self.end <= self.runs && self.runs as usize <= self.buf.len());
         }
     }
 
     #[inline]
     fn data(&self) -> &[u8] {
-        self.buf.get(self.start as usize..self.runs as usize).unwrap_or_default()
+        self.buf.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
     #[inline]
@@ -398,98 +440,103 @@ impl Pack {
         self.buf.get(self.runs as usize..).unwrap_or_default()
     }
 
+    /// Bytes of elements and runs.
+    #[inline]
+    fn used(&self) -> usize {
+        (self.end - self.start) as usize + self.buf.len() - self.runs as usize
+    }
+
     /// Gives memory reserved for growth back.
     pub fn shrink_to_fit(&mut self) {
-        let used = self.buf.len() - self.start as usize;
-        if self.buf.capacity() > used {
-            self.relocate(used, 0);
+        if self.buf.len() > self.used() {
+            self.relocate(self.used(), 0);
         }
     }
 
-    /// Makes room for so many more bytes in front or at the end.
+    /// Makes room for so many more bytes before the elements or behind them; `ahead`: for what will grow on.
     #[inline]
-    fn reserve(&mut self, front: usize, back: usize) {
-        if self.buf.capacity() - self.buf.len() < back || (self.start as usize) < front {
-            self.grow(front, back);
+    fn reserve(&mut self, front: usize, back: usize, ahead: bool) {
+        if (self.start as usize) < front || ((self.runs - self.end) as usize) < back {
+            self.grow(front, back, ahead);
         }
     }
 
     #[cold]
-    fn grow(&mut self, front: usize, back: usize) {
-        let (start, used) = (self.start as usize, self.buf.len() - self.start as usize);
-        let want = used + front + back;
-        let capacity = match self.buf.capacity() {
+    fn grow(&mut self, front: usize, back: usize, ahead: bool) {
+        let want = self.used() + front + back;
+        let capacity = match self.buf.len() {
             // what is free at the other end will do, if it is enough for a while
             enough if enough >= want + want / 16 => enough,
+            _ if ahead => good_size((want + want / 4).max(256)),
             no if no >= want => good_size(want + want / 16),
             _ => good_size(want),
         };
         // the other end keeps half of what is free, so that elements may come at both in turns
         let free = capacity - want;
         let start = if front > 0 {
-            let kept = (self.buf.capacity() - self.buf.len()).min(free / 2);
-            front + free - kept
+            front + free - (self.runs - self.end).min(free as u32 / 2) as usize
         } else {
-            start.min(free / 2)
+            (self.start as usize).min(free / 2)
         };
         self.relocate(capacity, start);
     }
 
-    /// Moves all there is to `start` in a buffer of this capacity.
+    /// Has the elements begin at `start` in a buffer of this size.
     fn relocate(&mut self, capacity: usize, start: usize) {
-        let from = self.start as usize;
-        let len = self.buf.len();
-        let used = len - from;
-        if capacity == self.buf.capacity() {
-            if start > from {
-                self.buf.resize(start + used, 0);
-            }
-            self.buf.copy_within(from..len, start);
-            self.buf.truncate(start + used);
+        let (data, dir) = ((self.end - self.start) as usize, self.buf.len() - self.runs as usize);
+        if capacity == self.buf.len() {
+            self.buf.copy_within(self.start as usize..self.end as usize, start);
         } else {
-            let mut new = Vec::with_capacity(capacity);
-            new.resize(start, 0);
-            new.extend_from_slice(self.buf.get(from..).unwrap_or_default());
+            let mut new = vec![0; capacity].into_boxed_slice();
+            if let Some(to) = new.get_mut(start..start + data) {
+                to.copy_from_slice(self.data());
+            }
+            if let Some(to) = new.get_mut(capacity - dir..) {
+                to.copy_from_slice(self.dir());
+            }
             self.buf = new;
         }
-        self.runs = self.runs - self.start + start as u32;
-        self.start = start as u32;
+        (self.start, self.end, self.runs) = (start as u32, (start + data) as u32, (capacity - dir) as u32);
     }
 
-    /// Gives memory back once more than half is unused.
+    /// Gives memory back once more than half is unused, of buffers over this size.
     #[inline]
-    fn give_back(&mut self) {
-        let used = self.buf.len() - self.start as usize;
-        if self.buf.capacity() > KEPT && used < self.buf.capacity() / 2 {
-            self.relocate(good_size(used), 0);
+    fn give_back(&mut self, kept: usize) {
+        if self.buf.len() > kept && self.used() < self.buf.len() / 2 {
+            self.relocate(good_size(self.used()), 0);
         }
     }
 
-    /// Replaces `old` bytes at `at` by others, and moves what is behind them.
-    fn splice_bytes(&mut self, at: usize, old: usize, new: &[u8]) {
-        let len = self.buf.len();
-        if new.len() > old {
-            self.buf.resize(len + new.len() - old, 0);
+    /// Replaces the runs from `first` to `last` by others, and moves those before them.
+    fn splice_runs(&mut self, first: usize, last: usize, new: &[u8]) {
+        let from = self.runs as usize;
+        // there is room for them
+        let runs = (from + (last - first)).saturating_sub(new.len());
+        if runs != from {
+            self.buf.copy_within(from..first, runs);
         }
-        if new.len() != old {
-            self.buf.copy_within(at + old..len, at + new.len());
-            self.buf.truncate(len + new.len() - old);
+        if let Some(place) = self.buf.get_mut(last - new.len()..last) {
+            place.copy_from_slice(new);
         }
-        if let Some(hole) = self.buf.get_mut(at..at + new.len()) {
-            hole.copy_from_slice(new);
-        }
+        self.runs = runs as u32;
     }
 
-    /// Writes the first or last run anew: of this shape, with so many elements.
-    #[inline]
-    fn rewrite(&mut self, end: End, old: usize, shape: Shape, count: usize) {
-        let at = if end == End::Front { self.runs as usize } else { self.buf.len() - old };
-        let mut writer = Writer::new();
-        writer.add(shape, count);
-        let new = writer.finish();
-        match self.buf.get_mut(at..at + old) {
-            Some(same) if old == new.len() => same.copy_from_slice(new),
-            _ => self.splice_bytes(at, old, new),
+    /// Replaces the elements' bytes from `from` to `to` by others, and moves those on the side where they are fewer.
+    fn splice_data(&mut self, from: usize, to: usize, new: &[u8]) {
+        let (start, end) = (self.start as usize, self.end as usize);
+        let (old, size) = (to - from, new.len());
+        let before = from - start < end - to && start + old >= size;
+        let place = if before { to - size } else { from };
+        if old == size {
+        } else if before {
+            self.buf.copy_within(start..from, start + old - size);
+            self.start = (start + old - size) as u32;
+        } else {
+            self.buf.copy_within(to..end, from + size);
+            self.end = (end + size - old) as u32;
+        }
+        if let Some(place) = self.buf.get_mut(place..place + size) {
+            place.copy_from_slice(new);
         }
     }
 
@@ -498,32 +545,57 @@ impl Pack {
         if end == End::Front { first_run(self.dir()) } else { last_run(self.dir()) }
     }
 
-    /// Adds a value at an end; what reads as an integer is stored as one.
-    pub fn push(&mut self, end: End, value: &[u8]) {
-        self.push_value(end, &Value::of(value));
+    /// Where the first or last run is.
+    #[inline]
+    fn end_run_at(&self, end: End, width: usize) -> usize {
+        if end == End::Front { self.runs as usize } else { self.buf.len() - width }
     }
 
+    /// The lowest digit of the number of elements of the first or last run, unless its others change with it when it
+    /// becomes greater or less.
     #[inline]
-    fn push_value(&mut self, end: End, value: &Value<'_>) {
+    fn digit(&mut self, end: End, run: &Run, greater: bool) -> Option<&mut u8> {
+        if run.head == run.width {
+            return None;
+        }
+        let digit = self.buf.get_mut(self.end_run_at(end, run.width) + run.head)?;
+        let same = if greater { *digit < 0xBF } else { *digit > 0x81 };
+        same.then_some(digit)
+    }
+
+    /// Writes the first or last run anew: of this shape, with so many elements.
+    fn rewrite(&mut self, end: End, old: usize, shape: Shape, count: usize) {
+        let at = self.end_run_at(end, old);
+        let mut writer = Writer::new();
+        writer.add(shape, count);
+        self.splice_runs(at, at + old, writer.finish());
+    }
+
+    /// Adds a value at an end; what reads as an integer is stored as one. `ahead`: others will follow, so that more room
+    /// is made than needed.
+    pub fn push(&mut self, end: End, value: &[u8], ahead: bool) {
+        let value = Value::of(value);
         let bytes = value.bytes();
         let size = bytes.len();
-        match end {
-            End::Front => {
-                self.reserve(size, RUN);
-                let start = self.start as usize;
-                if let Some(hole) = self.buf.get_mut(start - size..start) {
-                    hole.copy_from_slice(bytes);
-                }
-                self.start -= size as u32;
+        let at = if end == End::Front {
+            if (self.start as usize) < size || ((self.runs - self.end) as usize) < RUN {
+                self.grow(size, RUN, ahead);
             }
-            End::Back => {
-                self.reserve(0, size + RUN);
-                self.splice_bytes(self.runs as usize, 0, bytes);
-                self.runs += size as u32;
-            }
+            self.start -= size as u32;
+            self.start as usize
+        } else {
+            self.reserve(0, size + RUN, ahead);
+            self.end += size as u32;
+            self.end as usize - size
+        };
+        if let Some(place) = self.buf.get_mut(at..at + size) {
+            place.copy_from_slice(bytes);
         }
         match self.end_run(end) {
-            Some(run) if run.shape == value.shape => self.rewrite(end, run.width, run.shape, run.count + 1),
+            Some(run) if run.shape == value.shape => match self.digit(end, &run, true) {
+                Some(digit) => *digit += 1,
+                None => self.rewrite(end, run.width, run.shape, run.count + 1),
+            },
             _ => self.rewrite(end, 0, value.shape, 1),
         }
         self.count += 1;
@@ -534,24 +606,24 @@ impl Pack {
     pub fn pop<R>(&mut self, end: End, take: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         let run = self.end_run(end)?;
         let size = run.shape.size();
-        let at = if end == End::Front { self.start } else { self.runs - size as u32 };
-        let taken = take(run.shape.entry(self.buf.get(at as usize..at as usize + size)?));
-        if run.count > 1 {
-            self.rewrite(end, run.width, run.shape, run.count - 1);
-        } else if end == End::Front {
-            self.splice_bytes(self.runs as usize, run.width, &[]);
-        } else {
-            self.buf.truncate(self.buf.len() - run.width);
-        }
+        let at = if end == End::Front { self.start as usize } else { self.end as usize - size };
+        let taken = take(run.shape.entry(self.buf.get(at..at + size)?));
         if end == End::Front {
             self.start += size as u32;
         } else {
-            self.splice_bytes(at as usize, size, &[]);
-            self.runs = at;
+            self.end -= size as u32;
+        }
+        if let Some(digit) = self.digit(end, &run, false) {
+            *digit -= 1;
+        } else if run.count > 1 {
+            self.rewrite(end, run.width, run.shape, run.count - 1);
+        } else {
+            let at = self.end_run_at(end, run.width);
+            self.splice_runs(at, at + run.width, &[]);
         }
         self.count -= 1;
         self.packed -= run.shape.packed() as u32;
-        self.give_back();
+        self.give_back(KEPT);
         Some(taken)
     }
 
@@ -560,7 +632,7 @@ impl Pack {
         let mut left = index.min(self.len());
         if left <= self.len() / 2 {
             let (mut data, mut at) = (self.start as usize, self.runs as usize);
-            while let Some(run) = first_run(self.buf.get(at..).unwrap_or_default()) {
+            while let Some(run) = self.buf.get(at..).and_then(first_run) {
                 if left < run.count {
                     return Place { data: data + left * run.shape.size(), run: at, within: left };
                 }
@@ -569,11 +641,11 @@ impl Pack {
                 at += run.width;
             }
         } else {
-            let (mut data, mut at) = (self.runs as usize, self.buf.len());
+            let (mut data, mut at) = (self.end as usize, self.buf.len());
             // elements from it on
             left = self.len() - left;
             while left > 0
-                && let Some(run) = last_run(self.buf.get(self.runs as usize..at).unwrap_or_default())
+                && let Some(run) = self.buf.get(self.runs as usize..at).and_then(last_run)
             {
                 at -= run.width;
                 if left <= run.count {
@@ -584,7 +656,7 @@ impl Pack {
                 data -= run.bytes();
             }
         }
-        Place { data: self.runs as usize, run: self.buf.len(), within: 0 }
+        Place { data: self.end as usize, run: self.buf.len(), within: 0 }
     }
 
     /// The element of this index.
@@ -595,32 +667,16 @@ impl Pack {
     }
 
     /// The elements from this index on, forwards or backwards, until `visit` returns false; whether it never did.
-    pub fn visit(&self, from: usize, reverse: bool, mut visit: impl FnMut(Entry<'_>) -> bool) -> bool {
+    pub fn visit(&self, from: usize, reverse: bool, visit: impl FnMut(Entry<'_>) -> bool) -> bool {
         if from >= self.len() {
             return true;
         }
+        if reverse { self.visit_back(from, visit) } else { self.visit_forth(from, visit) }
+    }
+
+    fn visit_forth(&self, from: usize, mut visit: impl FnMut(Entry<'_>) -> bool) -> bool {
         let Place { data, run: mut at, mut within } = self.seek(from);
-        if reverse {
-            let mut rest = self.buf.get(..data).unwrap_or_default();
-            // the element itself too
-            let Some(run) = self.buf.get(at..).and_then(first_run) else { return true };
-            rest = self.buf.get(..rest.len() + run.shape.size()).unwrap_or_default();
-            let mut run = Run { count: within + 1, ..run };
-            loop {
-                let size = run.shape.size();
-                for _ in 0..run.count {
-                    let (before, element) = rest.split_at(rest.len().saturating_sub(size));
-                    if !visit(run.shape.entry(element)) {
-                        return false;
-                    }
-                    rest = before;
-                }
-                let Some(before) = self.buf.get(self.runs as usize..at).and_then(last_run) else { return true };
-                at -= before.width;
-                run = before;
-            }
-        }
-        let mut rest = self.buf.get(data..self.runs as usize).unwrap_or_default();
+        let mut rest = self.buf.get(data..self.end as usize).unwrap_or_default();
         while let Some(run) = self.buf.get(at..).and_then(first_run) {
             let size = run.shape.size();
             for _ in within..run.count {
@@ -636,10 +692,31 @@ impl Pack {
         true
     }
 
+    fn visit_back(&self, from: usize, mut visit: impl FnMut(Entry<'_>) -> bool) -> bool {
+        // it and all before it
+        let Place { data: mut to, run: mut at, within } = self.seek(from);
+        let Some(run) = self.buf.get(at..).and_then(first_run) else { return true };
+        to += run.shape.size();
+        let (mut shape, mut count) = (run.shape, within + 1);
+        loop {
+            let size = shape.size();
+            for _ in 0..count {
+                let Some(element) = to.checked_sub(size).and_then(|from| self.buf.get(from..to)) else { return true };
+                if !visit(shape.entry(element)) {
+                    return false;
+                }
+                to -= size;
+            }
+            let Some(before) = self.buf.get(self.runs as usize..at).and_then(last_run) else { return true };
+            at -= before.width;
+            (shape, count) = (before.shape, before.count);
+        }
+    }
+
     /// Replaces `remove` elements from this index on (as many as there are) by a value, or by none.
     fn splice(&mut self, index: usize, remove: usize, new: Option<&Value<'_>>) {
         let bytes = new.map_or(&[][..], Value::bytes);
-        self.reserve(0, bytes.len() + RUN);
+        self.reserve(0, bytes.len() + 2 * RUN, false);
         let at = self.seek(index);
         let mut runs = Writer::new();
         // the runs from `first` to `last` change: also those beside, which may become one with what is new
@@ -680,23 +757,18 @@ impl Pack {
             runs.add(run.shape, run.count);
             last += run.width;
         }
-        self.splice_bytes(first, last - first, runs.finish());
-        if bytes.is_empty() && at.data == self.start as usize {
-            self.start = end as u32;
-        } else {
-            self.splice_bytes(at.data, end - at.data, bytes);
-            self.runs = self.runs + bytes.len() as u32 - (end - at.data) as u32;
-        }
+        self.splice_data(at.data, end, bytes);
+        self.splice_runs(first, last, runs.finish());
         self.count = self.count + u32::from(new.is_some()) - removed as u32;
         self.packed = self.packed + new.map_or(0, |v| v.shape.packed()) as u32 - packed as u32;
-        self.give_back();
+        self.give_back(64);
     }
 
     /// Inserts a value before the element of this index, or at the end.
     pub fn insert(&mut self, index: usize, value: &[u8]) {
         match index {
-            0 => self.push(End::Front, value),
-            i if i >= self.len() => self.push(End::Back, value),
+            0 => self.push(End::Front, value, false),
+            i if i >= self.len() => self.push(End::Back, value, false),
             _ => self.splice(index, 0, Some(&Value::of(value))),
         }
     }
@@ -850,15 +922,24 @@ impl Builder {
 
     fn finish(mut self) -> Pack {
         self.close();
-        let runs = self.data.len() as u32;
-        let mut buf = Vec::with_capacity(good_size(self.data.len() + self.runs.len()));
-        buf.extend_from_slice(&self.data);
+        let (data, runs) = (self.data.len(), self.runs.len());
+        let size = good_size(data + runs);
+        let mut buf = self.data;
+        buf.reserve_exact(size - data);
+        buf.resize(size - runs, 0);
         buf.extend_from_slice(&self.runs);
-        Pack { buf, start: 0, runs, count: self.count as u32, packed: self.packed as u32 }
+        Pack {
+            buf: buf.into_boxed_slice(),
+            start: 0,
+            end: data as u32,
+            runs: (size - runs) as u32,
+            count: self.count as u32,
+            packed: self.packed as u32,
+        }
     }
 }
 
-/// Number of elements in what [`Pack::small`] gave.
+/// Number of elements in what [`Pack::write_small`] wrote.
 pub fn small_len(small: &[u8]) -> usize {
     match small.last_chunk::<FOOT>() {
         Some(&[a, b, ..]) => u16::from_le_bytes([a, b]).into(),

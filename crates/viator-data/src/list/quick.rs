@@ -112,7 +112,7 @@ impl Quick {
                 node.decompress();
                 match node {
                     Node::Packed(p) if !limits.exceeded(p.packed_len() + value.len() + ENTRY, p.len() + 1) => {
-                        p.push(end, value);
+                        p.push(end, value, true);
                         true
                     }
                     _ => false,
@@ -121,6 +121,10 @@ impl Quick {
             if pushed == Some(true) {
                 return;
             }
+        }
+        // nothing comes to the one that was outermost
+        if let Some(at) = self.end(end) {
+            self.spine.edit(at, Node::shrink_to_fit);
         }
         let node = Node::of(value, large);
         match end {
@@ -198,7 +202,7 @@ impl Quick {
             {
                 self.spine.edit(other, |node| {
                     if let Node::Packed(p) = node {
-                        p.push(if after { End::Front } else { End::Back }, value);
+                        p.push(if after { End::Front } else { End::Back }, value, false);
                     }
                 });
                 self.settle(other, limits);
@@ -223,11 +227,11 @@ impl Quick {
             return self.settle_around(middle, limits);
         }
         if after {
-            tail.push(End::Front, value);
+            tail.push(End::Front, value, false);
         } else {
             self.spine.edit(at, |node| {
                 if let Node::Packed(p) = node {
-                    p.push(End::Back, value);
+                    p.push(End::Back, value, false);
                 }
             });
         }
