@@ -333,13 +333,7 @@ impl<'s> Planner<'s> {
         let simple = |e: &Expr| {
             matches!(
                 e,
-                Expr::Nil
-                    | Expr::Bool(_)
-                    | Expr::Int(_)
-                    | Expr::Text(_)
-                    | Expr::Key(_)
-                    | Expr::Arg(_)
-                    | Expr::Local(_)
+                Expr::Nil | Expr::Bool(_) | Expr::Int(_) | Expr::Text(_) | Expr::Key(_) | Expr::Arg(_) | Expr::Local(_)
             )
         };
         let nested = !args.iter().all(simple);
@@ -744,7 +738,8 @@ mod tests {
         }
 
         fn call(&mut self, depth: u32) -> String {
-            let mut text = self.one_of(&["redis.call(", "redis.call(", "redis.call(\n", "redis.pcall(", "redis . pcall( "]);
+            let mut text =
+                self.one_of(&["redis.call(", "redis.call(", "redis.call(\n", "redis.pcall(", "redis . pcall( "]);
             text += &self.one_of(&["'GET'", "\"SET\"", "'DEL'", "KEYS[1]"]);
             for _ in 0..self.below(3) {
                 text += &self.one_of(&[",", ", ", ",\n"]);
