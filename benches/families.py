@@ -453,7 +453,7 @@ def save_and_load(setup):
 
 def stalls(setup):
     """A prober's latencies while a large dataset is saved under write load, and the memory that takes."""
-    gib = 0.5 if setup.rounds == 1 else float(os.environ.get("VIATOR_BENCH_GIB", "2"))
+    gib = float(os.environ.get("VIATOR_BENCH_GIB", "0.5" if setup.rounds == 1 else "2"))
     keys = int(gib * 2**30 / 1100) // 1000 * 1000
     big = run.SET % "{hi:9}{lo}" + "$1000\r\n" + "y" * 1000 + "\r\n"
     taken = {}
@@ -468,12 +468,15 @@ def stalls(setup):
                 end = time.monotonic() + 5
                 idle = run.longest(run.probe(server, setup.load_core, lambda: time.monotonic() < end))
                 before, peak = pss(server), 0
-                subprocess.run(["redis-cli", "-p", str(server.port), "BGSAVE"], capture_output=True, check=True)
-                looked = 0.0
+                # while the prober runs: a fork is over when BGSAVE has answered
+                begun, looked = None, 0.0
 
                 def saving():
-                    nonlocal peak, looked
-                    if time.monotonic() - looked > 0.2:
+                    nonlocal begun, peak, looked
+                    if begun is None:
+                        begun = subprocess.Popen(["redis-cli", "-p", str(server.port), "BGSAVE"], stdout=subprocess.DEVNULL)
+                        looked = time.monotonic()
+                    elif time.monotonic() - looked > 0.2 and begun.poll() is not None:
                         looked = time.monotonic()
                         peak = max(peak, pss(server))
                         return info(server, "persistence", "rdb_bgsave_in_progress") != "0"
