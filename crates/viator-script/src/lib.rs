@@ -9,6 +9,7 @@ mod cmsgpack;
 mod concat;
 mod convert;
 mod declared;
+mod direct;
 mod errors;
 mod number;
 mod packing;

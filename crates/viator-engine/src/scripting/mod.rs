@@ -32,6 +32,9 @@ use viator_script::{Flavour, Vm};
 /// Most memory of a Lua state, bytes.
 const MAX_MEMORY: usize = 1 << 30;
 
+/// Bytes that a state's memory may differ by from what is published of it.
+const PUBLISHED: u64 = 16 << 10;
+
 /// What all workers share.
 #[derive(Default)]
 pub struct Scripting {
@@ -180,15 +183,8 @@ impl LocalScripting {
     }
 
     /// The script of a digest, if this worker has compiled it and it is still in the cache.
-    fn has(&mut self, sha: &Sha) -> bool {
-        match self.compiled.get(sha) {
-            Some(c) if !c.script.evicted.load(Relaxed) => true,
-            Some(_) => {
-                self.compiled.remove(sha);
-                false
-            }
-            None => false,
-        }
+    fn get(&self, sha: &Sha) -> Option<&Compiled> {
+        self.compiled.get(sha).filter(|c| !c.script.evicted.load(Relaxed))
     }
 
     /// Notes a compiled script. Those that left the cache are forgotten now and then.
@@ -199,12 +195,12 @@ impl LocalScripting {
         self.compiled.insert(compiled.script.sha, compiled);
     }
 
-    /// Publishes how much memory the states hold.
+    /// Publishes how much memory the states hold, as exactly as matters: all workers add to the same number.
     fn publish(&mut self, server: &Scripting) {
         for (i, vm) in [&self.eval, &self.functions].into_iter().enumerate() {
             let now = vm.as_ref().map_or(0, |v| v.used_memory() as u64);
             if let (Some(before), Some(total)) = (self.published.get_mut(i), server.memory.get(i))
-                && now != *before
+                && now.abs_diff(*before) > PUBLISHED
             {
                 total.fetch_add(now.wrapping_sub(*before), Relaxed);
                 *before = now;
