@@ -1,7 +1,7 @@
 //! EVAL and its kin.
 
 use super::cache::{Script, ScriptFlags, flags_of, sha_of, sha_of_arg};
-use super::caller::{Caller, Saved};
+use super::caller::{Caller, FIRST_KEY, Saved};
 use super::running::Kind;
 use super::{Compiled, LocalScripting};
 use crate::args::{self, Args};
@@ -199,6 +199,7 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
         kind: job.kind,
         name: job.name,
         command: ctx.args,
+        keys: job.keys,
         flags,
         read_only: job.read_only || no_writes,
         oom,
@@ -212,7 +213,7 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
     };
     propagation::begin(caller.local);
     let mark = ctx.out.mark();
-    let args = ctx.args.from(3);
+    let args = ctx.args.from(FIRST_KEY);
     let result = vm.run(job.chunk, args.first(job.keys), args.from(job.keys), &mut caller, ctx.out);
     let replied_error = caller.failed;
     let slow = caller.run.take();
