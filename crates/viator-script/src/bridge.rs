@@ -4,6 +4,7 @@
 //! borrowed, a state's functions live on.
 
 use crate::convert::to_lua;
+use crate::debugger;
 use crate::errors;
 use crate::number;
 use crate::rewrite::{NAME, PROTECTED, UNUSED};
@@ -32,7 +33,7 @@ pub(crate) fn with<R>(host: &mut dyn Host, f: impl FnOnce() -> R) -> R {
     HOST.set(host, f)
 }
 
-fn host<R>(f: impl FnOnce(&mut dyn Host) -> mlua::Result<R>) -> mlua::Result<R> {
+pub(crate) fn host<R>(f: impl FnOnce(&mut dyn Host) -> mlua::Result<R>) -> mlua::Result<R> {
     if HOST.is_set() { HOST.with(|h| f(h)) } else { Err(errors::reply("ERR no script is running", false)) }
 }
 
@@ -268,6 +269,22 @@ impl Bridge {
         Ok(())
     }
 
+    /// `redis.breakpoint`: whether a debugger will stop there.
+    fn breakpoint(&self) -> mlua::Result<bool> {
+        host(|h| Ok(h.debugger().map(|d| d.call_breakpoint()).is_some()))
+    }
+
+    /// `redis.debug`.
+    fn debug(&self, values: &MultiValue) -> mlua::Result<()> {
+        host(|h| {
+            if let Some(d) = h.debugger() {
+                let texts: Vec<Vec<u8>> = values.iter().map(debugger::shown).collect();
+                d.say(&texts.join(b", ".as_slice()));
+            }
+            Ok(())
+        })
+    }
+
     fn set_repl(&self, values: &MultiValue) -> mlua::Result<()> {
         if values.len() != 1 {
             return fail("ERR redis.set_repl() requires one argument.");
@@ -331,6 +348,10 @@ pub(crate) fn natives(lua: &Lua, t: &Table, bridge: &Rc<Bridge>) -> mlua::Result
     t.raw_set("log", lua.create_function(move |_, values: MultiValue| b.log(&values))?)?;
     let b = bridge.clone();
     t.raw_set("setresp", lua.create_function(move |_, values: MultiValue| b.setresp(&values))?)?;
+    let b = bridge.clone();
+    t.raw_set("breakpoint", lua.create_function(move |_, ()| b.breakpoint())?)?;
+    let b = bridge.clone();
+    t.raw_set("debug", lua.create_function(move |_, values: MultiValue| b.debug(&values))?)?;
     let b = bridge.clone();
     t.raw_set("set_repl", lua.create_function(move |_, values: MultiValue| b.set_repl(&values))?)?;
     let b = bridge.clone();

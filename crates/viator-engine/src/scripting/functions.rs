@@ -330,6 +330,7 @@ pub fn fcall(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
             keys,
             read_only,
             footprint: Footprint::ALL,
+            debugged: None,
         };
         let vm: &Vm = scripts.functions.as_ref().ok_or(missing)?;
         run(ctx, scripts, vm, &job)
