@@ -3,8 +3,8 @@
 
 usage: benches/run.py [--quick] [--server PATH] [--only NAME...] [--rounds N] [--port BASE] [--write]
 
-Needs Linux, two cores, redis-benchmark on PATH, and the peers that tests/fetch-peers.sh fetches. Build the server first:
-cargo build --release. What is measured, and how, is in docs/performance.md; --write puts the tables there.
+Needs Linux, two cores, redis-benchmark on PATH, and the peers that tests/fetch-peers.sh fetches. Build the server and the
+load generator first: cargo build --release && cargo build --release --example load. What is measured, and how, is in docs/performance.md; --write puts the tables there.
 """
 
 import argparse
@@ -528,16 +528,20 @@ class Setup:
         # The first core usually serves the devices' interrupts: the server gets the other one.
         self.load_core, self.server_core = str(cores[0]), str(cores[-1])
         self.binaries = self.find(args.server)
+        self.load_generator = str(self.target() / "examples" / "load")
+        if not os.access(self.load_generator, os.X_OK):
+            die("the load generator is not there: cargo build --release --example load")
         for tool in ("redis-benchmark", "taskset"):
             if not shutil.which(tool):
                 die(f"{tool} is not on PATH (Debian: apt-get install redis-tools util-linux)")
 
     @staticmethod
-    def find(ours):
-        if ours is None:
-            target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-            ours = target / "release" / "viator"
-        found = {OURS: Path(ours).resolve()}
+    def target():
+        return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+
+    @classmethod
+    def find(cls, ours):
+        found = {OURS: Path(ours or cls.target() / "viator").resolve()}
         cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         peers = Path(os.environ.get("VIATOR_PEERS") or Path(cache) / "viator-peers") / "bin"
         found.update({name: peers / file for name, file in PEERS.items()})

@@ -1,6 +1,7 @@
 //! What handlers work with: arguments, reply, session, and the keys under the command's locks.
 
 use crate::args::Args;
+use crate::batch::Located;
 use crate::config::Config;
 use crate::error::Error;
 use crate::keys::{ReadKeys, WriteKeys};
@@ -60,6 +61,8 @@ pub struct AdminCtx<'a, 's> {
     pub server: &'s Server,
     /// Locks that are held already: those of the transaction it runs in.
     pub(crate) held: Option<&'a mut Held<'s>>,
+    /// The keys among its arguments, located.
+    pub(crate) located: &'a [Located],
 }
 
 impl<'s> AdminCtx<'_, 's> {

@@ -501,7 +501,7 @@ pub(crate) fn call(
             }
             outcome
         }),
-        Handler::Admin(f) => f(&mut AdminCtx { args, local, out, session, entry, server, held: None }),
+        Handler::Admin(f) => f(&mut AdminCtx { args, local, out, session, entry, server, held: None, located }),
         Handler::Container => Err(Error::Arity(entry.name.clone())),
     };
     let end = account(local, server, session, entry, args, out, mark, outcome, start);
@@ -549,7 +549,10 @@ pub(crate) fn call_held<'s>(
             commit(local, server, db, args);
             outcome
         }
-        Handler::Admin(f) => f(&mut AdminCtx { args, local, out, session, entry, server, held: Some(guards) }),
+        Handler::Admin(f) => {
+            let held = Some(guards);
+            f(&mut AdminCtx { args, local, out, session, entry, server, held, located: &located })
+        }
         Handler::Container => Err(Error::Arity(entry.name.clone())),
     };
     account(local, server, session, entry, args, out, mark, outcome, start)

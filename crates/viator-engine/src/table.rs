@@ -20,6 +20,8 @@ pub struct Entry {
     pub acl: Acl,
     /// The key range of a command whose keys one range gives: (first, last, step), for the hot path.
     simple: Option<(usize, i32, usize)>,
+    /// The argument that tells how many keys follow it, of a command whose keys these are.
+    counted: Option<usize>,
     /// The name as one number, for the hot path.
     word: Option<Word>,
     /// Its own name is not what clients call it by.
@@ -156,6 +158,14 @@ impl Table {
             }
             _ => None,
         };
+        let counted = match cmd.keys {
+            [KeySpec { begin: Begin::Index(at), find: Find::Keynum { count: 0, first: 1, step: 1 }, flags, .. }]
+                if !flags.has(KeyFlags::NOT_KEY) && cmd.find_keys.is_none() =>
+            {
+                Some(usize::from(*at))
+            }
+            _ => None,
+        };
         let mut flags = cmd.flags;
         if moves_keys(cmd) {
             flags = flags | Flags::MOVABLEKEYS;
@@ -165,7 +175,20 @@ impl Table {
         let elements = simple.and_then(|_| Elements::of(cmd));
         let subcommands = HashMap::new();
         let renamed = false;
-        self.entries.push(Entry { cmd, parent, id, name, flags, acl, simple, word, renamed, elements, subcommands });
+        self.entries.push(Entry {
+            cmd,
+            parent,
+            id,
+            name,
+            flags,
+            acl,
+            simple,
+            counted,
+            word,
+            renamed,
+            elements,
+            subcommands,
+        });
         id
     }
 
@@ -281,6 +304,13 @@ impl Entry {
                     i += step.max(1);
                 }
             }
+            None if self.counted.is_some() => {
+                let at = self.counted.unwrap_or_default();
+                let count = viator_data::num::parse_i64(args.at(at)).and_then(|n| usize::try_from(n).ok());
+                // as `spec_keys`: none if there are fewer arguments
+                let count = count.filter(|n| *n < args.len().saturating_sub(at)).unwrap_or(0);
+                (at + 1..=at + count).for_each(each);
+            }
             None => {
                 let keys = match self.cmd.find_keys {
                     Some(find) => find(args).unwrap_or_default(),
@@ -332,10 +362,14 @@ impl Entry {
         }
     }
 
-    /// Whether shards are locked for the keys that its key specs find.
+    /// Whether shards are locked for the keys that its key specs find, or may be: a script may need no others.
     #[inline]
     pub fn names_keys(&self) -> bool {
-        matches!(self.cmd.scope, Scope::Keys | Scope::AllIf(_))
+        match self.cmd.scope {
+            Scope::Keys | Scope::AllIf(_) => true,
+            Scope::All => self.counted.is_some(),
+            Scope::None => false,
+        }
     }
 
     /// Whether it has a trait.

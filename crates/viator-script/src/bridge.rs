@@ -5,6 +5,7 @@
 
 use crate::convert::to_lua;
 use crate::debugger;
+use crate::direct::WRONG_ARGUMENTS;
 use crate::errors;
 use crate::number;
 use crate::rewrite::{NAME, PROTECTED, UNUSED};
@@ -114,6 +115,16 @@ impl Bridge {
             reply.clear();
         }
         self.settle(lua);
+    }
+
+    /// Lends the memory for arguments and replies to a run that does without Lua.
+    pub(crate) fn scratch<R>(&self, f: impl FnOnce(&mut (OwnedArgs, Reply)) -> R) -> R {
+        let mut scratch = self.scratch.take();
+        let result = f(&mut scratch);
+        scratch.0.clear();
+        scratch.1.clear();
+        self.scratch.replace(scratch);
+        result
     }
 
     /// Whether the script chose RESP3.
@@ -370,7 +381,7 @@ fn arguments<'v>(values: impl Iterator<Item = &'v Value>, args: &mut OwnedArgs) 
                 number::shortest(*f, &mut text);
                 args.push(&text);
             }
-            _ => return Err("ERR Lua redis lib command arguments must be strings or integers"),
+            _ => return Err(WRONG_ARGUMENTS),
         }
     }
     if args.args().len() == 0 {

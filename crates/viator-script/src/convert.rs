@@ -45,19 +45,29 @@ pub(crate) fn sequence(lua: &Lua, items: Args<'_>) -> mlua::Result<Table> {
 
 /// The first value of a reply.
 pub(crate) fn to_lua(lua: &Lua, reply: &Reply) -> mlua::Result<Value> {
-    let (buf, shared) = reply.parts();
-    Reader { lua, buf, shared, at: 0, depth: 0 }.value()
+    Reader { lua, at: Cursor::new(reply), depth: 0 }.value()
 }
 
-struct Reader<'r> {
-    lua: &'r Lua,
+/// A place in a reply.
+struct Cursor<'r> {
     buf: &'r [u8],
     shared: &'r [Shared],
     at: usize,
-    depth: usize,
 }
 
-impl<'r> Reader<'r> {
+impl<'r> Cursor<'r> {
+    fn new(reply: &'r Reply) -> Cursor<'r> {
+        let (buf, shared) = reply.parts();
+        Cursor { buf, shared, at: 0 }
+    }
+
+    /// The first byte of a value.
+    fn tag(&mut self) -> Option<u8> {
+        let tag = self.buf.get(self.at).copied();
+        self.at += usize::from(tag.is_some());
+        tag
+    }
+
     /// A line without its end.
     fn line(&mut self) -> &'r [u8] {
         let rest = self.buf.get(self.at..).unwrap_or_default();
@@ -70,8 +80,8 @@ impl<'r> Reader<'r> {
         viator_data::num::parse_i64(self.line()).unwrap_or(0)
     }
 
-    /// The bytes of a bulk of this length.
-    fn bulk(&mut self, len: usize) -> &'r [u8] {
+    /// The value of a bulk of this length, if it is a shared one.
+    fn shared(&mut self, len: usize) -> Option<&'r Arc<Vec<u8>>> {
         while let Some((position, bytes)) = self.shared.first() {
             if *position > self.at {
                 break;
@@ -79,9 +89,16 @@ impl<'r> Reader<'r> {
             self.shared = self.shared.get(1..).unwrap_or_default();
             if *position == self.at && bytes.len() == len {
                 self.at += 2;
-                let bytes: &'r Arc<Vec<u8>> = bytes;
-                return bytes;
+                return Some(bytes);
             }
+        }
+        None
+    }
+
+    /// The bytes of a bulk of this length.
+    fn bulk(&mut self, len: usize) -> &'r [u8] {
+        if let Some(bytes) = self.shared(len) {
+            return bytes;
         }
         let bytes = self.buf.get(self.at..self.at + len).unwrap_or_default();
         self.at += len + 2;
@@ -104,7 +121,15 @@ impl<'r> Reader<'r> {
         (self.at, self.shared) = before;
         None
     }
+}
 
+struct Reader<'r> {
+    lua: &'r Lua,
+    at: Cursor<'r>,
+    depth: usize,
+}
+
+impl<'r> Reader<'r> {
     fn string(&self, bytes: &[u8]) -> mlua::Result<Value> {
         Ok(Value::String(self.lua.create_string(bytes)?))
     }
@@ -116,8 +141,7 @@ impl<'r> Reader<'r> {
     }
 
     fn value(&mut self) -> mlua::Result<Value> {
-        let Some(&tag) = self.buf.get(self.at) else { return Ok(Value::Nil) };
-        self.at += 1;
+        let Some(tag) = self.at.tag() else { return Ok(Value::Nil) };
         if self.depth > MAX_DEPTH {
             return Err(errors::reply("ERR reached lua stack limit", false));
         }
@@ -129,33 +153,33 @@ impl<'r> Reader<'r> {
 
     fn tagged(&mut self, tag: u8) -> mlua::Result<Value> {
         match tag {
-            b'$' => match usize::try_from(self.number()) {
+            b'$' => match usize::try_from(self.at.number()) {
                 Ok(len) => {
-                    let bytes = self.bulk(len);
+                    let bytes = self.at.bulk(len);
                     self.string(bytes)
                 }
                 Err(_) => Ok(Value::Boolean(false)),
             },
-            b':' => Ok(Value::Integer(self.number())),
+            b':' => Ok(Value::Integer(self.at.number())),
             b'+' => {
-                let line = self.line();
+                let line = self.at.line();
                 match std::str::from_utf8(line) {
                     Ok(text) => Ok(Value::Table(self.lua.create_table_from([("ok", text)])?)),
                     Err(_) => self.field("ok", self.string(line)?),
                 }
             }
             b'-' => {
-                let line = self.line();
+                let line = self.at.line();
                 let text = self.string(line)?;
                 let t = self.lua.create_table_with_capacity(0, 2)?;
                 t.raw_set("ignore_error_stats_update", true)?;
                 t.raw_set("err", text)?;
                 Ok(Value::Table(t))
             }
-            b'*' | b'>' => match usize::try_from(self.number()) {
+            b'*' | b'>' => match usize::try_from(self.at.number()) {
                 Ok(n) => {
                     let lua = self.lua;
-                    let mut texts = Texts { items: std::iter::from_fn(|| Some(self.text())), len: n, taken: 0 };
+                    let mut texts = Texts { items: std::iter::from_fn(|| Some(self.at.text())), len: n, taken: 0 };
                     let t = lua.create_sequence_from((&mut texts).take(n))?;
                     let taken = texts.taken;
                     for i in taken + 1..=n {
@@ -167,30 +191,30 @@ impl<'r> Reader<'r> {
                 Err(_) => Ok(Value::Boolean(false)),
             },
             b'_' => {
-                self.line();
+                self.at.line();
                 Ok(Value::Nil)
             }
-            b'#' => Ok(Value::Boolean(self.line() == b"t")),
+            b'#' => Ok(Value::Boolean(self.at.line() == b"t")),
             b',' => {
-                let line = self.line();
+                let line = self.at.line();
                 let n = viator_data::num::parse_f64_loose(line).unwrap_or(f64::NAN);
                 self.field("double", Value::Number(n))
             }
             b'(' => {
-                let line = self.line();
+                let line = self.at.line();
                 let digits = self.string(line)?;
                 self.field("big_number", digits)
             }
             b'=' => {
-                let len = usize::try_from(self.number()).unwrap_or(0);
-                let bytes = self.bulk(len);
+                let len = usize::try_from(self.at.number()).unwrap_or(0);
+                let bytes = self.at.bulk(len);
                 let inner = self.lua.create_table_with_capacity(0, 2)?;
                 inner.raw_set("format", self.string(bytes.get(..3).unwrap_or_default())?)?;
                 inner.raw_set("string", self.string(bytes.get(4..).unwrap_or_default())?)?;
                 self.field("verbatim_string", Value::Table(inner))
             }
             b'%' => {
-                let n = self.number();
+                let n = self.at.number();
                 let inner = self.lua.create_table_with_capacity(0, usize::try_from(n).unwrap_or(0))?;
                 for _ in 0..n {
                     let k = self.value()?;
@@ -200,7 +224,7 @@ impl<'r> Reader<'r> {
                 self.field("map", Value::Table(inner))
             }
             b'~' => {
-                let n = self.number();
+                let n = self.at.number();
                 let inner = self.lua.create_table_with_capacity(0, usize::try_from(n).unwrap_or(0))?;
                 for _ in 0..n {
                     let k = self.value()?;
@@ -209,13 +233,53 @@ impl<'r> Reader<'r> {
                 self.field("set", Value::Table(inner))
             }
             b'|' => {
-                for _ in 0..2 * self.number() {
+                for _ in 0..2 * self.at.number() {
                     self.value()?;
                 }
                 self.value()
             }
             _ => Ok(Value::Nil),
         }
+    }
+}
+
+/// Writes a RESP2 reply of a command as what a script gives back that returns it. `error` hears of every error in it.
+pub(crate) fn forward(reply: &Reply, out: &mut Reply, error: &mut dyn FnMut(&[u8])) {
+    let mut cursor = Cursor::new(reply);
+    match (cursor.buf, cursor.shared) {
+        ([b':' | b'+', ..], _) | ([b'$', b'0'..=b'9', ..], []) => out.raw(cursor.buf),
+        _ => forward_value(&mut cursor, out, error, 0),
+    }
+}
+
+fn forward_value(at: &mut Cursor<'_>, out: &mut Reply, error: &mut dyn FnMut(&[u8]), depth: usize) {
+    let tag = at.tag().filter(|_| depth <= MAX_DEPTH);
+    match tag {
+        Some(b'$') => match usize::try_from(at.number()) {
+            Ok(len) => match at.shared(len) {
+                Some(value) => out.bulk_shared(value),
+                None => out.bulk(at.bulk(len)),
+            },
+            Err(_) => out.null(),
+        },
+        Some(b':') => out.int(at.number()),
+        Some(tag @ (b'+' | b'-')) => {
+            let line = at.line();
+            out.raw(&[tag]);
+            out.raw(line);
+            out.raw(b"\r\n");
+            if tag == b'-' {
+                error(line);
+            }
+        }
+        Some(b'*') => match usize::try_from(at.number()) {
+            Ok(n) => {
+                out.array(n);
+                (0..n).for_each(|_| forward_value(at, out, error, depth + 1));
+            }
+            Err(_) => out.null(),
+        },
+        _ => out.null(),
     }
 }
 

@@ -144,7 +144,8 @@ impl Debugger {
     pub fn new(console: Box<dyn Console>, body: &[u8]) -> Rc<Debugger> {
         let end = body.iter().rposition(|b| !matches!(b, b'\n' | b'\r')).map_or(0, |p| p + 1);
         let text = body.get(..end).unwrap_or_default();
-        let lines = if text.is_empty() { Vec::new() } else { text.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect() };
+        let lines =
+            if text.is_empty() { Vec::new() } else { text.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect() };
         Rc::new(Debugger {
             console: RefCell::new(Some(console)),
             input: RefCell::default(),
@@ -346,9 +347,7 @@ impl Debugger {
             // what is above has returned
             let gone = known.split_off(&(height + usize::from(!enters)));
             *told -= gone.values().map(BTreeMap::len).sum::<usize>();
-            if height <= MAX_FRAMES
-                && *told < MAX_TOLD
-                && known.entry(height).or_default().insert(n, values).is_none()
+            if height <= MAX_FRAMES && *told < MAX_TOLD && known.entry(height).or_default().insert(n, values).is_none()
             {
                 *told += 1;
             }
@@ -484,7 +483,7 @@ impl Vm {
         let triggers = HookTriggers::new().on_calls().every_line().every_nth_instruction(TICK);
         self.hook(triggers, move |lua, debug| d.hook(lua, &w, debug));
         debugger.since.set(Instant::now());
-        let chunk = Chunk { function, parameters: Parameters::None, straight: false };
+        let chunk = Chunk { function, parameters: Parameters::None, straight: false, direct: None };
         let mut host = Debugged { host, debugger: debugger.clone() };
         let result = self.run(&chunk, keys, argv, &mut host, out);
         self.revive();

@@ -1,8 +1,9 @@
 //! A Lua state and what runs in it.
 
 use crate::bridge::{self, Bridge};
-use crate::debugger::Debugger;
 use crate::convert::{Writer, sequence, to_reply};
+use crate::debugger::Debugger;
+use crate::direct::{self, Direct};
 use crate::errors::{self, Failure, Killed};
 use crate::rewrite::{self, MOST_COUNTED, Parameters};
 use crate::{bit, cjson, cmsgpack, number, packing};
@@ -56,12 +57,32 @@ pub struct Chunk {
     pub(crate) parameters: Parameters,
     /// It can do nothing twice, so that nothing needs to look at the clock meanwhile.
     pub(crate) straight: bool,
+    /// The way to run it without Lua.
+    pub(crate) direct: Option<Rc<Direct>>,
 }
 
 impl Chunk {
     /// A function that a library registered.
     pub fn new(callback: Function) -> Chunk {
-        Chunk { function: callback, parameters: Parameters::Tables(true, true), straight: false }
+        Chunk { function: callback, parameters: Parameters::Tables(true, true), straight: false, direct: None }
+    }
+
+    /// First and last line of a function of a library.
+    pub(crate) fn lines(&self) -> Option<(usize, usize)> {
+        let info = self.function.info();
+        let ours = info.source.is_some_and(|s| s == Flavour::Function.chunk());
+        Some((info.line_defined?, info.last_line_defined?)).filter(|_| ours)
+    }
+
+    /// Whether it runs without Lua: between the commands that it calls no time passes.
+    pub fn is_direct(&self) -> bool {
+        self.direct.is_some()
+    }
+
+    /// To be run by Lua.
+    #[cfg(test)]
+    pub(crate) fn for_lua(self) -> Chunk {
+        Chunk { direct: None, ..self }
     }
 }
 
@@ -173,7 +194,8 @@ impl Vm {
         let plain = self.chunk(source).map_err(|e| errors::syntax(&e))?;
         let eval = self.flavour == Flavour::Eval;
         let plan = rewrite::plan(source, eval, &mut |name| self.bridge.number(name));
-        let mut chunk = Chunk { function: plain, parameters: Parameters::None, straight: plan.straight };
+        let direct = if eval { direct::plan(source).map(Rc::new) } else { None };
+        let mut chunk = Chunk { function: plain, parameters: Parameters::None, straight: plan.straight, direct };
         if let Some(text) = &plan.text {
             let upvalues: Variadic<&Function> = self.upvalues.iter().collect();
             // what cannot be rewritten (too many upvalues…) runs as it is
@@ -202,6 +224,9 @@ impl Vm {
         host: &mut dyn Host,
         out: &mut Reply,
     ) -> Result<(), Failure> {
+        if let Some(direct) = &chunk.direct {
+            return self.bridge.scratch(|scratch| direct.run(keys, argv, scratch, host, out));
+        }
         self.watch(!chunk.straight);
         let list = |wanted: bool, items| if wanted { sequence(&self.lua, items).map(Some) } else { Ok(None) };
         let call = || -> mlua::Result<(bool, Value)> {

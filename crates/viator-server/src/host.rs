@@ -64,7 +64,10 @@ impl Host for Process {
     fn spawn(&self, name: &'static str, job: Job) -> bool {
         let Some(server) = self.server.get().and_then(Weak::upgrade) else { return false };
         let memory = self.memory.clone();
-        let work = move || memory.counted(|| job(&server));
+        let work = move || {
+            give_way();
+            memory.counted(|| job(&server));
+        };
         std::thread::Builder::new().name(name.into()).spawn(work).map_err(|e| tracing::warn!("{e}")).is_ok()
     }
 
@@ -125,3 +128,14 @@ impl Host for Process {
         }
     }
 }
+
+/// Makes this thread one that yields to those that serve clients where there are more of them than cores: Linux has
+/// priorities for each thread. A save that has a core for itself is as fast as before.
+pub(crate) fn give_way() {
+    if let Err(e) = rustix::process::nice(BACKGROUND) {
+        tracing::debug!("a background thread keeps its priority: {e}");
+    }
+}
+
+/// By how much `nice` lowers the priority of threads that write snapshots: a tenth of another thread's share of a core.
+const BACKGROUND: i32 = 10;

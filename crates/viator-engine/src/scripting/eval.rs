@@ -45,13 +45,13 @@ fn eval_with(ctx: &mut AdminCtx<'_, '_>, read_only: bool, debugger: Option<&Rc<D
         let sha = sha_of(ctx.args.at(1));
         let shared = &ctx.server.scripting;
         scripts.refresh(shared);
-        if scripts.has(&sha) {
+        if scripts.get(&sha).is_some() {
             shared.scripts.lock().used(&sha);
         } else {
             let script = add(ctx.server, scripts, ctx.args.at(1), false)?;
             debug_assert!(script.sha == sha);
         }
-        run_script(ctx, scripts, &sha, keys, read_only, debugger)
+        run_script(ctx, scripts, scripts.get(&sha).ok_or(NO_SCRIPT)?, keys, read_only, debugger)
     })
 }
 
@@ -70,11 +70,12 @@ pub fn evalsha(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
     with_local(ctx, |ctx, scripts| {
         let shared = &ctx.server.scripting;
         scripts.refresh(shared);
-        if !scripts.has(&sha) {
-            let script = shared.scripts.lock().get(&sha).cloned().ok_or(NO_SCRIPT)?;
-            compile(ctx.server, scripts, script)?;
+        if let Some(compiled) = scripts.get(&sha) {
+            return run_script(ctx, scripts, compiled, keys, read_only, None);
         }
-        run_script(ctx, scripts, &sha, keys, read_only, None)
+        let script = shared.scripts.lock().get(&sha).cloned().ok_or(NO_SCRIPT)?;
+        compile(ctx.server, scripts, script)?;
+        run_script(ctx, scripts, scripts.get(&sha).ok_or(NO_SCRIPT)?, keys, read_only, None)
     })
 }
 
@@ -117,7 +118,7 @@ pub fn evalsha_only_reads(server: &Server, args: Args<'_>) -> bool {
 /// Compiles a script and puts it into the cache.
 fn add(server: &Server, scripts: &mut LocalScripting, body: &[u8], stays: bool) -> Result<Arc<Script>, Error> {
     let script = Arc::new(Script::new(body)?);
-    if !scripts.has(&script.sha) {
+    if scripts.get(&script.sha).is_none() {
         let known = server.scripting.scripts.lock().get(&script.sha).cloned();
         compile(server, scripts, known.unwrap_or_else(|| script.clone()))?;
     }
@@ -144,20 +145,25 @@ pub(super) fn count_keys(args: Args<'_>) -> Result<usize, Error> {
     usize::try_from(n).map_err(|_| Error::Static("ERR Number of keys can't be negative"))
 }
 
+/// The locks of a script or function with so many keys.
+pub(super) fn footprint(ctx: &AdminCtx<'_, '_>, keys: usize, only_declared: bool) -> Footprint {
+    if !only_declared || ctx.located.len() != keys {
+        return Footprint::ALL;
+    }
+    ctx.located.iter().fold(Footprint::NONE, |f, k| f.with(k.loc.shard()))
+}
+
 fn run_script(
     ctx: &mut AdminCtx<'_, '_>,
-    scripts: &mut LocalScripting,
-    sha: &super::Sha,
+    scripts: &LocalScripting,
+    compiled: &Compiled,
     keys: usize,
     read_only: bool,
     debugger: Option<&Rc<Debugger>>,
 ) -> Outcome {
-    let Some(Compiled { script, function, only_declared }) = scripts.compiled.get(sha) else { return Err(NO_SCRIPT) };
-    let keyspace = &ctx.server.keyspace;
-    let footprint = match only_declared {
-        true if debugger.is_none() => ctx.args.from(3).iter().take(keys).fold(Footprint::NONE, |f, k| f.with(keyspace.locate(k).shard())),
-        _ => Footprint::ALL, // what a debugger's client asks for, no text tells
-    };
+    let Compiled { script, function, only_declared } = compiled;
+    // what a debugger's client asks for, no text tells
+    let footprint = footprint(ctx, keys, *only_declared && debugger.is_none());
     let job = Job {
         kind: Kind::Script,
         name: script.name(),
@@ -222,6 +228,7 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
         oom,
         watch: &scripts.watch,
         started,
+        direct: job.chunk.is_direct(),
         slow_from: threshold.map_or(u64::MAX, |ms| started.saturating_add(ms.saturating_mul(1_000_000))),
         wrote: false,
         run: None,

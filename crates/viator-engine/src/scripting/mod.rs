@@ -20,18 +20,24 @@ pub use viator_script::{Console, Heard};
 
 use crate::server::Held;
 use cache::Scripts;
-use functions::{Instance, Libraries};
+use functions::{Instance, Known, Libraries};
 use parking_lot::Mutex;
 use running::{Running, Watch};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Relaxed, Release},
+};
 use viator_keyspace::Footprint;
 use viator_script::{Flavour, Vm};
 
 /// Most memory of a Lua state, bytes.
 const MAX_MEMORY: usize = 1 << 30;
+
+/// Bytes that a state's memory may differ by from what is published of it.
+const PUBLISHED: u64 = 16 << 10;
 
 /// What all workers share.
 #[derive(Default)]
@@ -40,6 +46,8 @@ pub struct Scripting {
     /// How often the cache was emptied, and how often all libraries went: what workers have of them is stale then.
     flushed: [AtomicU64; 2],
     libraries: Mutex<Libraries>,
+    /// How often they changed.
+    library_changes: AtomicU64,
     /// What runs now.
     pub running: Running,
     /// Bytes of the Lua states of all workers: of EVAL, and of functions.
@@ -96,12 +104,15 @@ impl Scripting {
 
     /// Removes a library. Returns whether there was one.
     pub fn delete_library(&self, name: &[u8]) -> bool {
-        self.libraries.lock().delete(name)
+        let found = self.libraries.lock().delete(name);
+        self.library_changes.fetch_add(1, Release);
+        found
     }
 
     /// Removes all libraries.
     fn flush_libraries(&self) {
         self.libraries.lock().flush();
+        self.library_changes.fetch_add(1, Release);
         let [_, libraries] = &self.flushed;
         libraries.fetch_add(1, Relaxed);
     }
@@ -144,6 +155,7 @@ pub struct LocalScripting {
     compiled: HashMap<Sha, Compiled, cache::ByDigest>,
     flushed: [u64; 2],
     instances: HashMap<Vec<u8>, Instance>,
+    known: Known,
     watch: Watch,
     /// `lua-enable-deprecated-api`.
     deprecated_api: bool,
@@ -181,15 +193,8 @@ impl LocalScripting {
     }
 
     /// The script of a digest, if this worker has compiled it and it is still in the cache.
-    fn has(&mut self, sha: &Sha) -> bool {
-        match self.compiled.get(sha) {
-            Some(c) if !c.script.evicted.load(Relaxed) => true,
-            Some(_) => {
-                self.compiled.remove(sha);
-                false
-            }
-            None => false,
-        }
+    fn get(&self, sha: &Sha) -> Option<&Compiled> {
+        self.compiled.get(sha).filter(|c| !c.script.evicted.load(Relaxed))
     }
 
     /// Notes a compiled script. Those that left the cache are forgotten now and then.
@@ -200,12 +205,12 @@ impl LocalScripting {
         self.compiled.insert(compiled.script.sha, compiled);
     }
 
-    /// Publishes how much memory the states hold.
+    /// Publishes how much memory the states hold, as exactly as matters: all workers add to the same number.
     fn publish(&mut self, server: &Scripting) {
         for (i, vm) in [&self.eval, &self.functions].into_iter().enumerate() {
             let now = vm.as_ref().map_or(0, |v| v.used_memory() as u64);
             if let (Some(before), Some(total)) = (self.published.get_mut(i), server.memory.get(i))
-                && now != *before
+                && now.abs_diff(*before) > PUBLISHED
             {
                 total.fetch_add(now.wrapping_sub(*before), Relaxed);
                 *before = now;

@@ -164,7 +164,8 @@ impl<'s> Writer<'s> {
         // marks end the statement before, if there is one, and this one
         let next = self.tokens.partition_point(|t| t.at < at);
         let before = next.checked_sub(1).and_then(|p| self.tokens.get(p));
-        let first = if before.is_some_and(Token::ends_expression) && matches!(kind, Kind::Statement(_)) { ";" } else { "" };
+        let first =
+            if before.is_some_and(Token::ends_expression) && matches!(kind, Kind::Statement(_)) { ";" } else { "" };
         let last = if self.is(next, ";") { "" } else { ";" };
         self.edits.push((at, at, format!("{first}{LOCAL}({n}{values}){last}").into_bytes()));
         self.declarations.push(Declaration { names, kind, line, last: usize::MAX });
@@ -360,12 +361,11 @@ mod tests {
 
     #[test]
     fn where_names_are_known() {
-        let (_, all) = body("local a = 1\nif a then\n local b =\n 2\n f(b)\nelse\n local c\n g()\nend\nreturn function(x)\n return x\nend");
+        let (_, all) = body(
+            "local a = 1\nif a then\n local b =\n 2\n f(b)\nelse\n local c\n g()\nend\nreturn function(x)\n return x\nend",
+        );
         let known: Vec<_> = all.iter().map(|d| (d.names.join(" "), d.line, d.last)).collect();
         let of = |name: &str, line, last| (name.to_owned(), line, last);
-        assert_eq!(
-            known,
-            [of("a", 1, usize::MAX), of("b", 4, 5), of("c", 7, 8), of("x", 11, 11)]
-        );
+        assert_eq!(known, [of("a", 1, usize::MAX), of("b", 4, 5), of("c", 7, 8), of("x", 11, 11)]);
     }
 }

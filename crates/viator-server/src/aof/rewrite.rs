@@ -1,6 +1,7 @@
 //! Rewriting the append-only file: a new base from a snapshot of the dataset, and a new increment for what comes after it.
 
 use super::{Aof, FREE_FAILURES, Files, MAX_RETRY_MINUTES, open_append, plain};
+use crate::host::give_way;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -76,6 +77,7 @@ impl Aof {
         let begun = here.then(|| self.begin_parts(server, first));
         let (aof, server) = (self.clone(), server.clone());
         let spawned = thread::Builder::new().name("aof_rewrite".into()).spawn(move || {
+            give_way();
             let memory = aof.memory.clone();
             memory.counted(move || {
                 let begun = begun.unwrap_or_else(|| aof.begin_parts(&server, first));
@@ -186,7 +188,10 @@ impl Aof {
         let walks = snapshot.clone();
         let walker = {
             let (server, memory) = (server.clone(), self.memory.clone());
-            thread::Builder::new().name("aof_walk".into()).spawn(move || memory.counted(|| walks.walk(&server)))
+            thread::Builder::new().name("aof_walk".into()).spawn(move || {
+                give_way();
+                memory.counted(|| walks.walk(&server));
+            })
         };
         let walker = walker.inspect_err(|_| {
             snapshot.abandon();
