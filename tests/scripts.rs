@@ -142,8 +142,8 @@ fn functions_are_ended_by_their_own_command() {
     }
 }
 
-#[test]
-fn scripts_with_other_keys_run_at_the_same_time() {
+/// Another client's turn on another thread, beside a script that never ends: what is to be answered.
+fn run_beside(library: Option<&str>, command: impl Fn(&str) -> Vec<String>) {
     // the first one never ends and is never busy: what else is answered was answered beside it
     let mut server =
         Launch::viator().directive("io-threads", "6").directive("busy-reply-threshold", "1000000000").start();
@@ -153,14 +153,17 @@ fn scripts_with_other_keys_run_at_the_same_time() {
     for c in others.iter_mut().chain([&mut first]) {
         ok(c, &["PING"]);
     }
+    if let Some(library) = library {
+        ok(&mut first, &["FUNCTION", "LOAD", library]);
+    }
     let endless = "redis.log(redis.LOG_WARNING, 'begun') local n = 0 \
                    while true do n = n + redis.call('STRLEN', KEYS[1]) end";
     first.send(&["EVAL", endless, "1", "its key"]).unwrap();
     wait_until("the script runs", || server.log().contains("begun"));
     // those of the same thread wait for ever, as do those who want a key of the same shard
     for (n, c) in others.iter_mut().enumerate() {
-        let script = "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1])";
-        c.send(&["EVAL", script, "1", &format!("key:{n}"), "beside it"]).unwrap();
+        let command = command(&format!("key:{n}"));
+        c.send(&command.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
     }
     let mut answered = 0;
     wait_until("other scripts run", || {
@@ -173,4 +176,31 @@ fn scripts_with_other_keys_run_at_the_same_time() {
         answered >= 2
     });
     server.kill();
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|w| (*w).to_owned()).collect()
+}
+
+#[test]
+fn scripts_with_other_keys_run_at_the_same_time() {
+    // without Lua, and with it
+    for script in [
+        "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1])",
+        "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1]) .. ''",
+    ] {
+        run_beside(None, |key| words(&["EVAL", script, "1", key, "beside it"]));
+    }
+}
+
+#[test]
+fn functions_with_other_keys_run_at_the_same_time() {
+    let library = "#!lua name=lib\nlocal suffix = ''\n\
+                   redis.register_function('plain', function(keys, args)\n\
+                   redis.call('SET', keys[1], args[1]) return redis.call('GET', keys[1]) end)\n\
+                   redis.register_function('fuller', function(keys, args)\n\
+                   redis.call('SET', keys[1], args[1]) return redis.call('GET', keys[1]) .. suffix end)";
+    for function in ["plain", "fuller"] {
+        run_beside(Some(library), |key| words(&["FCALL", function, "1", key, "beside it"]));
+    }
 }

@@ -17,7 +17,7 @@ pub mod num;
 pub mod packed;
 mod paged;
 mod ptable;
-mod room;
+pub mod room;
 pub mod set;
 mod sorted;
 pub mod stream;

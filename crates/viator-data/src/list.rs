@@ -1,5 +1,6 @@
-//! The list: a listpack while it is small, a row of listpacks ("quicklist") when it is not.
+//! The list: one [`Pack`] while it is small, a row of them when it is not: what Redis calls listpack and quicklist.
 //!
+//! A pack knows how long the listpack with its elements would be, and that size decides as it does in Redis.
 //! `list-max-listpack-size` bounds a listpack by bytes (negative: 4, 8, 16, 32 or 64 KiB) or by elements; elements over
 //! the bound have a node of their own. `list-compress-depth` asks for the nodes further than that from either end to be
 //! compressed with LZF. A list over one listpack's bound becomes a quicklist, and goes back when it has shrunk to half.
@@ -7,6 +8,7 @@
 //! Because elements may be compressed, they are read through closures; nothing is copied that does not have to be.
 
 mod node;
+mod pack;
 mod quick;
 mod spine;
 #[cfg(test)]
@@ -14,8 +16,8 @@ mod tests;
 
 use crate::packed::{Entry, Packed};
 use node::Node;
-use quick::{Quick, insert_at};
-use std::borrow::Cow;
+pub use pack::{Pack, small_len};
+use quick::Quick;
 
 /// Node sizes of `list-max-listpack-size` -1 to -5.
 const SIZES: [usize; 5] = [4096, 8192, 16384, 32768, 65536];
@@ -101,13 +103,13 @@ impl Encoding {
 /// A node of a list, for those who write it down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeView<'a> {
-    /// A listpack's bytes.
-    Packed(Cow<'a, [u8]>),
+    /// Several elements.
+    Packed(&'a Pack),
     /// One large element.
     Plain(&'a [u8]),
     /// LZF data.
     Compressed {
-        /// The compressed bytes.
+        /// The compressed bytes, of a listpack if not `plain`.
         data: &'a [u8],
         /// Size before compression.
         size: usize,
@@ -117,10 +119,10 @@ pub enum NodeView<'a> {
 }
 
 impl NodeView<'_> {
-    /// Bytes without compression.
+    /// Bytes without compression, of several elements as a listpack.
     pub fn plain_len(&self) -> usize {
         match self {
-            NodeView::Packed(b) => b.len(),
+            NodeView::Packed(p) => p.packed_len(),
             NodeView::Plain(b) => b.len(),
             NodeView::Compressed { size, .. } => *size,
         }
@@ -135,7 +137,7 @@ pub struct List {
 
 #[derive(Clone, Debug)]
 enum Repr {
-    Packed(Packed),
+    Packed(Box<Pack>),
     Quick(Box<Quick>),
 }
 
@@ -146,21 +148,21 @@ impl Default for List {
 }
 
 impl List {
-    /// An empty list, a listpack.
+    /// An empty list, small.
     pub fn new() -> Self {
-        List { repr: Repr::Packed(Packed::new()) }
+        List { repr: Repr::Packed(Box::default()) }
     }
 
-    /// A list that is this listpack; [`List::fit`] makes a quicklist of it if it is too large for one.
-    pub fn from_packed(elements: Packed) -> Self {
-        List { repr: Repr::Packed(elements) }
+    /// A list of a listpack's elements; [`List::fit`] makes a quicklist of it if it is too large for one.
+    pub fn from_packed(elements: &Packed) -> Self {
+        List { repr: Repr::Packed(Box::new(elements.into())) }
     }
 
     /// Appends a whole node, for a list that is being loaded: a listpack (an empty one is ignored). The list becomes a
     /// quicklist; call [`List::fit`] after the last node.
-    pub fn push_packed_node(&mut self, elements: Packed) {
+    pub fn push_packed_node(&mut self, elements: &Packed) {
         if !elements.is_empty() {
-            self.push_node(Node::Packed(elements));
+            self.push_node(Node::Packed(elements.into()));
         }
     }
 
@@ -184,16 +186,16 @@ impl List {
     pub fn fit(&mut self, limits: &Limits) {
         match &mut self.repr {
             Repr::Packed(p) => {
-                if limits.exceeded(p.byte_len(), p.len()) {
+                if limits.exceeded(p.packed_len(), p.len()) {
                     self.make_quick();
                 }
             }
             Repr::Quick(q) => {
                 let only = q.spine.first().filter(|_| q.spine.nodes() == 1);
-                let fits = |n: &Node| matches!(n, Node::Packed(p) if !limits.exceeded(p.byte_len(), p.len()));
+                let fits = |n: &Node| matches!(n, Node::Packed(p) if !limits.exceeded(p.packed_len(), p.len()));
                 let only = only.filter(|&at| q.spine.get(at).is_some_and(fits));
                 match only.and_then(|at| q.spine.remove(at)) {
-                    Some(Node::Packed(p)) => self.repr = Repr::Packed(p),
+                    Some(Node::Packed(p)) => self.repr = Repr::Packed(p.into()),
                     _ => q.settle_all(limits),
                 }
             }
@@ -202,7 +204,7 @@ impl List {
 
     fn make_quick(&mut self) {
         if let Repr::Packed(p) = &mut self.repr {
-            self.repr = Repr::Quick(Box::new(Quick::from_packed(core::mem::take(p))));
+            self.repr = Repr::Quick(Box::new(Quick::of(core::mem::take(p))));
         }
     }
 
@@ -216,7 +218,7 @@ impl List {
     /// Makes room for elements of so many bytes in all: becomes a quicklist if they are too much for a listpack.
     pub fn make_room(&mut self, count: usize, bytes: usize, limits: &Limits) {
         if let Repr::Packed(p) = &self.repr
-            && limits.exceeded(p.byte_len().saturating_add(bytes), p.len().saturating_add(count))
+            && limits.exceeded(p.packed_len().saturating_add(bytes), p.len().saturating_add(count))
         {
             self.make_quick();
         }
@@ -227,7 +229,7 @@ impl List {
         if let Repr::Quick(q) = &mut self.repr
             && let Some(p) = q.take_small(limits)
         {
-            self.repr = Repr::Packed(p);
+            self.repr = Repr::Packed(p.into());
         }
     }
 
@@ -247,35 +249,30 @@ impl List {
         }
     }
 
-    /// The listpack, in that encoding, for [`Packed::reload`].
-    pub fn packed_mut(&mut self) -> Option<&mut Packed> {
-        match &mut self.repr {
-            Repr::Packed(p) => Some(p),
-            Repr::Quick(_) => None,
-        }
-    }
-
-    /// The listpack, in that encoding.
-    pub fn as_packed(&self) -> Option<&Packed> {
+    /// The elements, in the encoding listpack.
+    pub fn as_pack(&self) -> Option<&Pack> {
         match &self.repr {
             Repr::Packed(p) => Some(p),
             Repr::Quick(_) => None,
         }
     }
 
-    /// The nodes in order; a listpack is one node.
+    /// The same, for [`Pack::reload`].
+    pub fn pack_mut(&mut self) -> Option<&mut Pack> {
+        match &mut self.repr {
+            Repr::Packed(p) => Some(p),
+            Repr::Quick(_) => None,
+        }
+    }
+
+    /// The nodes in order; a small list is one node.
     pub fn nodes(&self) -> impl Iterator<Item = NodeView<'_>> {
-        let (first, staged, quick) = match &self.repr {
-            Repr::Packed(p) => (Some(NodeView::Packed(p.as_bytes().into())), false, None),
-            Repr::Quick(q) => {
-                let first = q.staged_node();
-                (first.map(|p| NodeView::Packed(p.into_bytes().into())), q.is_staged(), Some(q))
-            }
+        let (only, quick) = match &self.repr {
+            Repr::Packed(p) => (Some(NodeView::Packed(p)), None),
+            Repr::Quick(q) => (None, Some(q)),
         };
-        // a stage and its node were the first
-        let others = quick.into_iter().flat_map(|q| q.spine.iter()).skip(if staged { 2 } else { 0 });
-        first.into_iter().chain(others.map(|n| match n {
-            Node::Packed(p) => NodeView::Packed(p.as_bytes().into()),
+        only.into_iter().chain(quick.into_iter().flat_map(|q| q.spine.iter()).map(|n| match n {
+            Node::Packed(p) => NodeView::Packed(p),
             Node::Plain(b) => NodeView::Plain(b),
             Node::Lzf(c) => NodeView::Compressed { data: &c.data, size: c.size, plain: c.plain },
         }))
@@ -305,7 +302,7 @@ impl List {
     /// Heap bytes held.
     pub fn memory_usage(&self) -> usize {
         match &self.repr {
-            Repr::Packed(p) => p.memory_usage(),
+            Repr::Packed(p) => size_of::<Pack>() + p.memory_usage(),
             Repr::Quick(q) => size_of::<Quick>() + q.spine.memory_usage(),
         }
     }
@@ -326,8 +323,7 @@ impl List {
         for value in values {
             let value = value.as_ref();
             match &mut self.repr {
-                Repr::Packed(p) if end == End::Front => p.push_front(value),
-                Repr::Packed(p) => p.push_back(value),
+                Repr::Packed(p) => p.push(end, value, false),
                 Repr::Quick(q) => q.push(end, value, limits),
             }
         }
@@ -336,12 +332,7 @@ impl List {
     /// Takes the element at an end; what `take` makes of it is returned.
     pub fn pop<R>(&mut self, end: End, limits: &Limits, take: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         match &mut self.repr {
-            Repr::Packed(p) => {
-                let pos = if end == End::Front { p.first() } else { p.last() }?;
-                let taken = p.get(pos).map(take);
-                p.remove(pos);
-                taken
-            }
+            Repr::Packed(p) => p.pop(end, take),
             Repr::Quick(q) => {
                 let taken = q.pop(end, limits, take);
                 self.shrink(limits);
@@ -365,7 +356,7 @@ impl List {
     /// Reads the element of this index.
     pub fn get<R>(&self, index: usize, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         match &self.repr {
-            Repr::Packed(p) => p.index(i64::try_from(index).ok()?).map(read),
+            Repr::Packed(p) => p.get(index).map(read),
             Repr::Quick(q) => q.get(index, read),
         }
     }
@@ -374,12 +365,7 @@ impl List {
     pub fn visit(&self, index: usize, reverse: bool, mut visit: impl FnMut(Entry<'_>) -> bool) {
         match &self.repr {
             Repr::Packed(p) => {
-                let Some(pos) = i64::try_from(index).ok().and_then(|i| p.seek(i)) else { return };
-                if reverse {
-                    p.iter_to(pos).rev().all(visit)
-                } else {
-                    p.iter_from(pos).all(visit)
-                };
+                p.visit(index, reverse, visit);
             }
             Repr::Quick(q) => q.visit(index, reverse, &mut visit),
         }
@@ -446,11 +432,7 @@ impl List {
         }
         self.make_room(1, value.len(), limits);
         match &mut self.repr {
-            Repr::Packed(p) => {
-                if let Some(pos) = i64::try_from(index).ok().and_then(|i| p.seek(i)) {
-                    p.replace(pos, value);
-                }
-            }
+            Repr::Packed(p) => p.replace(index, value),
             Repr::Quick(q) => {
                 q.set(index, value, limits);
             }
@@ -463,7 +445,7 @@ impl List {
     pub fn insert(&mut self, index: usize, value: &[u8], limits: &Limits) {
         self.make_room(1, value.len(), limits);
         match &mut self.repr {
-            Repr::Packed(p) => insert_at(p, index, value),
+            Repr::Packed(p) => p.insert(index, value),
             Repr::Quick(q) => q.insert(index, false, value, limits),
         }
     }
@@ -473,7 +455,7 @@ impl List {
         let Some(at) = self.position(pivot) else { return false };
         self.make_room(1, value.len(), limits);
         match &mut self.repr {
-            Repr::Packed(p) => insert_at(p, at + usize::from(after), value),
+            Repr::Packed(p) => p.insert(at + usize::from(after), value),
             Repr::Quick(q) => q.insert(at, after, value, limits),
         }
         true
@@ -486,18 +468,7 @@ impl List {
             Ok(n) => n,
         };
         let removed = match &mut self.repr {
-            Repr::Packed(_) => {
-                // Borrow the listpack as a node for the purpose: one removal for both forms.
-                let Repr::Packed(p) = core::mem::replace(&mut self.repr, Repr::Packed(Packed::default())) else {
-                    return 0;
-                };
-                let mut node = Node::Packed(p);
-                let removed = node.remove_value(value, limit, count < 0);
-                if let Node::Packed(p) = node {
-                    self.repr = Repr::Packed(p);
-                }
-                removed
-            }
+            Repr::Packed(p) => p.remove_value(value, limit, count < 0),
             Repr::Quick(q) => q.remove_value(value, limit, count < 0, limits),
         };
         if removed > 0 {
@@ -509,11 +480,7 @@ impl List {
     /// Removes `count` elements from `start` on.
     pub fn remove_range(&mut self, start: usize, count: usize, limits: &Limits) {
         match &mut self.repr {
-            Repr::Packed(p) => {
-                if let Ok(start) = i64::try_from(start) {
-                    p.remove_range(start, count);
-                }
-            }
+            Repr::Packed(p) => p.remove_range(start, count),
             Repr::Quick(q) => q.remove_range(start, count, limits),
         }
         self.shrink(limits);

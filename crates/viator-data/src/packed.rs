@@ -380,20 +380,6 @@ impl Packed {
         self.set_header(total);
     }
 
-    /// Prepends all entries of `other`.
-    pub fn prepend_all(&mut self, other: &Packed) {
-        let total = self.len() + other.len();
-        let head = other.bytes.get(HEADER..other.bytes.len().saturating_sub(1)).unwrap_or_default();
-        self.reserve(head.len());
-        let len = self.bytes.len();
-        self.bytes.resize(len + head.len(), 0);
-        self.bytes.copy_within(HEADER..len, HEADER + head.len());
-        if let Some(hole) = self.bytes.get_mut(HEADER..HEADER + head.len()) {
-            hole.copy_from_slice(head);
-        }
-        self.set_header(total);
-    }
-
     /// The position one past the entry at `pos`; `None` at the end.
     fn end_of(&self, pos: Pos) -> Option<usize> {
         let size = entry_size(self.bytes.get(pos.0..)?)?;
@@ -511,6 +497,20 @@ impl<'v> FromIterator<&'v [u8]> for Packed {
 /// Size in bytes that a value takes in a listpack.
 pub fn encoded_size(value: &[u8]) -> usize {
     Encoded::of(value).total()
+}
+
+/// Size in bytes that a string of this length takes in a listpack.
+#[inline]
+pub(crate) fn str_size(len: usize) -> usize {
+    let size = len
+        + if len < 64 {
+            1
+        } else if len < 4096 {
+            2
+        } else {
+            5
+        };
+    size + backlen_size(size)
 }
 
 fn validate(bytes: &[u8]) -> Result<(), Malformed> {

@@ -1,11 +1,8 @@
 //! How small buffers grow: to the allocator's next size class, where the memory is lost otherwise anyway.
 
 /// The capacity that holds `n` bytes without wasting what the allocator rounds up to: four size classes per doubling.
-pub(crate) fn good_size(n: usize) -> usize {
-    if n <= 64 {
-        return n.next_multiple_of(16);
-    }
-    let step = (n.next_power_of_two() / 8).max(16);
+pub const fn good_size(n: usize) -> usize {
+    let step = if n <= 128 { 16 } else { n.next_power_of_two() / 8 };
     n.next_multiple_of(step)
 }
 

@@ -125,14 +125,22 @@ impl<'a, 's> ReadKeys<'a, 's> {
     #[inline]
     pub fn find_in(&mut self, db: usize, key: &[u8]) -> Option<(Loc, Handle)> {
         let loc = self.locate(key);
-        Some((loc, self.find_at(db, loc, key, |_, _| {})?))
+        Some((loc, self.find_at(db, loc, key, DbShard::seek, |_, _| {})?))
     }
 
-    /// As [`ReadKeys::find_in`], of a key that is located; `found` does something to the part of the database that has it.
+    /// As [`ReadKeys::find_in`], of a key that is located, in the way of `seek`; `found` does something to the part of the
+    /// database that has it.
     #[inline]
-    fn find_at(&mut self, db: usize, loc: Loc, key: &[u8], found: impl FnOnce(&mut DbShard, Handle)) -> Option<Handle> {
+    fn find_at(
+        &mut self,
+        db: usize,
+        loc: Loc,
+        key: &[u8],
+        seek: impl FnOnce(&mut DbShard, Loc, &[u8]) -> Option<Handle>,
+        found: impl FnOnce(&mut DbShard, Handle),
+    ) -> Option<Handle> {
         let part = self.guards.shard(loc.shard()).db_mut(db)?;
-        let handle = part.seek(loc, key)?;
+        let handle = seek(part, loc, key)?;
         if let Some(when) = part.expire_of(handle)
             && when <= self.local.now
             && !self.local.replaying
@@ -227,7 +235,7 @@ impl<'a, 's> ReadKeys<'a, 's> {
     #[inline]
     pub fn lookup(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
         let (db, loc, lru) = (self.db, self.locate(key), self.lru());
-        match self.find_at(db, loc, key, |part, handle| lru.touch(part, handle)) {
+        match self.find_at(db, loc, key, DbShard::seek, |part, handle| lru.touch(part, handle)) {
             None => {
                 self.local.stats.counters.misses.add(1);
                 self.event(NotifyFlags::KEY_MISS, "keymiss", db, key);
@@ -488,14 +496,15 @@ impl<'a, 's> WriteKeys<'a, 's> {
     #[inline]
     fn spot_in(&mut self, db: usize, key: &[u8]) -> Spot {
         let loc = self.locate(key);
-        Spot { db, loc, handle: self.find_at(db, loc, key, |_, _| {}) }
+        Spot { db, loc, handle: self.find_at(db, loc, key, DbShard::seek, |_, _| {}) }
     }
 
     /// As [`WriteKeys::spot`], but touches the LRU bits.
     #[inline]
     pub(crate) fn touched_spot(&mut self, key: &[u8]) -> Spot {
         let (db, loc, lru) = (self.db, self.locate(key), self.lru());
-        Spot { db, loc, handle: self.find_at(db, loc, key, |part, handle| lru.touch(part, handle)) }
+        let seek = DbShard::seek_to_change;
+        Spot { db, loc, handle: self.find_at(db, loc, key, seek, |part, handle| lru.touch(part, handle)) }
     }
 
     /// The object at a spot whose LRU bits were touched, for changing it in place.
@@ -536,6 +545,17 @@ impl<'a, 's> WriteKeys<'a, 's> {
     pub fn update(&mut self, spot: Spot, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
         self.store(spot, key, value, expiry);
         self.tell(spot.db, spot.loc, key);
+    }
+
+    /// Stores an object at a spot of that key, where there is nothing, and returns it to be changed. Tells watchers and
+    /// "new" events.
+    pub(crate) fn add_object(&mut self, spot: Spot, key: &[u8], object: Object) -> Option<&mut Object> {
+        let Spot { db, loc, .. } = spot;
+        let lru = self.fresh_lru(None);
+        let handle = self.part(db, loc).insert_changing(loc, key, object, lru);
+        self.0.event(NotifyFlags::NEW, "new", db, key);
+        self.tell(db, loc, key);
+        self.part(db, loc).object_mut(handle)
     }
 
     /// Stores a value without telling watchers.

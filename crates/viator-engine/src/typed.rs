@@ -119,8 +119,7 @@ impl WriteKeys<'_, '_> {
             return self.object_mut_at(spot).and_then(T::of_mut).ok_or(Error::WrongType);
         }
         let value = make(self.cfg());
-        self.update(spot, key, NewValue::Object(Box::new(value.into_object())), Expiry::Clear);
-        self.object_mut(key).and_then(T::of_mut).ok_or(Error::WrongType)
+        self.add_object(spot, key, value.into_object()).and_then(T::of_mut).ok_or(Error::WrongType)
     }
 
     /// Stores a `T` under a key whatever was there, without an expiry, as [`WriteKeys::set`] does (SUNIONSTORE…).

@@ -1,10 +1,12 @@
 //! Size-class memory for small entries: keys with their small values live in pages of equal slots and are named by a
 //! 32-bit handle, so that a key costs four bytes in its table and no allocator header.
 //!
-//! A page belongs to one class; classes step by 8 bytes up to 128 and by an eighth at most above. Pages of a class with
+//! A page belongs to one class; classes step by 8 bytes up to 128, and above by an eighth at most and 64 bytes. Pages of a class with
 //! free slots form a list; a page that empties is returned to the allocator. What is too big for a class gets a page of its own.
 
 #![expect(clippy::indexing_slicing, reason = "handles come only from `alloc`; a page outlives every handle into it")]
+
+use viator_data::room::good_size;
 
 /// Names a slot: page number in the upper 21 bits, offset in 8-byte units in the lower 11.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -16,7 +18,7 @@ const UNIT_BITS: u32 = 11;
 const PAGE: usize = 14 * 1024;
 const _: () = assert!(PAGE <= UNIT << UNIT_BITS);
 /// The largest length served from shared pages, bytes.
-pub const MAX_CLASS: usize = 2048;
+pub const MAX_CLASS: usize = 3072;
 const NONE: u32 = u32::MAX;
 const NO_SLOT: u16 = u16::MAX;
 /// Class of a page that holds a single oversized slot.
@@ -24,7 +26,7 @@ const SOLO: u8 = u8::MAX;
 /// First byte of a free slot; no live entry begins with it.
 pub(crate) const FREE: u8 = 0;
 
-const N_CLASSES: usize = 16 + 8 + 8 + 48;
+const N_CLASSES: usize = 16 + 8 + 8 + 48 + 16;
 
 /// The class that serves `len` bytes (at most [`MAX_CLASS`]).
 const fn class_of(len: usize) -> usize {
@@ -32,7 +34,8 @@ const fn class_of(len: usize) -> usize {
         0..=128 => len.saturating_sub(1) / 8,
         129..=256 => 16 + (len - 129) / 16,
         257..=512 => 24 + (len - 257) / 32,
-        _ => 32 + (len - 513) / 32,
+        513..=2048 => 32 + (len - 513) / 32,
+        _ => 80 + (len - 2049) / 64,
     }
 }
 
@@ -42,7 +45,8 @@ const fn class_size(class: usize) -> usize {
         0..=15 => (class + 1) * 8,
         16..=23 => 128 + (class - 15) * 16,
         24..=31 => 256 + (class - 23) * 32,
-        _ => 512 + (class - 31) * 32,
+        32..=79 => 512 + (class - 31) * 32,
+        _ => 2048 + (class - 79) * 64,
     }
 }
 
@@ -176,6 +180,12 @@ impl Arena {
             }
             None => {
                 let n = self.pages.len() as u32;
+                if self.pages.len() == self.pages.capacity() {
+                    // there may be few pages in each of many arenas
+                    let more = self.pages.len() / 8 + 1;
+                    self.pages.reserve_exact(more);
+                    self.data.reserve_exact(more);
+                }
                 assert!(n < NONE >> UNIT_BITS, "a shard's arena is limited to 32 GiB");
                 self.pages.push(page);
                 self.data.push(data);
@@ -204,8 +214,8 @@ impl Arena {
         let mut page = self.roomy[class];
         if page == NONE {
             let bytes = match self.count[class] {
-                0 => (size * 4).clamp(256, PAGE),
-                1..=3 => (size * 8).clamp(2048, PAGE),
+                0 => good_size((size * 4).clamp(256, 4096)),
+                1..=3 => good_size((size * 8).clamp(2048, PAGE)),
                 _ => FULL_PAGES[class],
             };
             self.count[class] += 1;

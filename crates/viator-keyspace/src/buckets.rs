@@ -3,7 +3,7 @@
 //! A lookup touches one line, and the entry whose byte matches. An entry whose bucket is full goes to the next one; a
 //! bucket counts how many of its own did (and gives up counting at 255), so that a search ends at the first bucket whose
 //! count is zero. The number of buckets need not be a power of two: tables grow by a third or a half, which keeps them fuller than
-//! doubling would.
+//! doubling would. Up to four handles are in the table itself, so that a database of few keys does not pay a line for each.
 
 #![expect(clippy::indexing_slicing, reason = "bucket numbers are below `len()` by construction, places below 12")]
 
@@ -13,7 +13,7 @@ const PLACES: usize = 12;
 
 #[derive(Clone, Default)]
 #[repr(align(64))]
-struct Bucket {
+pub(crate) struct Bucket {
     /// Per place, 0 if free, else a byte of the hash.
     tags: [u8; PLACES],
     /// How many entries that belong here are further on; 255: too many to count.
@@ -21,11 +21,26 @@ struct Bucket {
     handles: [u32; PLACES],
 }
 
+/// Handles that are in the table itself.
+const FEW: usize = 4;
+
 /// See the module. Handles are the caller's; it supplies their hashes.
-#[derive(Default)]
-pub(crate) struct Buckets {
-    buckets: Box<[Bucket]>,
-    len: u32,
+pub(crate) enum Buckets {
+    /// As a bucket, whatever their hash.
+    Few {
+        tags: [u8; FEW],
+        handles: [u32; FEW],
+    },
+    Many {
+        len: u32,
+        buckets: Box<[Bucket]>,
+    },
+}
+
+impl Default for Buckets {
+    fn default() -> Self {
+        Buckets::Few { tags: [0; FEW], handles: [0; FEW] }
+    }
 }
 
 #[inline]
@@ -80,164 +95,251 @@ const fn larger(buckets: usize) -> usize {
     }
 }
 
+/// The place of the handle that `eq` accepts among a few.
+#[inline]
+fn place_of_few(tags: &[u8; FEW], handles: &[u32; FEW], hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<usize> {
+    let tag = tag(hash);
+    (0..FEW).find(|&i| tags[i] == tag && eq(handles[i]))
+}
+
+/// The bucket where a hash is at home.
+#[inline]
+fn home(buckets: &[Bucket], hash: u64) -> usize {
+    // the upper half of the product of the hash's low bits and the number of buckets: any number, no division
+    (((hash & 0xffff_ffff) * buckets.len() as u64) >> 32) as usize
+}
+
+#[inline]
+fn next(buckets: &[Bucket], b: usize) -> usize {
+    if b + 1 == buckets.len() { 0 } else { b + 1 }
+}
+
+/// The place of the handle that `eq` accepts.
+#[inline]
+fn place(buckets: &[Bucket], hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, usize)> {
+    let tag = tag(hash);
+    let mut at = home(buckets, hash);
+    for _ in 0..buckets.len() {
+        let b = &buckets[at];
+        let mut m = matches(b, tag);
+        while let Some(i) = first(m) {
+            if b.tags[i] == tag && eq(b.handles[i]) {
+                return Some((at, i));
+            }
+            m = rest(m);
+        }
+        if b.over == 0 {
+            return None;
+        }
+        at = next(buckets, at);
+    }
+    None
+}
+
+fn put(buckets: &mut [Bucket], hash: u64, handle: u32) {
+    let mut at = home(buckets, hash);
+    loop {
+        let b = &mut buckets[at];
+        if let Some(i) = b.tags.iter().position(|&t| t == 0) {
+            b.tags[i] = tag(hash);
+            b.handles[i] = handle;
+            return;
+        }
+        b.over = b.over.saturating_add(1);
+        at = next(buckets, at);
+    }
+}
+
+/// Tags and handles of buckets.
+fn held(buckets: &[Bucket]) -> impl Iterator<Item = (u8, u32)> + '_ {
+    buckets.iter().flat_map(|b| b.tags.iter().copied().zip(b.handles).filter(|(t, _)| *t != 0))
+}
+
+/// As many buckets with the same handles.
+fn resized(buckets: &[Bucket], wanted: usize, rehash: impl FnOnce(&[u32]) -> Vec<u64>) -> Box<[Bucket]> {
+    let handles: Vec<u32> = held(buckets).map(|(_, h)| h).collect();
+    let hashes = rehash(&handles);
+    let mut new = vec![Bucket::default(); wanted].into_boxed_slice();
+    for (hash, handle) in hashes.into_iter().zip(handles) {
+        put(&mut new, hash, handle);
+    }
+    new
+}
+
 impl Buckets {
     /// Number of handles.
     pub fn len(&self) -> usize {
-        self.len as usize
+        match self {
+            Buckets::Few { tags, .. } => tags.iter().filter(|t| **t != 0).count(),
+            Buckets::Many { len, .. } => *len as usize,
+        }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// How many handles there is room for.
     pub fn places(&self) -> usize {
-        self.buckets.len() * PLACES
+        match self {
+            Buckets::Few { .. } if self.is_empty() => 0,
+            Buckets::Few { .. } => FEW,
+            Buckets::Many { buckets, .. } => buckets.len() * PLACES,
+        }
     }
 
     /// Bytes on the heap.
     pub fn memory(&self) -> usize {
-        std::mem::size_of_val(&*self.buckets)
-    }
-
-    #[inline]
-    fn home(&self, hash: u64) -> usize {
-        // the upper half of the product of the hash's low bits and the number of buckets: any number, no division
-        (((hash & 0xffff_ffff) * self.buckets.len() as u64) >> 32) as usize
-    }
-
-    #[inline]
-    fn next(&self, b: usize) -> usize {
-        if b + 1 == self.buckets.len() { 0 } else { b + 1 }
+        match self {
+            Buckets::Few { .. } => 0,
+            Buckets::Many { buckets, .. } => size_of_val(&**buckets),
+        }
     }
 
     /// Begins to load the bucket of a hash.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
-        prefetch_index(&*self.buckets, self.home(hash));
+        if let Buckets::Many { buckets, .. } = self {
+            prefetch_index(&**buckets, home(buckets, hash));
+        }
     }
 
     /// The first handle that may be the one of this hash.
     #[inline]
     pub fn candidate(&self, hash: u64) -> Option<u32> {
-        let b = self.buckets.get(self.home(hash))?;
-        b.handles.get(first(matches(b, tag(hash)))?).copied()
-    }
-
-    /// The place of the handle that `eq` accepts.
-    #[inline]
-    fn place(&self, hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, usize)> {
-        if self.buckets.is_empty() {
-            return None;
-        }
-        let tag = tag(hash);
-        let mut at = self.home(hash);
-        for _ in 0..self.buckets.len() {
-            let b = &self.buckets[at];
-            let mut m = matches(b, tag);
-            while let Some(i) = first(m) {
-                if b.tags[i] == tag && eq(b.handles[i]) {
-                    return Some((at, i));
-                }
-                m = rest(m);
+        match self {
+            Buckets::Few { tags, handles } => place_of_few(tags, handles, hash, |_| true).map(|i| handles[i]),
+            Buckets::Many { buckets, .. } => {
+                let b = &buckets[home(buckets, hash)];
+                b.handles.get(first(matches(b, tag(hash)))?).copied()
             }
-            if b.over == 0 {
-                return None;
-            }
-            at = self.next(at);
         }
-        None
     }
 
     /// The handle that `eq` accepts among those of this hash.
     #[inline]
     pub fn find(&self, hash: u64, eq: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.place(hash, eq).map(|(b, i)| self.buckets[b].handles[i])
+        match self {
+            Buckets::Few { tags, handles } => place_of_few(tags, handles, hash, eq).map(|i| handles[i]),
+            Buckets::Many { buckets, .. } => place(buckets, hash, eq).map(|(b, i)| buckets[b].handles[i]),
+        }
     }
 
     /// Puts another handle in the place of one.
     pub fn replace(&mut self, hash: u64, old: u32, new: u32) {
-        if let Some((b, i)) = self.place(hash, |h| h == old) {
-            self.buckets[b].handles[i] = new;
+        match self {
+            Buckets::Few { tags, handles } => {
+                if let Some(i) = place_of_few(tags, handles, hash, |h| h == old) {
+                    handles[i] = new;
+                }
+            }
+            Buckets::Many { buckets, .. } => {
+                if let Some((b, i)) = place(buckets, hash, |h| h == old) {
+                    buckets[b].handles[i] = new;
+                }
+            }
         }
     }
 
     /// Adds a handle. `rehash` gives the hashes of all handles in order when the table grows.
     pub fn insert(&mut self, hash: u64, handle: u32, rehash: impl FnOnce(&[u32]) -> Vec<u64>) {
-        let n = self.buckets.len();
-        if self.len() + 1 > room(n) {
-            self.resize(larger(n), rehash);
-        }
-        self.put(hash, handle);
-        self.len += 1;
-    }
-
-    fn put(&mut self, hash: u64, handle: u32) {
-        let mut at = self.home(hash);
-        loop {
-            let b = &mut self.buckets[at];
-            if let Some(i) = b.tags.iter().position(|&t| t == 0) {
-                b.tags[i] = tag(hash);
-                b.handles[i] = handle;
-                return;
+        match self {
+            Buckets::Few { tags, handles } => match tags.iter().position(|t| *t == 0) {
+                Some(i) => {
+                    tags[i] = tag(hash);
+                    handles[i] = handle;
+                }
+                None => {
+                    // all are at home in the only bucket
+                    let mut bucket = Bucket::default();
+                    bucket.tags[..FEW].copy_from_slice(tags);
+                    bucket.handles[..FEW].copy_from_slice(handles);
+                    let mut buckets = vec![bucket].into_boxed_slice();
+                    put(&mut buckets, hash, handle);
+                    *self = Buckets::Many { len: FEW as u32 + 1, buckets };
+                }
+            },
+            Buckets::Many { len, buckets } => {
+                if *len as usize + 1 > room(buckets.len()) {
+                    *buckets = resized(buckets, larger(buckets.len()), rehash);
+                }
+                put(buckets, hash, handle);
+                *len += 1;
             }
-            b.over = b.over.saturating_add(1);
-            at = self.next(at);
-        }
-    }
-
-    fn resize(&mut self, buckets: usize, rehash: impl FnOnce(&[u32]) -> Vec<u64>) {
-        let handles: Vec<u32> = self.iter().collect();
-        let hashes = rehash(&handles);
-        self.buckets = vec![Bucket::default(); buckets].into_boxed_slice();
-        for (hash, handle) in hashes.into_iter().zip(handles) {
-            self.put(hash, handle);
         }
     }
 
     /// Removes a handle. Returns whether it was there.
     pub fn remove(&mut self, hash: u64, handle: u32) -> bool {
-        let Some((found, i)) = self.place(hash, |h| h == handle) else { return false };
-        let mut at = self.home(hash);
-        while at != found {
-            let b = &mut self.buckets[at];
-            if b.over < u8::MAX {
-                b.over -= 1;
+        match self {
+            Buckets::Few { tags, handles } => {
+                let found = place_of_few(tags, handles, hash, |h| h == handle);
+                if let Some(i) = found {
+                    tags[i] = 0;
+                }
+                found.is_some()
             }
-            at = self.next(at);
+            Buckets::Many { len, buckets } => {
+                let Some((found, i)) = place(buckets, hash, |h| h == handle) else { return false };
+                let mut at = home(buckets, hash);
+                while at != found {
+                    let b = &mut buckets[at];
+                    if b.over < u8::MAX {
+                        b.over -= 1;
+                    }
+                    at = next(buckets, at);
+                }
+                buckets[found].tags[i] = 0;
+                *len -= 1;
+                true
+            }
         }
-        self.buckets[found].tags[i] = 0;
-        self.len -= 1;
-        true
     }
 
     /// Gives memory back when the table has become sparse.
     pub fn shrink(&mut self, rehash: impl FnOnce(&[u32]) -> Vec<u64>) {
-        if self.len == 0 {
-            self.buckets = Box::default();
-        } else if self.buckets.len() > 2 && self.len() * 4 < self.buckets.len() * PLACES {
+        let Buckets::Many { len, buckets } = self else { return };
+        let len = *len as usize;
+        if len <= FEW / 2 {
+            let (mut tags, mut handles) = ([0; FEW], [0; FEW]);
+            for (i, held) in held(buckets).take(FEW).enumerate() {
+                (tags[i], handles[i]) = held;
+            }
+            *self = Buckets::Few { tags, handles };
+        } else if buckets.len() > 2 && len * 4 < buckets.len() * PLACES {
             let mut wanted = 1;
-            while room(wanted) < self.len() * 5 / 4 {
+            while room(wanted) < len * 5 / 4 {
                 wanted = larger(wanted);
             }
-            self.resize(wanted, rehash);
+            *buckets = resized(buckets, wanted, rehash);
         }
     }
 
     /// All handles.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.buckets.iter().flat_map(|b| b.tags.iter().zip(&b.handles).filter(|(t, _)| **t != 0).map(|(_, &h)| h))
+        let (few, many) = match self {
+            Buckets::Few { tags, handles } => (Some((tags, handles)), None),
+            Buckets::Many { buckets, .. } => (None, Some(buckets)),
+        };
+        let few = few.into_iter().flat_map(|(tags, handles)| tags.iter().copied().zip(handles.iter().copied()));
+        let few = few.filter(|(t, _)| *t != 0);
+        few.chain(many.into_iter().flat_map(|b| held(b))).map(|(_, h)| h)
     }
 
     /// A handle chosen by `random`, or none if its place is free.
     pub fn probe(&self, random: u64) -> Option<u32> {
-        let places = self.buckets.len() * PLACES;
-        if places == 0 {
-            return None;
-        }
-        let p = (random % places as u64) as usize;
-        let b = &self.buckets[p / PLACES];
-        if b.tags[p % PLACES] == 0 { None } else { Some(b.handles[p % PLACES]) }
+        let (tag, handle) = match self {
+            Buckets::Few { tags, handles } => {
+                let p = (random % FEW as u64) as usize;
+                (tags[p], handles[p])
+            }
+            Buckets::Many { buckets, .. } => {
+                let p = (random % (buckets.len() * PLACES) as u64) as usize;
+                let b = &buckets[p / PLACES];
+                (b.tags[p % PLACES], b.handles[p % PLACES])
+            }
+        };
+        (tag != 0).then_some(handle)
     }
 }
 
@@ -250,6 +352,7 @@ mod tests {
     #[test]
     fn a_bucket_is_a_cache_line() {
         assert_eq!(size_of::<Bucket>(), 64);
+        assert_eq!(size_of::<Buckets>(), 24);
     }
 
     #[test]

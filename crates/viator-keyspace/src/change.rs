@@ -1,6 +1,7 @@
 //! Objects that are changed in place, and what follows when that is done: sizes are counted, the index of expiring
 //! fields learns of it, and a small collection goes back into its entry.
 
+use crate::Loc;
 use crate::arena::{self, Handle};
 use crate::db::DbShard;
 use crate::entry::{self, Inline};
@@ -23,63 +24,80 @@ impl DbShard {
     /// The object of an entry, for changing it in place. The entry may move when the next one is looked at.
     #[inline]
     pub fn object_mut(&mut self, handle: Handle) -> Option<&mut Object> {
-        let changing = match self.changing {
-            Some(c) if c.handle == handle => c,
-            _ => self.begin_change(handle)?,
-        };
-        match changing.id {
+        if self.changing.as_ref().is_none_or(|c| c.handle != handle) {
+            self.begin_change(handle)?;
+        }
+        match self.changing.as_ref()?.id {
             Some(id) => self.objects.get_mut(id),
             None => self.changed.as_mut(),
         }
     }
 
-    fn begin_change(&mut self, handle: Handle) -> Option<Changing> {
+    /// Adds a key that is known to be absent, with an object that [`DbShard::object_mut`] then gives.
+    pub fn insert_changing(&mut self, loc: Loc, key: &[u8], object: Object, lru: u32) -> Handle {
+        self.settle();
+        let (size, time) = measure(&object);
+        let (handle, id) = match object.small(false).filter(|_| key.len() <= MAX_KEY) {
+            Some(small) => {
+                let handle = self.insert_inline(loc, key, small, None, lru);
+                self.changed = Some(object);
+                (handle, None)
+            }
+            None => {
+                let id = self.objects.insert(object);
+                (self.insert_inline(loc, key, Inline::Object(id), None, lru), Some(id))
+            }
+        };
+        self.changing = Some(Changing { handle, size, time, id });
+        handle
+    }
+
+    fn begin_change(&mut self, handle: Handle) -> Option<()> {
         self.settle();
         self.before_change(handle);
-        let changing = match entry::view(self.arena.bytes(handle)).value {
-            Inline::Small(form, bytes) => {
-                form.open(bytes, &mut self.changed);
-                let size = (form.kind(), form.len(bytes));
-                Changing { handle, size, time: form.first_expire(bytes), id: None }
-            }
-            Inline::Object(id) => {
-                let (size, time) = measure(self.objects.get(id)?);
-                Changing { handle, size, time, id: Some(id) }
-            }
-            Inline::Int(_) | Inline::Str { .. } => return None,
+        let slot = self.arena.bytes(handle);
+        self.changing = if let Some(id) = entry::object(slot) {
+            let (size, time) = measure(self.objects.get(id)?);
+            Some(Changing { handle, size, time, id: Some(id) })
+        } else if let Inline::Small(form, bytes) = entry::view(slot).value {
+            form.open(bytes, &mut self.changed);
+            let size = (form.kind(), form.len(bytes));
+            Some(Changing { handle, size, time: form.first_expire(bytes), id: None })
+        } else {
+            return None;
         };
-        self.changing = Some(changing);
-        Some(changing)
+        Some(())
     }
 
     /// Ends the change of an object.
     #[inline]
     pub(crate) fn settle(&mut self) {
-        if let Some(c) = self.changing.take() {
-            self.end_change(c);
+        if self.changing.is_some() {
+            self.end_change();
         }
     }
 
     /// The same, for one who has a handle: returns where that entry is now.
     #[inline]
     pub(crate) fn settled(&mut self, handle: Handle) -> Handle {
-        match self.changing.take() {
-            Some(c) if c.handle == handle => self.end_change(c),
-            Some(c) => {
-                self.end_change(c);
+        match &self.changing {
+            Some(c) if c.handle == handle => self.end_change().unwrap_or(handle),
+            Some(_) => {
+                self.end_change();
                 handle
             }
             None => handle,
         }
     }
 
-    fn end_change(&mut self, change: Changing) -> Handle {
-        let Changing { handle, size, time, id } = change;
+    /// Returns where the entry is now.
+    fn end_change(&mut self) -> Option<Handle> {
+        let Changing { handle, size, time, id } = self.changing.take()?;
         let mut at = handle;
         let (new_size, new_time);
         match id {
             Some(id) => {
-                let Some(object) = self.objects.get(id) else { return handle };
+                let object = self.objects.get(id)?;
                 (new_size, new_time) = measure(object);
                 let enters = object.small(true).is_some() && entry::key(self.arena.bytes(handle)).len() <= MAX_KEY;
                 if enters && let Some(object) = self.objects.remove(id) {
@@ -87,7 +105,7 @@ impl DbShard {
                 }
             }
             None => {
-                let Some(object) = self.changed.take() else { return handle };
+                let object = self.changed.take()?;
                 (new_size, new_time) = measure(&object);
                 at = self.put_back(handle, object);
             }
@@ -99,13 +117,13 @@ impl DbShard {
             self.fields_changed(handle, time, None);
             self.fields_changed(at, None, new_time);
         }
-        at
+        Some(at)
     }
 
     /// Has an entry hold a collection, as its bytes if it is small. Keeps the memory of such a one for the next.
     fn put_back(&mut self, handle: Handle, mut object: Object) -> Handle {
-        if let Some((form, bytes)) = object.small(false) {
-            let at = self.set_value(handle, Inline::Small(form, bytes));
+        if let Some(small) = object.small(false) {
+            let at = self.set_value(handle, small);
             self.changed = Some(object);
             return at;
         }

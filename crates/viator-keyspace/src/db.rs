@@ -111,7 +111,7 @@ impl Kept<'_> {
     fn inline(&self) -> Inline<'_> {
         match self {
             Kept::Value(value) => *value,
-            Kept::Small(o) => o.small(false).map_or(Inline::Int(0), |(form, bytes)| Inline::Small(form, bytes)),
+            Kept::Small(o) => o.small(false).unwrap_or(Inline::Int(0)),
         }
     }
 }
@@ -328,6 +328,7 @@ impl DbShard {
             }
             Inline::Str { bytes, .. } => (Type::String, bytes.len()),
             Inline::Small(form, bytes) => (form.kind(), form.len(bytes)),
+            Inline::List(pack) => (Type::List, pack.len()),
             Inline::Object(id) => self.objects.get(id).map_or((Type::String, 0), |o| (o.kind(), o.len())),
         }
     }
@@ -365,6 +366,20 @@ impl DbShard {
         self.find(loc, key)
     }
 
+    /// The entry of a key whose object is to be changed: if it is the one that was changed last, that change goes on.
+    /// What an entry holds of a small collection may be out of date, the handle as good as [`DbShard::seek`]'s.
+    #[inline]
+    pub fn seek_to_change(&mut self, loc: Loc, key: &[u8]) -> Option<Handle> {
+        let found = self.find(loc, key);
+        if let Some(changing) = &self.changing
+            && found != Some(changing.handle)
+        {
+            // moves no other entry
+            self.settle();
+        }
+        found
+    }
+
     /// The entry of a key, for a look at it: [`DbShard::object_mut`] of another may move it.
     #[inline]
     pub fn find(&self, loc: Loc, key: &[u8]) -> Option<Handle> {
@@ -400,6 +415,7 @@ impl DbShard {
         let value = match value {
             Inline::Int(v) => ValueRef::Int(v),
             Inline::Str { bytes, raw } => ValueRef::Str { bytes, raw },
+            Inline::List(_) => ValueRef::Str { bytes: b"", raw: true }, // cannot be: it is read as `Small`
             Inline::Small(form, bytes) => {
                 within = true;
                 match (self.changing, &self.changed) {
@@ -501,7 +517,17 @@ impl DbShard {
     /// Adds a key that is known to be absent.
     pub fn insert(&mut self, loc: Loc, key: &[u8], value: NewValue<'_>, expire: Option<i64>, lru: u32) -> Handle {
         let value = self.keep(key, value);
-        let value = value.inline();
+        self.insert_inline(loc, key, value.inline(), expire, lru)
+    }
+
+    pub(crate) fn insert_inline(
+        &mut self,
+        loc: Loc,
+        key: &[u8],
+        value: Inline<'_>,
+        expire: Option<i64>,
+        lru: u32,
+    ) -> Handle {
         let size = self.size_of(value);
         self.sizes.insert(size);
         let handle = self.arena.alloc(entry::size(key, value, expire.is_some()));
@@ -915,7 +941,7 @@ fn field_time(objects: &Objects, value: Inline<'_>) -> Option<u64> {
             Object::Hash(hash) => hash.min_expire(),
             _ => None,
         },
-        Inline::Int(_) | Inline::Str { .. } => None,
+        Inline::Int(_) | Inline::Str { .. } | Inline::List(..) => None,
     }
 }
 

@@ -10,6 +10,7 @@
 #![expect(clippy::indexing_slicing, reason = "offsets come from the header that `write` put there")]
 
 use crate::small::Form;
+use viator_data::list::Pack;
 
 const INT: u8 = 1;
 const STR: u8 = 2;
@@ -37,6 +38,8 @@ pub enum Inline<'a> {
     },
     /// A small collection.
     Small(Form, &'a [u8]),
+    /// A small list that is to be written; [`Inline::Small`] when it is read.
+    List(&'a Pack),
     /// The number of an object of the same database shard.
     Object(u32),
 }
@@ -78,6 +81,7 @@ pub(crate) fn value_len(value: Inline<'_>) -> usize {
     match value {
         Inline::Int(v) => int_len(v),
         Inline::Str { bytes, .. } | Inline::Small(_, bytes) => bytes.len(),
+        Inline::List(pack) => pack.small_size().unwrap_or(0),
         Inline::Object(_) => 4,
     }
 }
@@ -91,6 +95,7 @@ pub(crate) fn write(slot: &mut [u8], key: &[u8], value: Inline<'_>, expire: Opti
         Inline::Str { raw: false, .. } => STR,
         Inline::Str { raw: true, .. } => STR | RAW,
         Inline::Small(form, _) => SMALL + form as u8,
+        Inline::List(..) => SMALL + Form::List as u8,
         Inline::Object(_) => OBJECT,
     };
     if expire.is_some() {
@@ -119,6 +124,7 @@ pub(crate) fn write(slot: &mut [u8], key: &[u8], value: Inline<'_>, expire: Opti
     match value {
         Inline::Int(v) => slot[at..at + vlen].copy_from_slice(&v.to_le_bytes()[..vlen]),
         Inline::Str { bytes, .. } | Inline::Small(_, bytes) => slot[at..at + vlen].copy_from_slice(bytes),
+        Inline::List(pack) => pack.write_small(&mut slot[at..at + vlen]),
         Inline::Object(id) => slot[at..at + 4].copy_from_slice(&id.to_le_bytes()),
     }
 }
@@ -277,6 +283,9 @@ pub(crate) fn set_value(slot: &mut [u8], value: Inline<'_>) {
     let flag = if let Inline::Small(form, bytes) = value {
         slot[at..at + vlen].copy_from_slice(bytes);
         SMALL + form as u8
+    } else if let Inline::List(pack) = value {
+        pack.write_small(&mut slot[at..at + vlen]);
+        SMALL + Form::List as u8
     } else if let Inline::Object(id) = value {
         slot[at..at + vlen].copy_from_slice(&id.to_le_bytes());
         OBJECT

@@ -53,7 +53,7 @@ impl FieldIndex {
     /// Adds a hint: the hash is at a new place, or was named as due and still is.
     pub(crate) fn hint(&mut self, handle: Handle, at: u64, time_of: impl Fn(Handle) -> Option<u64>) {
         self.heap.push(Reverse((at, handle.0)));
-        if self.heap.len() > 2 * self.live + 64 {
+        if self.heap.len() > self.live + self.live / 2 + 16 {
             // mostly stale
             let mut hints = std::mem::take(&mut self.heap).into_vec();
             hints.retain(|Reverse((at, handle))| time_of(Handle(*handle)) == Some(*at));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use viator_data::hash::Hash;
 use viator_data::list::List;
+use viator_data::room::good_size;
 use viator_data::set::Set;
 use viator_data::stream::Stream;
 use viator_data::zset::ZSet;
@@ -245,7 +246,8 @@ impl Page {
             return Err(object);
         }
         if at == self.slots.capacity() {
-            self.slots.reserve_exact((at / 2).max(4).min(PAGE - at));
+            let bytes = good_size((at + at / 8 + 1) * size_of::<Option<Object>>());
+            self.slots.reserve_exact((bytes / size_of::<Option<Object>>()).min(PAGE) - at);
         }
         self.slots.push(Some(object));
         Ok(at)
@@ -267,6 +269,9 @@ impl Objects {
             let number = match self.open.last() {
                 Some(&number) => number,
                 None => {
+                    if self.pages.len() == self.pages.capacity() {
+                        self.pages.reserve_exact(self.pages.len() / 8 + 1);
+                    }
                     self.pages.push(Page { listed: true, ..Page::default() });
                     self.open.push((self.pages.len() - 1) as u32);
                     continue;

@@ -195,14 +195,21 @@ proptest! {
                 }
                 HashOp::Set(k, f, l) => {
                     let key = name(k);
-                    let Some(h) = db.seek(seed.locate(&key), &key) else { continue };
+                    let loc = seed.locate(&key);
+                    let h = match db.seek_to_change(loc, &key) {
+                        Some(h) => h,
+                        None => {
+                            model.insert(k, Made::default());
+                            db.insert_changing(loc, &key, Hash::new().into_object(), 0)
+                        }
+                    };
                     let hash = Hash::of_mut(db.object_mut(h).unwrap()).unwrap();
                     hash.set(&[f], &vec![f; l], Ttl::Clear, &limits);
                     model.get_mut(&k).unwrap().0.insert(vec![f], (vec![f; l], None));
                 }
                 HashOp::ExpireField(k, f, when) => {
                     let key = name(k);
-                    let Some(h) = db.seek(seed.locate(&key), &key) else { continue };
+                    let Some(h) = db.seek_to_change(seed.locate(&key), &key) else { continue };
                     let when = when.map_or(0, u64::from);
                     let was = Hash::of_mut(db.object_mut(h).unwrap()).unwrap().set_expire(&[f], when);
                     let field = model.get_mut(&k).unwrap().0.get_mut(&vec![f]);

@@ -111,7 +111,7 @@ impl<S: Source> Reader<S> {
             types::STRING => Ok(Loaded::text(self.string()?)),
             types::LIST => object(self.linked_list(limits)?),
             types::LIST_ZIPLIST => {
-                let mut list = List::from_packed(ziplist(&self.string()?, "List ziplist integrity check failed.")?);
+                let mut list = List::from_packed(&ziplist(&self.string()?, "List ziplist integrity check failed.")?);
                 list.fit(&limits.list);
                 object(list)
             }
@@ -186,9 +186,9 @@ impl<S: Source> Reader<S> {
             if container == PLAIN {
                 list.push_plain_node(bytes);
             } else if kind == types::LIST_QUICKLIST_2 {
-                list.push_packed_node(Packed::from_bytes(bytes)?);
+                list.push_packed_node(&Packed::from_bytes(bytes)?);
             } else {
-                list.push_packed_node(legacy::ziplist(&bytes)?);
+                list.push_packed_node(&legacy::ziplist(&bytes)?);
             }
         }
         list.fit(&limits.list);

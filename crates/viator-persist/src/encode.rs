@@ -50,9 +50,9 @@ impl Writer<'_> {
         self.length(list.node_count() as u64);
         for node in list.nodes() {
             match node {
-                NodeView::Packed(bytes) => {
+                NodeView::Packed(elements) => {
                     self.length(PACKED);
-                    self.string(&bytes);
+                    self.string(elements.to_packed().as_bytes());
                 }
                 NodeView::Plain(bytes) => {
                     self.length(PLAIN);

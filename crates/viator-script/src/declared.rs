@@ -36,7 +36,11 @@ pub(crate) const WAYS: [&str; 8] = ["_G", "_ENV", "load", "loadstring", "getfenv
 
 /// The calls of a script that compiles; `None` if its text does not tell.
 pub fn calls(source: &[u8]) -> Option<Vec<Call<'_>>> {
-    let tokens = tokens(source)?;
+    calls_of(tokens(source)?)
+}
+
+/// As [`calls`], of the tokens of a script.
+pub(crate) fn calls_of(tokens: Vec<Token<'_>>) -> Option<Vec<Call<'_>>> {
     let scan = Scan { inside: inside(&tokens)?, keys: HashSet::new(), callers: HashSet::new(), tokens };
     scan.with_names()?.calls()
 }

@@ -28,6 +28,8 @@ type Block = Vec<Statement>;
 pub(crate) struct Direct {
     body: Block,
     locals: usize,
+    /// It is a function of a library.
+    function: bool,
 }
 
 #[derive(Debug)]
@@ -79,14 +81,18 @@ struct Call {
 
 /// Plans a script that compiles, if it is one of those.
 pub(crate) fn plan(source: &[u8]) -> Option<Direct> {
+    plan_tokens(source, &tokens(source)?, false)
+}
+
+/// As [`plan`], of tokens of a text: those of a script, or of the body of a `function` of a library.
+pub(crate) fn plan_tokens(source: &[u8], tokens: &[Token<'_>], function: bool) -> Option<Direct> {
     // Lua's ideas of lines
     if source.contains(&b'\r') {
         return None;
     }
-    let tokens = tokens(source)?;
-    let mut planner = Planner { source, tokens: &tokens, at: 0, names: Vec::new(), locals: 0, depth: 0 };
+    let mut planner = Planner { source, tokens, at: 0, names: Vec::new(), locals: 0, depth: 0 };
     let body = planner.block()?;
-    (planner.at == tokens.len()).then_some(Direct { body, locals: planner.locals })
+    (planner.at == tokens.len()).then_some(Direct { body, locals: planner.locals, function })
 }
 
 struct Planner<'s> {
@@ -388,6 +394,7 @@ struct Run<'a, 'h> {
     keys: Args<'a>,
     argv: Args<'a>,
     locals: Vec<Value<'a>>,
+    function: bool,
     args: &'h mut OwnedArgs,
     reply: &'h mut Reply,
     host: &'h mut dyn Host,
@@ -405,7 +412,8 @@ impl Direct {
         out: &mut Reply,
     ) -> Result<(), Failure> {
         let (args, reply) = scratch;
-        let mut run = Run { keys, argv, locals: vec![Value::Nil; self.locals], args, reply, host, out };
+        let mut run =
+            Run { keys, argv, locals: vec![Value::Nil; self.locals], function: self.function, args, reply, host, out };
         if !run.block(&self.body)? {
             run.out.null();
         }
@@ -543,12 +551,9 @@ impl<'a> Run<'a, '_> {
 
     /// Executes a command. What it replies is in `reply`; an error that is not raised comes back.
     fn execute(&mut self, call: &'a Call) -> Result<Option<(Vec<u8>, bool)>, Failure> {
-        let fail = |line: Vec<u8>, counted, killed| Failure {
-            line,
-            place: Some(("@user_script".into(), call.line)),
-            counted,
-            killed,
-        };
+        let chunk = if self.function { "@user_function" } else { "@user_script" };
+        let fail =
+            |line: Vec<u8>, counted, killed| Failure { line, place: Some((chunk.into(), call.line)), counted, killed };
         let failed = |line: Vec<u8>, counted| {
             if call.protected { Ok(Some((line, counted))) } else { Err(fail(line, counted, false)) }
         };

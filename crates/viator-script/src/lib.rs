@@ -11,6 +11,7 @@ mod convert;
 mod declared;
 mod direct;
 mod errors;
+mod library;
 mod number;
 mod packing;
 mod rewrite;
@@ -19,4 +20,5 @@ mod vm;
 
 pub use declared::{Arg, Call, calls};
 pub use errors::{Failure, Raised};
+pub use library::Library;
 pub use vm::{Chunk, Flavour, Host, Registration, Vm};

@@ -57,13 +57,20 @@ pub struct Chunk {
     /// It can do nothing twice, so that nothing needs to look at the clock meanwhile.
     straight: bool,
     /// The way to run it without Lua.
-    direct: Option<Rc<Direct>>,
+    pub(crate) direct: Option<Rc<Direct>>,
 }
 
 impl Chunk {
     /// A function that a library registered.
     pub fn new(callback: Function) -> Chunk {
         Chunk { function: callback, parameters: Parameters::Tables(true, true), straight: false, direct: None }
+    }
+
+    /// First and last line of a function of a library.
+    pub(crate) fn lines(&self) -> Option<(usize, usize)> {
+        let info = self.function.info();
+        let ours = info.source.is_some_and(|s| s == Flavour::Function.chunk());
+        Some((info.line_defined?, info.last_line_defined?)).filter(|_| ours)
     }
 
     /// Whether it runs without Lua: between the commands that it calls no time passes.

@@ -96,9 +96,14 @@ type Values<'a> = smallvec::SmallVec<[&'a [u8]; 8]>;
 
 fn push(ctx: &mut WriteCtx<'_, '_>, end: End) -> Outcome {
     let key = ctx.args.at(1);
-    let values: Values<'_> = ctx.args.from(2).iter().collect();
-    let len = super::push(&mut ctx.keys, key, end, &values)?;
-    ctx.keys.changed(NotifyFlags::LIST, pushed(end), key, values.len() as u64);
+    let added = ctx.args.len() - 2;
+    let len = if added == 1 {
+        super::push(&mut ctx.keys, key, end, &[ctx.args.at(2)])?
+    } else {
+        let values: Values<'_> = ctx.args.from(2).iter().collect();
+        super::push(&mut ctx.keys, key, end, &values)?
+    };
+    ctx.keys.changed(NotifyFlags::LIST, pushed(end), key, added as u64);
     ctx.out.int(len as i64);
     Ok(())
 }

@@ -152,7 +152,7 @@ fn object(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         writer.value(e.value);
         let mut nodes = String::new();
         if let ValueRef::Object(Object::List(l)) = e.value
-            && l.as_packed().is_none()
+            && l.as_pack().is_none()
         {
             let count = l.node_count();
             let bytes: usize = l.nodes().map(|n| n.plain_len()).sum();

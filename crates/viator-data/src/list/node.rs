@@ -1,5 +1,7 @@
-//! A node of a long list: a listpack, one large element, or either of them compressed.
+//! A node of a long list: several elements, one large element, or either of them compressed.
 
+use super::End;
+use super::pack::Pack;
 use crate::lzf::{self, Compressor};
 use crate::packed::{Entry, Packed};
 use std::cell::RefCell;
@@ -18,10 +20,10 @@ const MIN_SAVED: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     /// Several elements.
-    Packed(Packed),
+    Packed(Pack),
     /// One large element; like what is compressed it is replaced, never changed, so copies of the node share it.
     Plain(Arc<[u8]>),
-    /// Either of the above, compressed.
+    /// Either of the above, compressed: as a listpack, which is what is written down.
     Lzf(Arc<Compressed>),
 }
 
@@ -39,8 +41,8 @@ impl Node {
         if plain {
             return Node::Plain(value.into());
         }
-        let mut p = Packed::new();
-        p.push_back(value);
+        let mut p = Pack::new();
+        p.push(End::Back, value, true);
         Node::Packed(p)
     }
 
@@ -63,10 +65,17 @@ impl Node {
         }
     }
 
-    /// Bytes without compression.
+    /// Gives memory reserved for growth back.
+    pub(super) fn shrink_to_fit(&mut self) {
+        if let Node::Packed(p) = self {
+            p.shrink_to_fit();
+        }
+    }
+
+    /// Bytes without compression, as a listpack.
     pub(super) fn packed_size(&self) -> usize {
         match self {
-            Node::Packed(p) => p.byte_len(),
+            Node::Packed(p) => p.packed_len(),
             Node::Plain(b) => b.len(),
             Node::Lzf(c) => c.size,
         }
@@ -96,14 +105,18 @@ impl Node {
 
     /// Compresses the node if that saves something.
     pub(super) fn compress(&mut self) {
+        if matches!(self, Node::Lzf(_)) || self.packed_size() < MIN_COMPRESS {
+            return;
+        }
+        let packed;
         let (bytes, plain) = match &*self {
-            Node::Packed(p) => (p.as_bytes(), false),
+            Node::Packed(p) => {
+                packed = p.to_packed();
+                (packed.as_bytes(), false)
+            }
             Node::Plain(b) => (&**b, true),
             Node::Lzf(_) => return,
         };
-        if bytes.len() < MIN_COMPRESS {
-            return;
-        }
         let mut data = Vec::new();
         if !COMPRESSOR.with_borrow_mut(|c| c.compress(bytes, bytes.len() - MIN_SAVED, &mut data)) {
             return;
@@ -116,38 +129,10 @@ impl Node {
     /// false; whether it never did.
     pub(super) fn visit(&self, from: usize, reverse: bool, mut visit: impl FnMut(Entry<'_>) -> bool) -> bool {
         match self {
-            Node::Packed(p) => match i64::try_from(from).ok().and_then(|i| p.seek(i)) {
-                Some(pos) if reverse => p.iter_to(pos).rev().all(visit),
-                Some(pos) => p.iter_from(pos).all(visit),
-                None => true,
-            },
+            Node::Packed(p) => p.visit(from, reverse, visit),
             Node::Plain(b) => visit(Entry::Str(b)),
             Node::Lzf(_) => true,
         }
-    }
-
-    /// Removes up to `limit` elements equal to `value`, the last ones first if `reverse`; returns how many. A plain
-    /// node is left alone: the caller removes it.
-    pub(super) fn remove_value(&mut self, value: &[u8], limit: usize, reverse: bool) -> usize {
-        let Node::Packed(p) = self else { return 0 };
-        let mut removed = 0;
-        if reverse {
-            let mut at = p.last();
-            while let Some(pos) = at.filter(|_| removed < limit) {
-                at = p.prev(pos);
-                if p.get(pos).is_some_and(|e| e.eq_bytes(value)) {
-                    p.remove(pos);
-                    removed += 1;
-                }
-            }
-        } else {
-            let mut at = p.first();
-            while let Some(pos) = at.filter(|_| removed < limit).and_then(|from| p.find(from, value, 0)) {
-                at = p.remove(pos);
-                removed += 1;
-            }
-        }
-        removed
     }
 }
 
@@ -155,6 +140,6 @@ impl Compressed {
     fn decompress(&self) -> Node {
         // We compressed these bytes ourselves: they decompress to what they were.
         let bytes = lzf::decompress(&self.data, self.size).unwrap_or_default();
-        if self.plain { Node::Plain(bytes.into()) } else { Node::Packed(Packed::from_bytes(bytes).unwrap_or_default()) }
+        if self.plain { Node::Plain(bytes.into()) } else { Node::Packed((&Packed::from_own(bytes)).into()) }
     }
 }

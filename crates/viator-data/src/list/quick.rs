@@ -1,9 +1,10 @@
 //! The large form of a list: nodes in a row, none over the size limit, those away from the ends compressed if asked.
 
 use super::node::Node;
+use super::pack::Pack;
 use super::spine::{Loc, Spine};
 use super::{End, Limits};
-use crate::packed::{self, Entry, Packed};
+use crate::packed::{self, Entry};
 
 /// Bytes up to which replacing elements may grow a node.
 pub(super) const MAX_GROWN: usize = 1 << 20;
@@ -11,25 +12,17 @@ pub(super) const MAX_GROWN: usize = 1 << 20;
 /// Bytes that an entry is taken to need beside its data when a node's room is judged.
 const ENTRY: usize = 8;
 
-/// Bytes of a stage; see [`Quick`]. Smaller than any bound of a node.
-const STAGE: usize = 1024;
-
 /// A row of nodes.
-///
-/// What is pushed at the front moves all that its node holds. So it goes to a *stage*, a short node of its own, and from
-/// there to the node behind it together with others. Stage and node count as one wherever nodes are told apart.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Quick {
     pub(super) spine: Spine,
-    /// The first node is the stage of the second.
-    staged: bool,
 }
 
 impl Quick {
-    pub(super) fn from_packed(p: Packed) -> Self {
+    pub(super) fn of(pack: Pack) -> Self {
         let mut q = Quick::default();
-        if !p.is_empty() {
-            q.spine.push_back(Node::Packed(p));
+        if !pack.is_empty() {
+            q.spine.push_back(Node::Packed(pack));
         }
         q
     }
@@ -40,84 +33,12 @@ impl Quick {
 
     /// Number of nodes.
     pub(super) fn nodes(&self) -> usize {
-        self.spine.nodes() - usize::from(self.staged)
+        self.spine.nodes()
     }
 
     /// A copy that shares the nodes, until either changes them.
     pub(super) fn share(&mut self) -> Quick {
-        Quick { spine: self.spine.share(), staged: self.staged }
-    }
-
-    /// Gives the stage's elements to the node that they belong to.
-    fn unstage(&mut self) {
-        if !core::mem::take(&mut self.staged) {
-            return;
-        }
-        let stage = self.spine.first().and_then(|at| self.spine.remove(at));
-        let first = self.spine.first();
-        if let (Some(Node::Packed(stage)), Some(at)) = (stage, first) {
-            self.spine.edit(at, |node| {
-                if let Node::Packed(p) = node {
-                    p.prepend_all(&stage);
-                }
-            });
-        }
-    }
-
-    /// Whether the first node is the stage of the second.
-    pub(super) fn is_staged(&self) -> bool {
-        self.staged
-    }
-
-    /// What the first two nodes are together, if they are a stage and its node.
-    pub(super) fn staged_node(&self) -> Option<Packed> {
-        let stage = self.spine.first().filter(|_| self.staged)?;
-        match (self.spine.get(stage)?, self.spine.get(self.spine.next(stage)?)?) {
-            (Node::Packed(stage), Node::Packed(node)) => {
-                let mut whole = stage.clone();
-                whole.append_all(node);
-                Some(whole)
-            }
-            _ => None,
-        }
-    }
-
-    /// Bytes of the first node and its stage as one; `None` if it is no listpack.
-    fn first_size(&self) -> Option<usize> {
-        let at = self.spine.first()?;
-        let Node::Packed(first) = self.spine.get(at)? else { return None };
-        if !self.staged {
-            return Some(first.byte_len());
-        }
-        match self.spine.get(self.spine.next(at)?)? {
-            Node::Packed(p) => Some(first.byte_len() + p.byte_len() - packed::EMPTY),
-            Node::Plain(_) | Node::Lzf(_) => None,
-        }
-    }
-
-    /// Pushes a value at the front by way of the stage, if the first node has room for it.
-    fn stage(&mut self, value: &[u8], limits: &Limits) -> bool {
-        let need = value.len() + ENTRY;
-        let fits = |size: usize| !limits.exceeded(size + need, 0);
-        let (Some(at), true) = (self.spine.first(), self.first_size().is_some_and(fits)) else {
-            self.unstage();
-            return false;
-        };
-        let staged = self.spine.edit(at, |node| match node {
-            Node::Packed(p) if p.byte_len() + need <= STAGE => {
-                p.push_front(value);
-                true
-            }
-            _ => false,
-        });
-        if staged != Some(true) {
-            self.unstage();
-            let mut stage = Packed::with_capacity(STAGE - packed::EMPTY);
-            stage.push_back(value);
-            self.spine.push_front(Node::Packed(stage));
-            self.staged = true;
-        }
-        true
+        Quick { spine: self.spine.share() }
     }
 
     fn end(&self, end: End) -> Option<Loc> {
@@ -133,7 +54,6 @@ impl Quick {
         if depth == 0 {
             return;
         }
-        self.unstage();
         for end in [End::Front, End::Back] {
             let mut at = self.end(end);
             for i in 0..=depth {
@@ -178,19 +98,12 @@ impl Quick {
                 return false;
             }
             node.decompress();
-            matches!(node, Node::Packed(p) if !limits.exceeded(p.byte_len() + len + ENTRY, p.len() + 1))
+            matches!(node, Node::Packed(p) if !limits.exceeded(p.packed_len() + len + ENTRY, p.len() + 1))
         }) == Some(true)
     }
 
     pub(super) fn push(&mut self, end: End, value: &[u8], limits: &Limits) {
         let large = limits.is_large(value.len());
-        if end == End::Front && !large && limits.compress_depth == 0 && limits.bound().is_ok() {
-            if self.stage(value, limits) {
-                return;
-            }
-        } else if end == End::Front || self.nodes() == 1 {
-            self.unstage();
-        }
         if let Some(at) = self.end(end).filter(|_| !large) {
             let pushed = self.spine.edit(at, |node| {
                 if node.is_plain() {
@@ -198,12 +111,8 @@ impl Quick {
                 }
                 node.decompress();
                 match node {
-                    Node::Packed(p) if !limits.exceeded(p.byte_len() + value.len() + ENTRY, p.len() + 1) => {
-                        if end == End::Front {
-                            p.push_front(value)
-                        } else {
-                            p.push_back(value)
-                        }
+                    Node::Packed(p) if !limits.exceeded(p.packed_len() + value.len() + ENTRY, p.len() + 1) => {
+                        p.push(end, value, true);
                         true
                     }
                     _ => false,
@@ -212,6 +121,10 @@ impl Quick {
             if pushed == Some(true) {
                 return;
             }
+        }
+        // nothing comes to the one that was outermost
+        if let Some(at) = self.end(end) {
+            self.spine.edit(at, Node::shrink_to_fit);
         }
         let node = Node::of(value, large);
         match end {
@@ -227,9 +140,7 @@ impl Quick {
             node.decompress();
             match node {
                 Node::Packed(p) => {
-                    let pos = if end == End::Front { p.first() } else { p.last() }?;
-                    let taken = p.get(pos).map(take);
-                    p.remove(pos);
+                    let taken = p.pop(end, take);
                     Some((taken, p.is_empty()))
                 }
                 Node::Plain(b) => Some((Some(take(Entry::Str(b))), true)),
@@ -238,9 +149,6 @@ impl Quick {
         })??;
         if empty {
             self.spine.remove(at);
-            if end == End::Front || self.spine.nodes() < 2 {
-                self.staged = false;
-            }
             self.settle_ends(limits);
         }
         taken
@@ -250,7 +158,7 @@ impl Quick {
         let (at, offset) = self.spine.seek(index)?;
         let mut room = None;
         match self.spine.get(at)?.raw(&mut room) {
-            Node::Packed(p) => p.index(i64::try_from(offset).ok()?).map(read),
+            Node::Packed(p) => p.get(offset).map(read),
             Node::Plain(b) => Some(read(Entry::Str(b))),
             Node::Lzf(_) => None,
         }
@@ -274,12 +182,11 @@ impl Quick {
 
     /// Inserts before or after the element of this index; at the end if there is none.
     pub(super) fn insert(&mut self, index: usize, after: bool, value: &[u8], limits: &Limits) {
-        self.unstage();
         let Some((at, offset)) = self.spine.seek(index) else { return self.push(End::Back, value, limits) };
         if self.has_room(at, value.len(), limits) {
             self.spine.edit(at, |node| {
                 if let Node::Packed(p) = node {
-                    insert_at(p, offset + usize::from(after), value);
+                    p.insert(offset + usize::from(after), value);
                 }
             });
             return self.settle(at, limits);
@@ -293,10 +200,10 @@ impl Quick {
             if let Some(other) = other
                 && self.has_room(other, value.len(), limits)
             {
-                self.spine.edit(other, |node| match node {
-                    Node::Packed(p) if after => p.push_front(value),
-                    Node::Packed(p) => p.push_back(value),
-                    _ => {}
+                self.spine.edit(other, |node| {
+                    if let Node::Packed(p) = node {
+                        p.push(if after { End::Front } else { End::Back }, value, false);
+                    }
                 });
                 self.settle(other, limits);
                 return self.settle(at, limits);
@@ -320,11 +227,11 @@ impl Quick {
             return self.settle_around(middle, limits);
         }
         if after {
-            tail.push_front(value);
+            tail.push(End::Front, value, false);
         } else {
             self.spine.edit(at, |node| {
                 if let Node::Packed(p) = node {
-                    p.push_back(value);
+                    p.push(End::Back, value, false);
                 }
             });
         }
@@ -384,7 +291,6 @@ impl Quick {
 
     /// Replaces an element; whether the index is in range.
     pub(super) fn set(&mut self, index: usize, value: &[u8], limits: &Limits) -> bool {
-        self.unstage();
         let Some((at, offset)) = self.spine.seek(index) else { return false };
         let large = limits.is_large(value.len());
         let done = self.spine.edit(at, |node| {
@@ -395,12 +301,11 @@ impl Quick {
                     true
                 }
                 Node::Packed(p) if !large => {
-                    let Some(pos) = p.seek(offset as i64) else { return false };
-                    let (old, new) = (p.get(pos).map_or(0, entry_bytes), packed::encoded_size(value));
+                    let (old, new) = (p.get(offset).map_or(0, entry_bytes), packed::encoded_size(value));
                     // as in Redis, whatever the limit; but what one call moves has a bound
-                    let fits = new <= old || p.byte_len() + new - old <= MAX_GROWN;
+                    let fits = new <= old || p.packed_len() + new - old <= MAX_GROWN;
                     if fits {
-                        p.replace(pos, value);
+                        p.replace(offset, value);
                     }
                     fits
                 }
@@ -431,7 +336,7 @@ impl Quick {
                 return None;
             }
             let rest = p.split_off(offset + 1);
-            p.remove_range(offset as i64, 1);
+            p.remove_range(offset, 1);
             Some((rest, p.is_empty()))
         });
         let Some(Some((rest, emptied))) = rest else { return self.settle(at, limits) };
@@ -449,9 +354,6 @@ impl Quick {
 
     pub(super) fn remove_range(&mut self, start: usize, count: usize, limits: &Limits) {
         let mut left = count.min(self.len().saturating_sub(start));
-        if left > 0 {
-            self.unstage();
-        }
         while left > 0 {
             let Some((at, offset)) = self.spine.seek(start) else { break };
             let here = self.spine.get(at).map_or(0, Node::count);
@@ -462,7 +364,7 @@ impl Quick {
                 self.spine.edit(at, |node| {
                     node.decompress();
                     if let Node::Packed(p) = node {
-                        p.remove_range(offset as i64, n);
+                        p.remove_range(offset, n);
                     }
                 });
                 self.settle(at, limits);
@@ -474,7 +376,6 @@ impl Quick {
 
     /// Removes up to `limit` elements equal to `value`, from the front or from the back; returns how many.
     pub(super) fn remove_value(&mut self, value: &[u8], limit: usize, reverse: bool, limits: &Limits) -> usize {
-        self.unstage();
         let mut removed = 0;
         // Elements before the node at hand (forwards), or up to and including it (backwards).
         let mut index = if reverse { self.len() } else { 0 };
@@ -484,18 +385,22 @@ impl Quick {
             let mut room = None;
             let Some(node) = self.spine.get(at) else { break };
             let count = node.count();
-            let found = !node.raw(&mut room).visit(0, false, |e| !e.eq_bytes(value));
+            let found = match node.raw(&mut room) {
+                Node::Packed(p) => p.contains(value),
+                Node::Plain(b) => **b == *value,
+                Node::Lzf(_) => false,
+            };
             let mut rest = count;
             if found {
-                let gone = if node.is_plain() {
-                    1
-                } else {
-                    let remove = |node: &mut Node| {
-                        node.decompress();
-                        node.remove_value(value, limit - removed, reverse)
-                    };
-                    self.spine.edit(at, remove).unwrap_or(0)
+                let remove = |node: &mut Node| {
+                    node.decompress();
+                    match node {
+                        Node::Packed(p) => p.remove_value(value, limit - removed, reverse),
+                        // the node goes
+                        _ => 1,
+                    }
                 };
+                let gone = self.spine.edit(at, remove).unwrap_or(0);
                 removed += gone;
                 rest -= gone;
                 if rest == 0 {
@@ -510,21 +415,18 @@ impl Quick {
         removed
     }
 
-    /// The only node, if it is a listpack of at most half the limit.
-    pub(super) fn take_small(&mut self, limits: &Limits) -> Option<Packed> {
-        if self.nodes() != 1
-            || (self.staged && !self.first_size().is_some_and(|bytes| limits.fits_half(bytes, self.len())))
-        {
+    /// The only node, if it is at most half as large as a node may be, and not of one large element.
+    pub(super) fn take_small(&mut self, limits: &Limits) -> Option<Pack> {
+        if self.nodes() != 1 {
             return None;
         }
-        self.unstage();
         let at = self.spine.first()?;
         if self.spine.get(at)?.is_plain() {
             return None;
         }
         self.spine.edit(at, Node::decompress);
         match self.spine.get(at)? {
-            Node::Packed(p) if limits.fits_half(p.byte_len(), p.len()) => {}
+            Node::Packed(p) if limits.fits_half(p.packed_len(), p.len()) => {}
             _ => return None,
         }
         match self.spine.remove(at)? {
@@ -537,7 +439,6 @@ impl Quick {
         for _ in 0..n {
             let Some(at) = self.spine.last() else { break };
             self.spine.remove(at);
-            self.staged &= self.spine.nodes() > 1;
         }
         self.spine.nodes() == 0
     }
@@ -545,14 +446,4 @@ impl Quick {
 
 fn entry_bytes(e: Entry<'_>) -> usize {
     packed::encoded_size(e.bytes(&mut packed::IntBuf::new()))
-}
-
-/// Inserts before the entry of this index, or at the end.
-pub(super) fn insert_at(p: &mut Packed, index: usize, value: &[u8]) {
-    match i64::try_from(index).ok().and_then(|i| p.seek(i)) {
-        Some(pos) => {
-            p.insert_before(pos, value);
-        }
-        None => p.push_back(value),
-    }
 }

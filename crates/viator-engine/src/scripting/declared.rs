@@ -3,14 +3,23 @@
 use crate::args::OwnedArgs;
 use crate::command::{Begin, Find, KeyFlags, Scope};
 use crate::table::{Entry, Lookup, Table};
-use viator_script::{Arg, Call};
+use viator_script::{Arg, Call, Chunk, Library};
 
 /// Whether the text of a script that compiles proves that.
 ///
 /// The proof saves locks and nothing else: a command that would need another shard all the same is refused
 /// ([`crate::dispatch::call_held`]).
 pub(super) fn only_declared(table: &Table, source: &[u8]) -> bool {
-    viator_script::calls(source).is_some_and(|calls| calls.iter().all(|c| keys_are_declared(table, c)))
+    viator_script::calls(source).is_some_and(|calls| all_are_declared(table, &calls))
+}
+
+/// Whether the text of a library proves that of one of its functions.
+pub(super) fn function_only_declared(table: &Table, library: &Library<'_>, function: &Chunk) -> bool {
+    library.calls(function).is_some_and(|calls| all_are_declared(table, &calls))
+}
+
+fn all_are_declared(table: &Table, calls: &[Call<'_>]) -> bool {
+    calls.iter().all(|c| keys_are_declared(table, c))
 }
 
 fn keys_are_declared(table: &Table, call: &Call<'_>) -> bool {

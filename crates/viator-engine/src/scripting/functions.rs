@@ -2,7 +2,8 @@
 
 use super::LocalScripting;
 use super::cache::ScriptFlags;
-use super::eval::{Job, count_keys, run, with_local};
+use super::declared;
+use super::eval::{Job, count_keys, footprint, run, with_local};
 use super::running::Kind;
 use crate::args::Args;
 use crate::command::Outcome;
@@ -11,8 +12,8 @@ use crate::error::Error;
 use crate::server::Server;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
-use viator_keyspace::Footprint;
 use viator_resp::reply::{Reply, shown};
 use viator_script::{Chunk, Flavour, Host, Registration, Vm};
 
@@ -44,8 +45,51 @@ pub struct Library {
 /// A library as a worker has loaded it.
 pub(super) struct Instance {
     library: Arc<Library>,
-    /// By the function's name in lower case.
-    functions: HashMap<Vec<u8>, Chunk>,
+    /// In the library's order, which need not be that of their registration here.
+    functions: Vec<Option<Loaded>>,
+}
+
+impl Instance {
+    fn new(library: Arc<Library>, described: Vec<Function>, loaded: Vec<Loaded>) -> Instance {
+        let mut by_name: HashMap<Vec<u8>, Loaded> = described.into_iter().map(|f| f.name).zip(loaded).collect();
+        let functions = library.functions.iter().map(|f| by_name.remove(&f.name)).collect();
+        Instance { library, functions }
+    }
+}
+
+/// Most names of functions that a worker keeps in mind.
+const MAX_KNOWN: usize = 4096;
+
+/// What functions there are, as a worker has last heard: so that it need not ask what all share.
+#[derive(Default)]
+pub(super) struct Known {
+    /// The number of changes of the libraries by then.
+    changes: u64,
+    /// By the names that callers use.
+    functions: HashMap<Vec<u8>, (Arc<Library>, usize)>,
+}
+
+impl Known {
+    /// The function of a name.
+    fn find(&mut self, server: &Server, name: &[u8]) -> Option<(Arc<Library>, usize)> {
+        let changes = server.scripting.library_changes.load(Acquire);
+        if std::mem::replace(&mut self.changes, changes) != changes || self.functions.len() >= MAX_KNOWN {
+            self.functions.clear();
+        }
+        if let Some(found) = self.functions.get(name) {
+            return Some(found.clone());
+        }
+        let found = server.scripting.libraries.lock().functions.get(&name.to_ascii_lowercase()).cloned()?;
+        self.functions.insert(name.to_vec(), found.clone());
+        Some(found)
+    }
+}
+
+/// A function in a worker's state.
+struct Loaded {
+    chunk: Chunk,
+    /// It is proven to touch no other keys than its caller declares.
+    only_declared: bool,
 }
 
 /// What becomes of libraries that are there when others are restored.
@@ -211,11 +255,16 @@ fn header(code: &[u8]) -> Result<(Vec<u8>, usize), Error> {
 }
 
 /// Runs a library's code in this worker's state.
-fn instantiate(scripts: &mut LocalScripting, code: &[u8]) -> Result<Vec<(Function, Chunk)>, Error> {
+fn instantiate(
+    server: &Server,
+    scripts: &mut LocalScripting,
+    code: &[u8],
+) -> Result<(Vec<Function>, Vec<Loaded>), Error> {
     let (_, start) = header(code)?;
+    let source = code.get(start..).unwrap_or_default();
     let vm = scripts.vm(Flavour::Function)?;
     let chunk = vm
-        .compile(code.get(start..).unwrap_or_default())
+        .compile(source)
         .map_err(|e| Error::text(format!("ERR Error compiling function: {}", viator_resp::reply::shown_all(&e))))?;
     let mut loader = Loader { functions: Vec::new(), deadline: Instant::now() + LOAD_TIME };
     let result = vm.load(&chunk, &mut loader);
@@ -230,19 +279,22 @@ fn instantiate(scripts: &mut LocalScripting, code: &[u8]) -> Result<Vec<(Functio
     if loader.functions.is_empty() {
         return Err(Error::Static("ERR No functions registered"));
     }
-    Ok(loader.functions)
+    let text = viator_script::Library::read(source);
+    let loaded = |mut chunk: Chunk| {
+        let only_declared = text.as_ref().is_some_and(|text| {
+            text.plan(&mut chunk);
+            declared::function_only_declared(&server.table, text, &chunk)
+        });
+        Loaded { chunk, only_declared }
+    };
+    Ok(loader.functions.into_iter().map(|(f, chunk)| (f, loaded(chunk))).unzip())
 }
 
-fn library(scripts: &mut LocalScripting, code: &[u8]) -> Result<Arc<Library>, Error> {
+fn library(server: &Server, scripts: &mut LocalScripting, code: &[u8]) -> Result<Arc<Library>, Error> {
     let (name, _) = header(code)?;
-    let functions = instantiate(scripts, code)?;
-    let library = Arc::new(Library {
-        name: name.clone(),
-        code: code.to_vec(),
-        functions: functions.iter().map(|(f, _)| f.clone()).collect(),
-    });
-    let functions = functions.into_iter().map(|(f, c)| (f.name.to_ascii_lowercase(), c)).collect();
-    scripts.instances.insert(name, Instance { library: library.clone(), functions });
+    let (described, functions) = instantiate(server, scripts, code)?;
+    let library = Arc::new(Library { name: name.clone(), code: code.to_vec(), functions: described.clone() });
+    scripts.instances.insert(name, Instance::new(library.clone(), described, functions));
     Ok(library)
 }
 
@@ -257,9 +309,10 @@ pub fn load_library(ctx: &mut AdminCtx<'_, '_>, code: &[u8], replace: bool) -> R
     }
     with_local(ctx, |ctx, scripts| {
         scripts.refresh(&ctx.server.scripting);
-        let library = library(scripts, code)?;
+        let library = library(ctx.server, scripts, code)?;
         let mut libraries = ctx.server.scripting.libraries.lock();
         let added = libraries.add(library, replace);
+        ctx.server.scripting.library_changes.fetch_add(1, Release);
         // now and then what was deleted, replaced or not taken is given back: looking at all of them each time would make
         // loading many take time in proportion to their square
         if scripts.instances.len() > 2 * libraries.by_name.len() + 16 {
@@ -282,9 +335,10 @@ pub fn restore(ctx: &mut AdminCtx<'_, '_>, codes: &[Vec<u8>], policy: Policy) ->
             _ => ctx.server.scripting.libraries.lock().clone(),
         };
         for code in codes {
-            all.add(library(scripts, code)?, policy == Policy::Replace)?;
+            all.add(library(ctx.server, scripts, code)?, policy == Policy::Replace)?;
         }
         *ctx.server.scripting.libraries.lock() = all;
+        ctx.server.scripting.library_changes.fetch_add(1, Release);
         Ok(())
     })
 }
@@ -303,8 +357,9 @@ pub fn fcall_only_reads(server: &Server, args: Args<'_>) -> bool {
 /// What keeps the function from running, and what it fails with.
 pub fn fcall(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
     crate::monitor::feed_script(ctx);
-    let name = ctx.args.at(1).to_ascii_lowercase();
-    let found = ctx.server.scripting.libraries.lock().functions.get(&name).cloned();
+    let mut scripts = ctx.local.scripting.take().unwrap_or_default();
+    let found = scripts.known.find(ctx.server, ctx.args.at(1));
+    ctx.local.scripting = Some(scripts);
     let Some((library, index)) = found else { return Err(Error::Static("ERR Function not found")) };
     let keys = count_keys(ctx.args).map_err(|e| match e {
         Error::NotInteger => Error::Static("ERR Bad number of keys provided"),
@@ -313,23 +368,22 @@ pub fn fcall(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
     with_local(ctx, |ctx, scripts| {
         scripts.refresh(&ctx.server.scripting);
         if !scripts.instances.get(&library.name).is_some_and(|i| Arc::ptr_eq(&i.library, &library)) {
-            let functions = instantiate(scripts, &library.code)?;
-            let functions = functions.into_iter().map(|(f, c)| (f.name.to_ascii_lowercase(), c)).collect();
-            scripts.instances.insert(library.name.clone(), Instance { library: library.clone(), functions });
+            let (described, functions) = instantiate(ctx.server, scripts, &library.code)?;
+            let instance = Instance::new(library.clone(), described, functions);
+            scripts.instances.insert(library.name.clone(), instance);
         }
         let missing = Error::Static("ERR Function not found");
         let function = library.functions.get(index).ok_or(missing.clone())?;
         let instance = scripts.instances.get(&library.name).ok_or(missing.clone())?;
-        let chunk = instance.functions.get(&name).ok_or(missing.clone())?;
-        let text = String::from_utf8_lossy(&function.name).into_owned();
+        let Some(Some(Loaded { chunk, only_declared })) = instance.functions.get(index) else { return Err(missing) };
         let job = Job {
             kind: Kind::Function,
-            name: &text,
+            name: &String::from_utf8_lossy(&function.name),
             flags: function.flags,
             chunk,
             keys,
             read_only,
-            footprint: Footprint::ALL,
+            footprint: footprint(ctx, keys, *only_declared),
         };
         let vm: &Vm = scripts.functions.as_ref().ok_or(missing)?;
         run(ctx, scripts, vm, &job)

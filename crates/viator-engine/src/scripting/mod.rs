@@ -19,13 +19,16 @@ pub use running::{Kind, Run};
 
 use crate::server::Held;
 use cache::Scripts;
-use functions::{Instance, Libraries};
+use functions::{Instance, Known, Libraries};
 use parking_lot::Mutex;
 use running::{Running, Watch};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Relaxed, Release},
+};
 use viator_keyspace::Footprint;
 use viator_script::{Flavour, Vm};
 
@@ -42,6 +45,8 @@ pub struct Scripting {
     /// How often the cache was emptied, and how often all libraries went: what workers have of them is stale then.
     flushed: [AtomicU64; 2],
     libraries: Mutex<Libraries>,
+    /// How often they changed.
+    library_changes: AtomicU64,
     /// What runs now.
     pub running: Running,
     /// Bytes of the Lua states of all workers: of EVAL, and of functions.
@@ -98,12 +103,15 @@ impl Scripting {
 
     /// Removes a library. Returns whether there was one.
     pub fn delete_library(&self, name: &[u8]) -> bool {
-        self.libraries.lock().delete(name)
+        let found = self.libraries.lock().delete(name);
+        self.library_changes.fetch_add(1, Release);
+        found
     }
 
     /// Removes all libraries.
     fn flush_libraries(&self) {
         self.libraries.lock().flush();
+        self.library_changes.fetch_add(1, Release);
         let [_, libraries] = &self.flushed;
         libraries.fetch_add(1, Relaxed);
     }
@@ -146,6 +154,7 @@ pub struct LocalScripting {
     compiled: HashMap<Sha, Compiled, cache::ByDigest>,
     flushed: [u64; 2],
     instances: HashMap<Vec<u8>, Instance>,
+    known: Known,
     watch: Watch,
     /// `lua-enable-deprecated-api`.
     deprecated_api: bool,
