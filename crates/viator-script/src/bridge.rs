@@ -4,6 +4,7 @@
 //! borrowed, a state's functions live on.
 
 use crate::convert::{forward, to_lua};
+use crate::debugger;
 use crate::direct::WRONG_ARGUMENTS;
 use crate::errors;
 use crate::number;
@@ -42,7 +43,7 @@ fn host<R>(f: impl FnOnce(&mut dyn Host) -> R) -> Option<R> {
 const NO_SCRIPT: &str = "ERR no script is running";
 
 /// As [`host`], where it is an error that there is none.
-fn of_host<R>(f: impl FnOnce(&mut dyn Host) -> R) -> mlua::Result<R> {
+pub(crate) fn of_host<R>(f: impl FnOnce(&mut dyn Host) -> R) -> mlua::Result<R> {
     host(f).ok_or_else(|| errors::reply(NO_SCRIPT, false))
 }
 
@@ -304,6 +305,21 @@ impl Bridge {
         Ok(())
     }
 
+    /// `redis.breakpoint`: whether a debugger will stop there.
+    fn breakpoint(&self) -> mlua::Result<bool> {
+        of_host(|h| h.debugger().map(|d| d.call_breakpoint()).is_some())
+    }
+
+    /// `redis.debug`.
+    fn debug(&self, values: &MultiValue) -> mlua::Result<()> {
+        of_host(|h| {
+            if let Some(d) = h.debugger() {
+                let texts: Vec<Vec<u8>> = values.iter().map(debugger::shown).collect();
+                d.say(&texts.join(b", ".as_slice()));
+            }
+        })
+    }
+
     fn set_repl(&self, values: &MultiValue) -> mlua::Result<()> {
         if values.len() != 1 {
             return fail("ERR redis.set_repl() requires one argument.");
@@ -364,6 +380,10 @@ pub(crate) fn natives(lua: &Lua, t: &Table, bridge: &Rc<Bridge>) -> mlua::Result
     t.raw_set("log", lua.create_function(move |_, values: MultiValue| b.log(&values))?)?;
     let b = bridge.clone();
     t.raw_set("setresp", lua.create_function(move |_, values: MultiValue| b.setresp(&values))?)?;
+    let b = bridge.clone();
+    t.raw_set("breakpoint", lua.create_function(move |_, ()| b.breakpoint())?)?;
+    let b = bridge.clone();
+    t.raw_set("debug", lua.create_function(move |_, values: MultiValue| b.debug(&values))?)?;
     let b = bridge.clone();
     t.raw_set("set_repl", lua.create_function(move |_, values: MultiValue| b.set_repl(&values))?)?;
     let b = bridge.clone();

@@ -156,7 +156,7 @@ pub(crate) fn plan(source: &[u8], parameters: bool, number: Number<'_>) -> Plan 
 }
 
 /// Whether a name is that of a metamethod.
-fn is_event(name: &[u8]) -> bool {
+pub(crate) fn is_event(name: &[u8]) -> bool {
     let known = [
         "index",
         "newindex",
@@ -474,7 +474,7 @@ fn begins_statement(tokens: &[Token<'_>], i: usize) -> bool {
 }
 
 /// The text with the edits; `None` if they overlap.
-fn apply(source: &[u8], mut edits: Vec<Edit>) -> Option<Vec<u8>> {
+pub(crate) fn apply(source: &[u8], mut edits: Vec<Edit>) -> Option<Vec<u8>> {
     // what ends somewhere comes before what begins there, and what is inserted before what is replaced
     edits.sort_by_key(|(from, to, text)| (*from, *to, text.as_slice() != b")"));
     let mut out = Vec::with_capacity(source.len() + 64 * edits.len());
