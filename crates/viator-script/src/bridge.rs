@@ -141,11 +141,10 @@ impl Bridge {
 
     /// Lends the memory for arguments and replies to a run that does without Lua.
     pub(crate) fn scratch<R>(&self, f: impl FnOnce(&mut (OwnedArgs, Reply)) -> R) -> R {
-        let mut scratch = self.scratch.take();
+        let Ok(mut scratch) = self.scratch.try_borrow_mut() else { return f(&mut Default::default()) };
         let result = f(&mut scratch);
         scratch.0.clear();
         scratch.1.clear();
-        self.scratch.replace(scratch);
         result
     }
 

@@ -85,6 +85,8 @@ impl ScriptFlags {
 pub struct Script {
     /// Its digest.
     pub sha: Sha,
+    /// The digest as text.
+    name: String,
     /// Its text.
     pub body: Vec<u8>,
     /// What its first line says.
@@ -99,7 +101,9 @@ impl Script {
     /// # Errors
     /// A shebang that is not one of ours.
     pub fn new(body: &[u8]) -> Result<Script, Error> {
-        Ok(Script { sha: sha_of(body), body: body.to_vec(), flags: flags_of(body)?, evicted: AtomicBool::new(false) })
+        let (sha, flags) = (sha_of(body), flags_of(body)?);
+        let name = String::from_utf8_lossy(&sha).into_owned();
+        Ok(Script { sha, name, body: body.to_vec(), flags, evicted: AtomicBool::new(false) })
     }
 
     /// The text without the shebang, line numbers kept.
@@ -113,7 +117,7 @@ impl Script {
 
     /// The digest as text.
     pub fn name(&self) -> &str {
-        std::str::from_utf8(&self.sha).unwrap_or_default()
+        &self.name
     }
 }
 

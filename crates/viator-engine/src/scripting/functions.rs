@@ -66,7 +66,7 @@ pub(super) struct Known {
     /// The number of changes of the libraries by then.
     changes: u64,
     /// By the names that callers use.
-    functions: HashMap<Vec<u8>, (Arc<Library>, usize)>,
+    functions: HashMap<Vec<u8>, (Arc<Library>, usize), ahash::RandomState>,
 }
 
 impl Known {

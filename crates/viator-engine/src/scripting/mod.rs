@@ -154,7 +154,7 @@ pub struct LocalScripting {
     functions: Option<Vm>,
     compiled: HashMap<Sha, Compiled, cache::ByDigest>,
     flushed: [u64; 2],
-    instances: HashMap<Vec<u8>, Instance>,
+    instances: HashMap<Vec<u8>, Instance, ahash::RandomState>,
     known: Known,
     watch: Watch,
     /// `lua-enable-deprecated-api`.
