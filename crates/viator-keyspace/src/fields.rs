@@ -52,13 +52,17 @@ impl FieldIndex {
 
     /// Adds a hint: the hash is at a new place, or was named as due and still is.
     pub(crate) fn hint(&mut self, handle: Handle, at: u64, time_of: impl Fn(Handle) -> Option<u64>) {
+        if self.heap.len() == self.heap.capacity() {
+            self.heap.reserve_exact(self.heap.len() / 8 + 4);
+        }
         self.heap.push(Reverse((at, handle.0)));
-        if self.heap.len() > self.live + self.live / 2 + 16 {
-            // mostly stale
+        if self.heap.len() > self.live + self.live / 4 + 16 {
+            // many are stale
             let mut hints = std::mem::take(&mut self.heap).into_vec();
             hints.retain(|Reverse((at, handle))| time_of(Handle(*handle)) == Some(*at));
             hints.sort_unstable();
             hints.dedup();
+            hints.shrink_to_fit();
             self.heap = BinaryHeap::from(hints);
         }
     }
