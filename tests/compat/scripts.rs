@@ -152,6 +152,7 @@ macro_rules! scripts {
 scripts! {
     bitmap
     connection
+    debugger
     functions
     generic
     geo

@@ -27,6 +27,9 @@ pub enum Flow {
     Close,
     /// Waits: `Session::blocked` says for what.
     Block,
+    /// Has done nothing yet: once all replies before it are sent, the command is to be executed again with
+    /// `Session::console`.
+    Attend,
 }
 
 /// Executes one request. `start` is the clock's reading at its beginning; returns the reading at its end, so that a
@@ -79,6 +82,7 @@ pub fn execute(
                 return (after(session), local.clock.read());
             }
             Check::Block => return (Flow::Block, local.clock.read()),
+            Check::Attend => return (Flow::Attend, local.clock.read()),
         }
     }
     local.client = session.id();
@@ -281,6 +285,8 @@ enum Check {
     /// Replied or queued.
     Done,
     Block,
+    /// See [`Flow::Attend`].
+    Attend,
 }
 
 /// Arguments from this length on are looked at as memory of the client at once, not when the timer comes round.
@@ -297,6 +303,9 @@ fn check(
     out: &mut Reply,
     mark: &mut (usize, usize),
 ) -> Check {
+    if session.gate & gate::DEBUGGER != 0 && session.console.is_none() {
+        return Check::Attend;
+    }
     if session.gate & gate::TRACKING != 0 {
         tracking::limit(local, server);
     }

@@ -699,7 +699,7 @@ impl<'a, 's> WriteKeys<'a, 's> {
         let (expire, lru) = (e.expire, e.lru);
         let inline = match e.value {
             viator_keyspace::ValueRef::Int(v) => Some(TakenValue::Int(v)),
-            viator_keyspace::ValueRef::Str { bytes, raw } => Some(TakenValue::Str(bytes.to_vec(), raw)),
+            viator_keyspace::ValueRef::Str { bytes, .. } => Some(TakenValue::Str(bytes.to_vec(), e.is_raw())),
             viator_keyspace::ValueRef::Object(o) if e.within => Some(TakenValue::Object(Box::new(o.clone()))),
             viator_keyspace::ValueRef::Object(_) => None,
         };

@@ -11,6 +11,7 @@ use crate::{auth, pubsub, tracking, transaction};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use viator_resp::reply::Reply;
+use viator_script::Console;
 
 /// What CLIENT REPLY chose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -62,6 +63,8 @@ pub mod gate {
     pub const ACL: u32 = 1 << 5;
     /// A MONITOR client, which may send little else.
     pub const MONITOR: u32 = 1 << 6;
+    /// SCRIPT DEBUG is on: the debugger must be able to take the connection.
+    pub const DEBUGGER: u32 = 1 << 7;
 }
 
 /// See the module.
@@ -104,6 +107,8 @@ pub struct Session {
     pub log_end: u64,
     /// It stands in for the session of a client that waits.
     pub stand_in: StandIn,
+    /// The client's connection, for the debugger, while a command of a client that debugs scripts is executed.
+    pub console: Option<Box<dyn Console>>,
 }
 
 /// Whether a session is a client's own, or stands in for it while a command that waits is tried again.
@@ -170,6 +175,7 @@ impl Session {
             script_us: 0,
             stand_in: StandIn::No,
             log_end: 0,
+            console: None,
         }
     }
 

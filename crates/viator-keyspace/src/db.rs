@@ -87,7 +87,19 @@ pub struct EntryRef<'a> {
     pub within: bool,
 }
 
+/// Longest key and value together that Redis keeps in one allocation of 64 bytes: "embstr".
+const MAX_EMBEDDED: usize = 41;
+
 impl EntryRef<'_> {
+    /// Whether Redis has the string in an allocation of its own: "raw". It stays there under whatever name.
+    pub fn is_raw(&self) -> bool {
+        match self.value {
+            ValueRef::Str { bytes, raw } => raw || self.key.len() + bytes.len() > MAX_EMBEDDED,
+            ValueRef::Int(_) => false,
+            ValueRef::Object(o) => o.kind() == Type::String,
+        }
+    }
+
     /// Bytes of the entry in its arena.
     pub fn slot_bytes(&self) -> usize {
         if self.len == 0 { 0 } else { arena::slot_bytes(self.len) }

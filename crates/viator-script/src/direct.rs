@@ -708,6 +708,12 @@ mod tests {
             }
             self.calls.len() == self.kill_at
         }
+        fn key(&self, n: usize) -> Option<&[u8]> {
+            ["key".as_bytes()].get(n).copied()
+        }
+        fn arg(&self, n: usize) -> Option<&[u8]> {
+            ["one".as_bytes(), b"1"].get(n).copied()
+        }
         fn tick(&mut self) -> bool {
             false
         }

@@ -160,6 +160,16 @@ pub(crate) fn reword(message: &[u8]) -> Option<Vec<u8>> {
     Some(format!("{before}attempt to {verb} {name} (a {kind} value)").into_bytes())
 }
 
+/// The compiler's message in the words of 5.1.
+pub(crate) fn syntax(e: &Error) -> Vec<u8> {
+    match e {
+        Error::SyntaxError { message, .. } => {
+            message.replace("<eof>", "'<eof>'").replace("syntax error near", "'=' expected near").into_bytes()
+        }
+        other => other.to_string().into_bytes(),
+    }
+}
+
 /// A message without the position, if that is in the prelude.
 fn ours(message: &[u8]) -> Option<&[u8]> {
     let rest = message.strip_prefix(b"prelude:")?;
@@ -248,6 +258,17 @@ impl Failure {
             counted: t.raw_get::<Option<bool>>("ignore_error_stats_update")?.unwrap_or(false),
             killed: t.raw_get::<Option<bool>>("killed")?.unwrap_or(false),
         })
+    }
+
+    /// Of a run that failed.
+    pub(crate) fn of(result: mlua::Result<(bool, Value)>) -> Failure {
+        match result {
+            Ok((_, Value::Table(t))) => Failure::from_table(&t).unwrap_or_else(|e| Failure::from_error(&e)),
+            Ok((_, Value::Error(e))) => Failure::from_error(&e),
+            Ok((_, Value::String(s))) => Failure::from_error(&Error::runtime(s.to_string_lossy())),
+            Ok(_) => Failure::from_error(&Error::runtime("unknown error")),
+            Err(e) => Failure::from_error(&e),
+        }
     }
 
     /// Of an error that no handler saw (memory is gone, a bug).

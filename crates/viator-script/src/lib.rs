@@ -8,6 +8,7 @@ mod cjson;
 mod cmsgpack;
 mod concat;
 mod convert;
+mod debugger;
 mod declared;
 mod direct;
 mod errors;
@@ -18,6 +19,7 @@ mod rewrite;
 mod source;
 mod vm;
 
+pub use debugger::{Console, Debugger, Heard};
 pub use declared::{Arg, Call, calls};
 pub use errors::{Failure, Raised};
 pub use library::Library;

@@ -404,10 +404,9 @@ function R.error_reply(...)
   return { err = s }
 end
 function R.replicate_commands() return true end
-function R.breakpoint() return false end
-function R.debug() end
 -- these are no functions of Lua's, so that a tail call to them leaves the caller's line for the error message
-for _, name in next, { 'call', 'pcall', 'log', 'setresp', 'set_repl', 'acl_check_cmd' } do
+for _, name in next, { 'call', 'pcall', 'log', 'setresp', 'set_repl', 'acl_check_cmd', 'breakpoint',
+  'debug' } do
   R[name] = native[name]
 end
 G.redis = freeze(R)

@@ -2,6 +2,7 @@
 
 use crate::bridge::{self, Bridge};
 use crate::convert::{Writer, sequence, to_reply};
+use crate::debugger::Debugger;
 use crate::direct::{self, Direct};
 use crate::errors::{self, Failure, Killed};
 use crate::rewrite::{self, MOST_COUNTED, Parameters};
@@ -52,10 +53,10 @@ pub struct Registration {
 /// A compiled script, or a function of a library.
 #[derive(Clone, Debug)]
 pub struct Chunk {
-    function: Function,
-    parameters: Parameters,
+    pub(crate) function: Function,
+    pub(crate) parameters: Parameters,
     /// It can do nothing twice, so that nothing needs to look at the clock meanwhile.
-    straight: bool,
+    pub(crate) straight: bool,
     /// The way to run it without Lua.
     pub(crate) direct: Option<Rc<Direct>>,
 }
@@ -89,6 +90,10 @@ impl Chunk {
 pub trait Host {
     /// Executes a command and writes its reply, which may be an error. `true`: the script is to end at once.
     fn call(&mut self, args: Args<'_>, reply: &mut Reply) -> bool;
+    /// An element of the script's `KEYS`, from 0 on.
+    fn key(&self, n: usize) -> Option<&[u8]>;
+    /// An element of the script's `ARGV`.
+    fn arg(&self, n: usize) -> Option<&[u8]>;
     /// Asked every now and then. `true`: the script is to end at once.
     fn tick(&mut self) -> bool;
     /// `redis.log`, of a valid level.
@@ -108,26 +113,34 @@ pub trait Host {
     fn loading(&self) -> bool {
         false
     }
+    /// Whether the last command was refused before it was executed. Asked once for each command, or never.
+    fn refused(&mut self) -> bool {
+        false
+    }
+    /// The debugger that follows the script.
+    fn debugger(&self) -> Option<&Rc<Debugger>> {
+        None
+    }
 }
 
 /// See the module.
 pub struct Vm {
-    lua: Lua,
+    pub(crate) lua: Lua,
     flavour: Flavour,
     /// The globals themselves.
-    globals: Table,
+    pub(crate) globals: Table,
     /// What scripts have for globals.
-    env: Table,
+    pub(crate) env: Table,
     /// Lua's own.
-    xpcall: Function,
+    pub(crate) xpcall: Function,
     /// What makes of an error what a failure is read from.
-    handler: Function,
+    pub(crate) handler: Function,
     /// Switches between what libraries have for globals while they are loaded, and later.
     loading: Function,
     /// The upvalues of rewritten scripts: what makes text of a double before `..` does, and what calls commands, with any
     /// number of arguments, or 1, 2, 3.
-    upvalues: [Function; 2 + MOST_COUNTED],
-    bridge: Rc<Bridge>,
+    pub(crate) upvalues: [Function; 2 + MOST_COUNTED],
+    pub(crate) bridge: Rc<Bridge>,
     /// A hook looks at the clock.
     watched: Cell<bool>,
 }
@@ -182,15 +195,9 @@ impl Vm {
     /// The compiler's message.
     pub fn compile(&self, source: &[u8]) -> Result<Chunk, Vec<u8>> {
         let _limited = self.bridge.limited(&self.lua);
-        let plain = self.chunk(source).map_err(|e| match e {
-            // in the words of 5.1
-            Error::SyntaxError { message, .. } => {
-                message.replace("<eof>", "'<eof>'").replace("syntax error near", "'=' expected near").into_bytes()
-            }
-            other => other.to_string().into_bytes(),
-        })?;
+        let plain = self.chunk(source).map_err(|e| errors::syntax(&e))?;
         let eval = self.flavour == Flavour::Eval;
-        let plan = rewrite::plan(source, eval, &mut |name| self.bridge.number(name));
+        let plan = rewrite::plan(source, eval, &mut |site| self.bridge.number(site));
         let direct = if eval { direct::plan(source).map(Rc::new) } else { None };
         let mut chunk = Chunk { function: plain, parameters: Parameters::None, straight: plan.straight, direct };
         if let Some(text) = &plan.text {
@@ -204,7 +211,7 @@ impl Vm {
         Ok(chunk)
     }
 
-    fn chunk(&self, source: &[u8]) -> mlua::Result<Function> {
+    pub(crate) fn chunk(&self, source: &[u8]) -> mlua::Result<Function> {
         let chunk = self.lua.load(source).set_name(self.flavour.chunk()).set_mode(ChunkMode::Text);
         chunk.set_environment(self.env.clone()).into_function()
     }
@@ -259,12 +266,13 @@ impl Vm {
         self.bridge.begin(false);
         let result = bridge::with(host, call);
         let result = match result {
+            Ok((true, _)) if self.bridge.forward(host, out) => Ok(()),
             Ok((true, value)) => {
                 let error = &mut |line: &[u8], counted| host.replied_error(line, counted);
                 let mut w = Writer { out, resp3: self.bridge.resp3(), error };
                 to_reply(&value, &mut w).map_err(|e| Failure::from_error(&e))
             }
-            other => Err(failure(other)),
+            other => Err(Failure::of(other)),
         };
         self.bridge.end(&self.lua);
         result
@@ -289,7 +297,7 @@ impl Vm {
         self.bridge.end(&self.lua);
         match result {
             Ok((true, _)) => Ok(()),
-            other => Err(failure(other)),
+            other => Err(Failure::of(other)),
         }
     }
 
@@ -312,21 +320,20 @@ impl Vm {
         }
     }
 
+    /// Sets another hook in the place of the one that looks at the clock, until [`Vm::revive`].
+    pub(crate) fn hook(
+        &self,
+        triggers: HookTriggers,
+        hook: impl Fn(&Lua, &mlua::debug::Debug<'_>) -> mlua::Result<VmState> + 'static,
+    ) {
+        drop(self.lua.set_global_hook(triggers, hook)); // it cannot fail: no memory is asked for
+        self.watched.set(true);
+    }
+
     /// After a kill: the state runs scripts again.
     pub fn revive(&self) {
         self.watched.set(true);
         self.watch(false);
-    }
-}
-
-/// How a run failed that did.
-fn failure(result: mlua::Result<(bool, Value)>) -> Failure {
-    match result {
-        Ok((_, Value::Table(t))) => Failure::from_table(&t).unwrap_or_else(|e| Failure::from_error(&e)),
-        Ok((_, Value::Error(e))) => Failure::from_error(&e),
-        Ok((_, Value::String(s))) => Failure::from_error(&Error::runtime(s.to_string_lossy())),
-        Ok(_) => Failure::from_error(&Error::runtime("unknown error")),
-        Err(e) => Failure::from_error(&e),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A connection: bytes in, commands, bytes out. No knowledge of the event loop around it.
 
 use crate::net::Stream;
+use crate::wire::Wire;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
@@ -304,8 +305,10 @@ impl Conn {
     ) -> u64 {
         local.now = local.clock.now_ms();
         let (flow, end) = dispatch::execute(local, server, &mut self.session, args, prepared, out, clock);
-        if flow == Flow::Close {
-            self.closing = true;
+        match flow {
+            Flow::Continue | Flow::Block => {}
+            Flow::Close => self.closing = true,
+            Flow::Attend => self.attend(local, server, args, out),
         }
         let shared = &self.session.shared;
         if shared.has_mail() {
@@ -328,6 +331,30 @@ impl Conn {
             out.set_resp3(self.session.resp3);
         }
         end
+    }
+
+    /// Executes a command of a client that debugs scripts: the debugger may take the socket, so all that comes before is
+    /// sent first.
+    #[cold]
+    fn attend(&mut self, local: &mut Local, server: &Server, args: Args<'_>, out: &mut Reply) {
+        self.enqueue(out, 0);
+        out.set_resp3(self.session.resp3);
+        self.closing = true;
+        if !self.write_pending() || self.has_pending() {
+            self.broken = true;
+            return;
+        }
+        match Wire::new(&self.stream, self.session.shared.clone()) {
+            Ok(wire) => self.session.console = Some(Box::new(wire)),
+            Err(e) => {
+                tracing::warn!("no way to the debugger's client: {e}");
+                return;
+            }
+        }
+        let start = local.begin_batch(server);
+        let (flow, _) = dispatch::execute(local, server, &mut self.session, args, None, out, start);
+        self.session.console = None;
+        self.closing = flow == Flow::Close;
     }
 
     /// Ends a turn. What a connection that is over could not send is thrown away: `out` serves the next one.

@@ -11,6 +11,7 @@ mod peers;
 mod procfs;
 mod pump;
 mod start;
+mod wire;
 mod worker;
 
 pub use start::version_line;

@@ -71,7 +71,12 @@ fn count(g: &mut Gen, percent: usize) -> Words {
 
 fn min_idle(g: &mut Gen) -> Vec<u8> {
     match g.rng.below(12) {
-        0 => g.intish(),
+        0 => {
+            let n = g.intish();
+            // how long ago something was would decide
+            let by_chance = str::from_utf8(&n).ok().and_then(|n| n.parse::<f64>().ok()).is_some_and(|n| n > 0.0 && n < 1e7);
+            if by_chance { b"100000000".to_vec() } else { n }
+        }
         1 => b"-5".to_vec(),
         2..=4 => b"100000000".to_vec(),
         _ => b"0".to_vec(),

@@ -57,14 +57,11 @@ pub static OBJECT_ENCODING: Command = Command {
     ..Command::BASE
 };
 
-/// Longest key and value together that Redis keeps in one allocation of 64 bytes: "embstr".
-const MAX_EMBEDDED: usize = 41;
-
 /// What OBJECT ENCODING answers for an entry.
 pub fn encoding(e: &EntryRef<'_>) -> &'static str {
     match e.value {
         ValueRef::Int(_) => "int",
-        ValueRef::Str { bytes, raw } if !raw && e.key.len() + bytes.len() <= MAX_EMBEDDED => "embstr",
+        ValueRef::Str { .. } if !e.is_raw() => "embstr",
         ValueRef::Str { .. } => "raw",
         ValueRef::Object(o) => o.encoding(),
     }

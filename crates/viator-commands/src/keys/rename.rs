@@ -8,7 +8,6 @@ use viator_engine::error::Error;
 use viator_engine::keys::{TakenValue, WriteKeys, kind};
 use viator_keyspace::{EntryRef, Type, ValueRef};
 
-use super::object::encoding;
 use crate::declare::{KEY, OW_INSERT, OW_UPDATE, RO_ACCESS, RW_ACCESS_DELETE, RW_ACCESS_UPDATE, one_key};
 
 /// RENAME.
@@ -256,7 +255,7 @@ fn copy_of(e: &EntryRef<'_>) -> TakenValue {
     match e.value {
         ValueRef::Int(n) => TakenValue::Int(n),
         // what is "raw" stays so, even where the other key would leave it room
-        ValueRef::Str { bytes, .. } => TakenValue::Str(bytes.to_vec(), encoding(e) == "raw"),
+        ValueRef::Str { bytes, .. } => TakenValue::Str(bytes.to_vec(), e.is_raw()),
         ValueRef::Object(o) => TakenValue::Object(Box::new(o.clone())),
     }
 }

@@ -6,6 +6,7 @@ use viator_engine::command::{Acl, ArgSpec, Command, Flags, Group, Handler, Outco
 use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;
 use viator_engine::scripting::{self, Kind};
+use viator_engine::session::gate;
 
 const BASE: Command = Command {
     flags: Flags::NOSCRIPT,
@@ -44,15 +45,22 @@ pub static DEBUG: Command = Command {
 };
 
 fn debug(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
+    if !ctx.out.is_empty() {
+        return Err(Error::Static("ERR SCRIPT DEBUG must be called outside a pipeline"));
+    }
     let mode = ctx.args.at(2);
-    if is(mode, "no") {
-        ctx.out.ok();
-        return Ok(());
-    }
-    if is(mode, "yes") || is(mode, "sync") {
-        return Err(Error::Static("ERR the script debugger is not available"));
-    }
-    Err(Error::Static("ERR Use SCRIPT DEBUG YES/SYNC/NO"))
+    let on = match () {
+        _ if is(mode, "no") => false,
+        _ if is(mode, "sync") => true,
+        _ if is(mode, "yes") => {
+            // a copy of the process would debug it there, and its changes would go with it
+            return Err(Error::Static("ERR SCRIPT DEBUG YES needs a fork of the server, use SCRIPT DEBUG SYNC"));
+        }
+        _ => return Err(Error::Static("ERR Use SCRIPT DEBUG YES/SYNC/NO")),
+    };
+    ctx.session.set_gate(gate::DEBUGGER, on);
+    ctx.out.ok();
+    Ok(())
 }
 
 /// SCRIPT EXISTS.

@@ -16,6 +16,9 @@ use std::time::Duration;
 use viator_resp::reply::Reply;
 use viator_script::{Host, Registration};
 
+/// The argument of a command that calls a script at which its keys begin.
+pub(super) const FIRST_KEY: usize = 3;
+
 /// The surroundings of a running script.
 pub(super) struct Caller<'a, 's> {
     pub(super) local: &'a mut Local,
@@ -26,6 +29,8 @@ pub(super) struct Caller<'a, 's> {
     pub(super) name: &'a str,
     /// The command that called it.
     pub(super) command: Args<'a>,
+    /// How many keys it declared.
+    pub(super) keys: usize,
     pub(super) flags: ScriptFlags,
     pub(super) read_only: bool,
     /// Memory was over the limit when the script began.
@@ -43,6 +48,8 @@ pub(super) struct Caller<'a, 's> {
     pub(super) run: Option<Arc<Run>>,
     /// The script's reply has an error in it.
     pub(super) failed: bool,
+    /// A command was refused before it was executed.
+    pub(super) refused: bool,
 }
 
 impl Caller<'_, '_> {
@@ -81,6 +88,13 @@ impl Caller<'_, '_> {
         run.is_killed()
     }
 
+    #[cold]
+    fn refuse(&mut self, entry: Option<&crate::table::Entry>, reply: &mut Reply, line: &str, start: u64) -> u64 {
+        self.refused = true;
+        dispatch::refuse(self.local, self.server, entry, reply, line);
+        start
+    }
+
     /// Executes a command. Returns the clock's reading at its end.
     fn execute(&mut self, args: Args<'_>, reply: &mut Reply, start: u64) -> u64 {
         let server = self.server;
@@ -89,17 +103,14 @@ impl Caller<'_, '_> {
             Err(Error::Arity(name)) => {
                 let entry = server.table.by_full_name(name.as_bytes());
                 let line = "ERR Wrong number of args calling Redis command from script";
-                dispatch::refuse(self.local, server, entry, reply, line);
-                return start;
+                return self.refuse(entry, reply, line, start);
             }
             Err(_) => {
-                dispatch::refuse(self.local, server, None, reply, "ERR Unknown Redis command called from script");
-                return start;
+                return self.refuse(None, reply, "ERR Unknown Redis command called from script", start);
             }
         };
         if let Some(line) = self.refusal(entry) {
-            dispatch::refuse(self.local, server, Some(entry), reply, line);
-            return start;
+            return self.refuse(Some(entry), reply, line, start);
         }
         if entry.flags.has(Flags::WRITE) && !self.wrote {
             self.wrote = true;
@@ -118,9 +129,21 @@ impl Host for Caller<'_, '_> {
         end >= self.slow_from && self.look(end)
     }
 
+    fn key(&self, n: usize) -> Option<&[u8]> {
+        if n < self.keys { self.command.get(FIRST_KEY + n) } else { None }
+    }
+
+    fn arg(&self, n: usize) -> Option<&[u8]> {
+        self.command.get(FIRST_KEY + self.keys + n)
+    }
+
     fn tick(&mut self) -> bool {
         let now = self.local.clock.read();
         now >= self.slow_from && self.look(now)
+    }
+
+    fn refused(&mut self) -> bool {
+        std::mem::take(&mut self.refused)
     }
 
     fn replied_error(&mut self, line: &[u8], counted: bool) {

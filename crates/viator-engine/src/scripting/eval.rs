@@ -1,7 +1,7 @@
 //! EVAL and its kin.
 
 use super::cache::{Script, ScriptFlags, flags_of, sha_of, sha_of_arg};
-use super::caller::{Caller, Saved};
+use super::caller::{Caller, FIRST_KEY, Saved};
 use super::running::Kind;
 use super::{Compiled, LocalScripting};
 use crate::args::{self, Args};
@@ -11,10 +11,12 @@ use crate::error::Error;
 use crate::evict;
 use crate::propagation;
 use crate::server::Server;
+use crate::session::gate;
 use crate::transaction;
+use std::rc::Rc;
 use std::sync::Arc;
 use viator_keyspace::Footprint;
-use viator_script::{Chunk, Failure, Flavour, Vm};
+use viator_script::{Chunk, Debugger, Failure, Flavour, Vm};
 
 const NO_SCRIPT: Error = Error::Static("NOSCRIPT No matching script. Please use EVAL.");
 
@@ -24,6 +26,20 @@ const NO_SCRIPT: Error = Error::Static("NOSCRIPT No matching script. Please use 
 /// What keeps the script from running, and what it fails with.
 pub fn eval(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
     crate::monitor::feed_script(ctx);
+    if ctx.session.gate & gate::DEBUGGER != 0
+        && let Some(console) = ctx.session.console.take()
+    {
+        let debugger = Debugger::new(console, ctx.args.at(1));
+        let outcome = eval_with(ctx, read_only, Some(&debugger));
+        debugger.end();
+        // the connection's end shows the client that the reply was the last one
+        ctx.session.close_after_reply = true;
+        return outcome;
+    }
+    eval_with(ctx, read_only, None)
+}
+
+fn eval_with(ctx: &mut AdminCtx<'_, '_>, read_only: bool, debugger: Option<&Rc<Debugger>>) -> Outcome {
     let keys = count_keys(ctx.args)?;
     with_local(ctx, |ctx, scripts| {
         let sha = sha_of(ctx.args.at(1));
@@ -35,7 +51,7 @@ pub fn eval(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
             let script = add(ctx.server, scripts, ctx.args.at(1), false)?;
             debug_assert!(script.sha == sha);
         }
-        run_script(ctx, scripts, scripts.get(&sha).ok_or(NO_SCRIPT)?, keys, read_only)
+        run_script(ctx, scripts, scripts.get(&sha).ok_or(NO_SCRIPT)?, keys, read_only, debugger)
     })
 }
 
@@ -48,15 +64,18 @@ pub fn evalsha(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
     let sha = sha_of_arg(ctx.args.at(1));
     let keys = count_keys(ctx.args)?;
     let Some(sha) = sha else { return Err(NO_SCRIPT) };
+    if ctx.session.gate & gate::DEBUGGER != 0 {
+        return Err(Error::Static("ERR Please use EVAL instead of EVALSHA for debugging"));
+    }
     with_local(ctx, |ctx, scripts| {
         let shared = &ctx.server.scripting;
         scripts.refresh(shared);
         if let Some(compiled) = scripts.get(&sha) {
-            return run_script(ctx, scripts, compiled, keys, read_only);
+            return run_script(ctx, scripts, compiled, keys, read_only, None);
         }
         let script = shared.scripts.lock().get(&sha).cloned().ok_or(NO_SCRIPT)?;
         compile(ctx.server, scripts, script)?;
-        run_script(ctx, scripts, scripts.get(&sha).ok_or(NO_SCRIPT)?, keys, read_only)
+        run_script(ctx, scripts, scripts.get(&sha).ok_or(NO_SCRIPT)?, keys, read_only, None)
     })
 }
 
@@ -140,9 +159,11 @@ fn run_script(
     compiled: &Compiled,
     keys: usize,
     read_only: bool,
+    debugger: Option<&Rc<Debugger>>,
 ) -> Outcome {
     let Compiled { script, function, only_declared } = compiled;
-    let footprint = footprint(ctx, keys, *only_declared);
+    // what a debugger's client asks for, no text tells
+    let footprint = footprint(ctx, keys, *only_declared && debugger.is_none());
     let job = Job {
         kind: Kind::Script,
         name: script.name(),
@@ -151,6 +172,7 @@ fn run_script(
         keys,
         read_only,
         footprint,
+        debugged: debugger.map(|d| (d, script.source())),
     };
     let vm = scripts.eval.as_ref().ok_or(NO_SCRIPT)?;
     run(ctx, scripts, vm, &job)
@@ -167,6 +189,8 @@ pub(super) struct Job<'j> {
     /// The command allows no writes.
     pub(super) read_only: bool,
     pub(super) footprint: Footprint,
+    /// Who debugs it, and its text.
+    pub(super) debugged: Option<(&'j Rc<Debugger>, &'j [u8])>,
 }
 
 /// Runs a script or function under the locks of its footprint.
@@ -199,6 +223,7 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
         kind: job.kind,
         name: job.name,
         command: ctx.args,
+        keys: job.keys,
         flags,
         read_only: job.read_only || no_writes,
         oom,
@@ -209,11 +234,16 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
         wrote: false,
         run: None,
         failed: false,
+        refused: false,
     };
     propagation::begin(caller.local);
     let mark = ctx.out.mark();
-    let args = ctx.args.from(3);
-    let result = vm.run(job.chunk, args.first(job.keys), args.from(job.keys), &mut caller, ctx.out);
+    let args = ctx.args.from(FIRST_KEY);
+    let (keys, argv) = (args.first(job.keys), args.from(job.keys));
+    let result = match job.debugged {
+        None => vm.run(job.chunk, keys, argv, &mut caller, ctx.out),
+        Some((debugger, source)) => vm.debug(debugger, source, keys, argv, &mut caller, ctx.out),
+    };
     let replied_error = caller.failed;
     let slow = caller.run.take();
     if slow.as_ref().is_some_and(|r| r.is_doomed()) {

@@ -168,6 +168,14 @@ impl Host for Loader {
         false
     }
 
+    fn key(&self, _: usize) -> Option<&[u8]> {
+        None
+    }
+
+    fn arg(&self, _: usize) -> Option<&[u8]> {
+        None
+    }
+
     fn tick(&mut self) -> bool {
         Instant::now() > self.deadline
     }
@@ -384,6 +392,7 @@ pub fn fcall(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
             keys,
             read_only,
             footprint: footprint(ctx, keys, *only_declared),
+            debugged: None,
         };
         let vm: &Vm = scripts.functions.as_ref().ok_or(missing)?;
         run(ctx, scripts, vm, &job)
