@@ -99,8 +99,8 @@ struct Planner<'s> {
     source: &'s [u8],
     tokens: &'s [Token<'s>],
     at: usize,
-    /// The locals in scope, the innermost last.
-    names: Vec<&'s [u8]>,
+    /// The locals in scope, the innermost last; of those that are `redis.call` or (`true`) `redis.pcall`, which.
+    names: Vec<(&'s [u8], Option<bool>)>,
     /// Most locals in scope at once.
     locals: usize,
     depth: usize,
@@ -168,11 +168,19 @@ impl<'s> Planner<'s> {
             if matches!(name, b"redis" | b"KEYS" | b"ARGV") || self.is(0, "<") || self.is(0, ",") {
                 return None;
             }
-            let value = if self.take("=") { self.expression()? } else { Expr::Nil };
+            let caller = self.caller();
+            let value = match caller {
+                Some(_) => {
+                    self.at += 4;
+                    Expr::Nil
+                }
+                None if self.take("=") => self.expression()?,
+                None => Expr::Nil,
+            };
             if self.is(0, ",") {
                 return None;
             }
-            self.names.push(name);
+            self.names.push((name, caller));
             self.locals = self.locals.max(self.names.len());
             return Some(Statement::Set(self.names.len() - 1, value));
         }
@@ -230,9 +238,20 @@ impl<'s> Planner<'s> {
         }
     }
 
-    /// The place of a local in scope.
+    /// The place of a local in scope that is a value.
     fn local(&self, name: &[u8]) -> Option<usize> {
-        self.names.iter().rposition(|n| *n == name)
+        let slot = self.names.iter().rposition(|(n, _)| *n == name)?;
+        self.names.get(slot)?.1.is_none().then_some(slot)
+    }
+
+    /// Whether `= redis.call` comes next, or `= redis.pcall`: which of them, if neither is called there.
+    fn caller(&self) -> Option<bool> {
+        let function = self.peek(3)?;
+        let comes = self.is(0, "=") && self.peek(1)?.is_name("redis") && self.is(2, ".");
+        let protected = function.is_name("pcall");
+        // what follows is a statement, or nothing: an expression that goes on is none of those that are understood
+        let ends = self.peek(4).is_none_or(|t| matches!(t.kind, Kind::Name | Kind::Keyword) || t.is(";"));
+        (comes && ends && (protected || function.is_name("call"))).then_some(protected)
     }
 
     fn expression(&mut self) -> Option<Expr> {
@@ -313,18 +332,26 @@ impl<'s> Planner<'s> {
 
     /// A call of a command, if one begins here.
     fn call(&mut self) -> Option<Option<Call>> {
-        let Some(&first) = self.peek(0).filter(|t| t.is_name("redis")) else { return Some(None) };
-        let protected = self.peek(2)?.is_name("pcall");
-        if !self.is(1, ".") || !self.is(3, "(") || !(protected || self.peek(2)?.is_name("call")) {
-            return None;
-        }
-        let open = self.peek(3)?.at;
+        let Some(&first) = self.peek(0).filter(|t| t.kind == Kind::Name) else { return Some(None) };
+        let (bracket, protected) = if first.is_name("redis") {
+            let protected = self.peek(2)?.is_name("pcall");
+            if !self.is(1, ".") || !(protected || self.peek(2)?.is_name("call")) {
+                return None;
+            }
+            (3, protected)
+        } else {
+            match self.names.iter().rev().find(|(n, _)| *n == first.text) {
+                Some((_, Some(protected))) => (1, *protected),
+                _ => return Some(None),
+            }
+        };
+        let open = self.peek(bracket).filter(|t| t.is("("))?.at;
         // which line an error is on
         if self.source.get(first.at..open)?.contains(&b'\n') {
             return None;
         }
         let line = 1 + self.source.get(..first.at)?.iter().filter(|b| **b == b'\n').count() as i64;
-        self.at += 4;
+        self.at += bracket + 1;
         let mut args = Vec::new();
         if !self.take(")") {
             loop {
@@ -619,6 +646,7 @@ mod tests {
             "local n = redis.call('INCR', KEYS[1])\nif n == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end\nreturn n",
             "local a local b = -1; a = b return {a, b or 'x', (not a) ~= b; redis.pcall('A')}",
             "if KEYS[1] then elseif ARGV[2] then return end",
+            "local call = redis.call; local p = redis.pcall\nlocal v = call('GET', KEYS[1]) if v then p('DEL', v) end",
             "",
         ] {
             assert!(plan(source.as_bytes()).is_some(), "{source}");
@@ -654,6 +682,13 @@ mod tests {
             "return redis.call(unpack(KEYS))",
             "return redis.call(...)",
             "return redis\n.call('PING')",
+            "local call = redis.call return call",
+            "local call = redis.call call = 1",
+            "local call = redis.call return redis.call(call)",
+            "local call = redis.call or 1",
+            "local call = redis.call return call 'PING'",
+            "local call = redis.call return call\n('PING')",
+            "if 1 then local call = redis.call end return call('PING')",
             "return redis.status_reply('x')",
             "for i = 1, 2 do redis.call('PING') end",
             "do return 1 end",
@@ -749,8 +784,15 @@ mod tests {
         }
 
         fn call(&mut self, depth: u32) -> String {
-            let mut text =
-                self.one_of(&["redis.call(", "redis.call(", "redis.call(\n", "redis.pcall(", "redis . pcall( "]);
+            let mut text = self.one_of(&[
+                "redis.call(",
+                "redis.call(",
+                "redis.call(\n",
+                "redis.pcall(",
+                "redis . pcall( ",
+                "call(",
+                "pc (\n",
+            ]);
             text += &self.one_of(&["'GET'", "\"SET\"", "'DEL'", "KEYS[1]"]);
             for _ in 0..self.below(3) {
                 text += &self.one_of(&[",", ", ", ",\n"]);
@@ -827,7 +869,7 @@ mod tests {
         let mut author = Author { seed: 0x9e37_79b9_7f4a_7c15, names: 0 };
         let mut failures = 0;
         for n in 0..3000 {
-            let source = author.block(2);
+            let source = format!("local call = redis.call\nlocal pc = redis.pcall {}", author.block(2));
             let direct = vm.compile(source.as_bytes()).unwrap();
             assert!(direct.is_direct(), "{source}");
             let lua = direct.clone().for_lua();

@@ -9,6 +9,7 @@
 use crate::concat;
 use crate::declared::{Inside, WAYS, inside};
 use crate::source::{Kind, Token, close, goes_on, tokens};
+use std::collections::HashMap;
 
 /// The upvalue that makes text of doubles.
 const TEXT: &str = "__text";
@@ -108,6 +109,7 @@ pub(crate) fn plan(source: &[u8], parameters: bool, number: Number<'_>) -> Plan 
             source,
             tokens: &tokens,
             main: if parameters { main_chunk(&tokens) } else { Vec::new() },
+            callers: callers(&tokens, &inside),
             keys: fixed("KEYS"),
             argv: fixed("ARGV"),
             number,
@@ -281,12 +283,61 @@ fn main_chunk(tokens: &[Token<'_>]) -> Vec<bool> {
     main
 }
 
+/// The local variables of the script itself that are `redis.call` (or, `true`, `redis.pcall`) and never anything else, and
+/// that are only called.
+fn callers<'s>(tokens: &[Token<'s>], inside: &[Inside]) -> HashMap<&'s [u8], bool> {
+    let is = |i: usize, text: &str| tokens.get(i).is_some_and(|t| t.is(text));
+    let mut found: HashMap<&[u8], (usize, bool)> = HashMap::new();
+    let mut blocks = 0usize;
+    for (i, t) in tokens.iter().enumerate() {
+        if ["function", "if", "do", "repeat"].iter().any(|k| t.is(k)) {
+            blocks += 1;
+        } else if t.is("end") || t.is("until") {
+            blocks = blocks.saturating_sub(1);
+        } else if let [local, name, equals, redis, point, function, rest @ ..] = tokens.get(i..).unwrap_or_default()
+            && blocks == 0
+            && local.is("local")
+            && name.kind == Kind::Name
+            && equals.is("=")
+            && redis.is_name("redis")
+            && point.is(".")
+            && (function.is_name("call") || function.is_name("pcall"))
+            && rest
+                .first()
+                .is_none_or(|t| t.kind == Kind::Name || t.kind == Kind::Keyword && !is_operator(t) || t.is(";"))
+        {
+            // of two the second one counts, and is one use too many of the first
+            found.insert(name.text, (i + 1, function.is_name("pcall")));
+        }
+    }
+    for (i, t) in tokens.iter().enumerate() {
+        let after = |text: &str| i.checked_sub(1).is_some_and(|p| is(p, text));
+        if t.kind != Kind::Name || after(".") || after(":") {
+            continue;
+        }
+        let Some((declared, _)) = found.get(t.text) else { continue };
+        let called =
+            i > *declared && is(i + 1, "(") && !after("function") && inside.get(i) != Some(&Inside::Parameters);
+        if i != *declared && !called {
+            found.remove(t.text);
+        }
+    }
+    found.into_iter().map(|(name, (_, protected))| (name, protected)).collect()
+}
+
+/// Whether an expression goes on with this keyword.
+fn is_operator(t: &Token<'_>) -> bool {
+    t.is("and") || t.is("or")
+}
+
 /// Makes calls of upvalues of `redis.call(…)` and `redis.pcall(…)`.
 struct Calls<'c, 's> {
     source: &'s [u8],
     tokens: &'c [Token<'s>],
     /// See [`main_chunk`].
     main: Vec<bool>,
+    /// See [`callers`].
+    callers: HashMap<&'s [u8], bool>,
     /// The elements of `KEYS`, and of `ARGV`, are those that the script was given.
     keys: bool,
     argv: bool,
@@ -299,10 +350,21 @@ struct Calls<'c, 's> {
 impl Calls<'_, '_> {
     fn all(&mut self) {
         for (i, t) in self.tokens.iter().enumerate() {
-            if t.is_name("redis") {
-                // what cannot be rewritten stays
-                let _ = self.call(i);
-            }
+            let field = i.checked_sub(1).is_some_and(|p| self.is(p, ".") || self.is(p, ":"));
+            let (open, protected) = if t.is_name("redis") {
+                match self.tokens.get(i + 2).map(|t| t.text) {
+                    Some(b"call") => (i + 3, false),
+                    Some(b"pcall") => (i + 3, true),
+                    _ => continue,
+                }
+            } else if t.kind == Kind::Name && !field && self.is(i + 1, "(") {
+                let Some(protected) = self.callers.get(t.text) else { continue };
+                (i + 1, *protected)
+            } else {
+                continue;
+            };
+            // what cannot be rewritten stays
+            let _ = self.call(i, open, protected);
         }
     }
 
@@ -319,17 +381,13 @@ impl Calls<'_, '_> {
         Some(())
     }
 
-    fn call(&mut self, i: usize) -> Option<()> {
+    /// The call that begins at `i`, its brackets at `bracket`.
+    fn call(&mut self, i: usize, bracket: usize, protected: bool) -> Option<()> {
         let tokens = self.tokens;
-        let function = tokens.get(i + 2)?;
-        let open = tokens.get(i + 3).filter(|t| t.is("("))?;
-        let mut code = match function.text {
-            b"call" => 0,
-            b"pcall" => PROTECTED,
-            _ => return None,
-        };
+        let open = tokens.get(bracket).filter(|t| t.is("("))?;
+        let mut code = if protected { PROTECTED } else { 0 };
         let from = tokens.get(i)?.at;
-        let close = close(tokens, i + 3)?;
+        let close = close(tokens, bracket)?;
         let last = tokens.get(close)?;
         if self.source.get(from..open.at)?.contains(&b'\n') || self.source.get(from..last.at)?.contains(&b'\r') {
             return None;
@@ -341,7 +399,7 @@ impl Calls<'_, '_> {
         } else if i > 0 && self.is(i - 1, "return") && ends && self.main.get(i) == Some(&true) {
             code |= RETURNED;
         }
-        let arguments = arguments(tokens, i + 3, close);
+        let arguments = arguments(tokens, bracket, close);
         let mut site = Site::new();
         // the tokens of arguments that are in the site, and the number of the others
         let mut known = Vec::new();
@@ -372,7 +430,7 @@ impl Calls<'_, '_> {
             return Some(());
         };
         code += number * SITE;
-        let sure = count(tokens, i + 3, close).is_some();
+        let sure = count(tokens, bracket, close).is_some();
         let counted = if sure && (1..=MOST_COUNTED).contains(&others) { others.to_string() } else { String::new() };
         for (n, (start, end)) in known.iter().enumerate() {
             let end = tokens.get(*end - 1)?.end();
@@ -573,6 +631,16 @@ mod tests {
             ("return redis.call('A', f'x')", "return __call(4:A, f'x')"),
             ("return redis.call('A', ...)", "return __call(4:A, ...)"),
             ("return redis.call('A', redis.call('B', KEYS[1]), KEYS[2])", "return __call1(4:A ? k1, __call(0:B k0))"),
+            // under other names
+            ("local call = redis.call return call('A', KEYS[1])", "local call = redis.call return __call(4:A k0)"),
+            (
+                "local rcall = redis.call; local p = redis.pcall\nrcall('A', x) p('B') t.p('C')",
+                "local rcall = redis.call; local p = redis.pcall\n__call1(2:A, x) __call(3:B) t.p('C')",
+            ),
+            (
+                "local c = redis.call for i = 1, 2 do c('A', c('B')) end",
+                "local c = redis.call for i = 1, 2 do __call(2:A, __call(0:B)) end",
+            ),
             // elements that are assigned to are those of the script
             ("KEYS[1] = ARGV[1] .. KEYS[1]", "__key1 = __arg1 .. __key1"),
             ("KEYS[1] = 'x' redis.call('A', KEYS[1], ARGV[1])", "__key1 = 'x' __call1(2:A ? a0, __key1)"),
@@ -588,7 +656,22 @@ mod tests {
             ("local r = redis redis.call('A')", "local r = redis redis.call('A')"),
             ("function redis.call() end redis.call('A')", "function redis.call() end redis.call('A')"),
             ("redis.call('\\65')", "__call(2,'\\65')"),
-            ("local call = redis.call call('A')", "local call = redis.call call('A')"),
+            (
+                "local redis = {} local call = redis.call call('A')",
+                "local redis = {} local call = redis.call call('A')",
+            ),
+            ("do local call = redis.call end call('A')", "do local call = redis.call end call('A')"),
+            ("call('A') local call = redis.call", "call('A') local call = redis.call"),
+            ("local call = redis.call call = f call('A')", "local call = redis.call call = f call('A')"),
+            ("local call = redis.call f(call) call('A')", "local call = redis.call f(call) call('A')"),
+            ("local call = redis.call local call = f call('A')", "local call = redis.call local call = f call('A')"),
+            ("local call = redis.call or f call('A')", "local call = redis.call or f call('A')"),
+            ("local call = redis.call local function call() end", "local call = redis.call local function call() end"),
+            (
+                "local call = redis.call f = function(call) call('A') end",
+                "local call = redis.call f = function(call) call('A') end",
+            ),
+            ("local a, call = 1, redis.call call('A')", "local a, call = 1, redis.call call('A')"),
             ("redis.call 'A'", "redis.call 'A'"),
         ] {
             assert_eq!(body(before).0, after);
