@@ -91,6 +91,8 @@ pub struct Script {
     pub flags: ScriptFlags,
     /// It had to make room in the cache.
     pub(super) evicted: AtomicBool,
+    /// EVALSHA used it since it last had its turn to make room.
+    touched: AtomicBool,
 }
 
 impl Script {
@@ -99,7 +101,7 @@ impl Script {
     /// # Errors
     /// A shebang that is not one of ours.
     pub fn new(body: &[u8]) -> Result<Script, Error> {
-        Ok(Script { sha: sha_of(body), body: body.to_vec(), flags: flags_of(body)?, evicted: AtomicBool::new(false) })
+        Ok(Script { sha: sha_of(body), body: body.to_vec(), flags: flags_of(body)?, evicted: false.into(), touched: false.into() })
     }
 
     /// The text without the shebang, line numbers kept.
@@ -109,6 +111,15 @@ impl Script {
         }
         let end = self.body.iter().position(|b| *b == b'\n').unwrap_or(self.body.len());
         self.body.get(end..).unwrap_or_default()
+    }
+
+    /// Notes that EVALSHA uses it.
+    #[inline]
+    pub(super) fn touch(&self) {
+        // most often it is noted already, and many threads read
+        if !self.touched.load(Relaxed) {
+            self.touched.store(true, Relaxed);
+        }
     }
 
     /// The digest as text.
@@ -223,13 +234,27 @@ impl Scripts {
             self.turns.insert(self.next, sha);
         }
         self.map.insert(sha, Cached { script, turn });
-        if self.turns.len() > MAX_EVAL
-            && let Some((_, oldest)) = self.turns.pop_first()
-            && let Some(gone) = self.map.remove(&oldest)
-        {
-            self.bytes -= gone.script.body.len() as u64;
+        if self.turns.len() > MAX_EVAL {
+            self.make_room(sha);
+        }
+    }
+
+    /// Removes the script of EVAL that was not used for longest, `newest` apart. One that EVALSHA has used meanwhile gets
+    /// another turn.
+    fn make_room(&mut self, newest: Sha) {
+        while let Some((_, oldest)) = self.turns.pop_first() {
+            let Some(cached) = self.map.get_mut(&oldest) else { continue };
+            if cached.script.touched.swap(false, Relaxed) || oldest == newest {
+                self.next += 1;
+                cached.turn = Some(self.next);
+                self.turns.insert(self.next, oldest);
+                continue;
+            }
+            self.bytes -= cached.script.body.len() as u64;
+            cached.script.evicted.store(true, Relaxed);
+            self.map.remove(&oldest);
             self.evicted += 1;
-            gone.script.evicted.store(true, Relaxed);
+            return;
         }
     }
 
@@ -261,6 +286,31 @@ mod tests {
         assert!(scripts.get(&script(1).sha).is_none());
         assert!(scripts.get(&script(1000).sha).is_some());
         assert_eq!((scripts.len(), scripts.evicted), (MAX_EVAL + 1, 1));
+    }
+
+    #[test]
+    fn scripts_of_evalsha_stay() {
+        let mut scripts = Scripts::default();
+        let script = |n: usize| Arc::new(Script::new(format!("return {n}").as_bytes()).unwrap());
+        for n in 0..MAX_EVAL {
+            scripts.add(script(n), false);
+        }
+        scripts.used(&script(0).sha);
+        for n in 1..3 {
+            scripts.get(&script(n).sha).unwrap().touch();
+        }
+        scripts.add(script(MAX_EVAL), false);
+        let there = |scripts: &Scripts, n| scripts.get(&script(n).sha).is_some();
+        assert!(there(&scripts, 0) && there(&scripts, 1) && there(&scripts, 2) && !there(&scripts, 3));
+        // whatever is used, what is new stays, and there are no more than there may be
+        for n in 0..2 * MAX_EVAL {
+            if let Some(s) = scripts.get(&script(n).sha) {
+                s.touch();
+            }
+        }
+        scripts.add(script(2 * MAX_EVAL), false);
+        assert!(there(&scripts, 2 * MAX_EVAL));
+        assert_eq!((scripts.len(), scripts.evicted), (MAX_EVAL, 2));
     }
 
     #[test]

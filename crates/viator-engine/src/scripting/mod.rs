@@ -75,6 +75,11 @@ impl Scripting {
         self.scripts.lock().evicted
     }
 
+    /// CONFIG RESETSTAT.
+    pub(crate) fn reset_stats(&self) {
+        self.scripts.lock().evicted = 0;
+    }
+
     /// Whether a script is in the cache.
     pub fn has(&self, sha: &[u8]) -> bool {
         cache::sha_of_arg(sha).is_some_and(|s| self.scripts.lock().get(&s).is_some())
