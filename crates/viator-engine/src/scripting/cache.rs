@@ -101,7 +101,13 @@ impl Script {
     /// # Errors
     /// A shebang that is not one of ours.
     pub fn new(body: &[u8]) -> Result<Script, Error> {
-        Ok(Script { sha: sha_of(body), body: body.to_vec(), flags: flags_of(body)?, evicted: false.into(), touched: false.into() })
+        Ok(Script {
+            sha: sha_of(body),
+            body: body.to_vec(),
+            flags: flags_of(body)?,
+            evicted: false.into(),
+            touched: false.into(),
+        })
     }
 
     /// The text without the shebang, line numbers kept.
