@@ -16,6 +16,8 @@ PEER = "Redis 8.2"
 PAIR = [run.OURS, PEER]
 VALUE = run.VALUE
 SCRIPT = "return redis.call('GET', KEYS[1])"
+# Lua has to run it: Viator runs the one above without
+LENGTH = "local v = redis.call('GET', KEYS[1]) if v then return #v + tonumber(ARGV[1]) end return 0"
 LOOP = "for i = 1, 1000 do redis.call('SET', KEYS[1], i) end"
 
 
@@ -87,6 +89,9 @@ LOADS = {
 }
 SCRIPTS = {
     "evalsha": ("EVALSHA of a GET", ["EVALSHA", sha1(SCRIPT), "1", "key:__rand_int__"], 100_000, ["keys", "scripts"], 16),
+    "length": (
+        "EVALSHA of a GET and arithmetic", ["EVALSHA", sha1(LENGTH), "1", "key:__rand_int__", "7"], 100_000, ["keys", "scripts"], 16,
+    ),
     "loop": ("1,000 calls in one script", ["EVALSHA", sha1(LOOP), "1", "counter"], 1, ["scripts"], 1),
 }
 POPPED = 2_000_000  # elements that RPOP and SPOP find
@@ -107,7 +112,7 @@ def prepare(server, what):
         elif part == "keys":
             server.load(run.CONTENTS["string"][1], 0, 100_000)
         elif part == "scripts":
-            for script in (SCRIPT, LOOP):
+            for script in (SCRIPT, LENGTH, LOOP):
                 run.Connection(server.port).call("SCRIPT", "LOAD", script)
     server.settle()
 
@@ -169,7 +174,7 @@ def types(setup):
 
 def scripts(setup):
     lines = ["One worker:", "", *rate_table(SCRIPTS, measure(setup, SCRIPTS))]
-    two = {"evalsha": SCRIPTS["evalsha"]}
+    two = {name: SCRIPTS[name] for name in ("evalsha", "length")}
     return [*lines, "", "Two workers, nothing pinned:", "", *rate_table(two, measure(setup, two, workers=2))]
 
 

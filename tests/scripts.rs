@@ -204,3 +204,64 @@ fn functions_with_other_keys_run_at_the_same_time() {
         run_beside(Some(library), |key| words(&["FCALL", function, "1", key, "beside it"]));
     }
 }
+
+/// Scripts that need no Lua: of two keys the second is always what the first is.
+#[test]
+fn nothing_comes_between_the_commands_of_scripts_without_lua() {
+    const EACH: usize = 400;
+    const BOTH: &str = "redis.call('SET', KEYS[2], redis.call('INCR', KEYS[1]))";
+    const SAME: &str = "return redis.call('GET', KEYS[1]) == redis.call('GET', KEYS[2])";
+    let server = Launch::viator().directive("io-threads", "3").start();
+    let library = format!(
+        "#!lua name=lib\nredis.register_function('both', function(KEYS) {BOTH} end)\n\
+         redis.register_function('same', function(KEYS) {SAME} end)"
+    );
+    ok(&mut server.client(), &["FUNCTION", "LOAD", &library]);
+    thread::scope(|scope| {
+        for n in 0..6 {
+            let mut c = server.client_resp(2);
+            scope.spawn(move || {
+                for i in 0..EACH {
+                    let (one, two) = if i % 2 == 0 { ("a", "b") } else { ("c", "d") };
+                    match (n + i) % 4 {
+                        0 => ok(&mut c, &["EVAL", BOTH, "2", one, two]),
+                        1 => ok(&mut c, &["FCALL", "both", "2", one, two]),
+                        2 => ok(&mut c, &["EVAL", SAME, "2", one, two]),
+                        _ => ok(&mut c, &["FCALL", "same", "2", one, two]),
+                    };
+                    let same = ok(&mut c, &["EVAL", SAME, "2", one, two]);
+                    assert_eq!(same.as_int(), Some(1), "{one} and {two}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn all_threads_see_which_functions_there_are() {
+    let server = Launch::viator().directive("io-threads", "3").start();
+    let mut clients: Vec<Client> = (0..6).map(|_| server.client()).collect();
+    for round in 0..40 {
+        let library = format!("#!lua name=lib\nredis.register_function('f', function() return {round} end)");
+        ok(&mut clients[round % 6], &["FUNCTION", "LOAD", "REPLACE", &library]);
+        for c in &mut clients {
+            for name in ["f", "F"] {
+                assert_eq!(ok(c, &["FCALL", name, "0"]).as_int(), Some(round as i64));
+            }
+        }
+        let dump = ok(&mut clients[0], &["FUNCTION", "DUMP"]);
+        match round % 3 {
+            0 => ok(&mut clients[1], &["FUNCTION", "DELETE", "lib"]),
+            1 => ok(&mut clients[2], &["FUNCTION", "FLUSH"]),
+            _ => continue,
+        };
+        for c in &mut clients {
+            assert!(error(c, &["FCALL", "f", "0"]).contains("Function not found"));
+        }
+        let payload = dump.as_bytes().unwrap();
+        assert!(clients[3].cmd(&[b"FUNCTION".as_slice(), b"RESTORE", payload]).unwrap().as_error().is_none());
+        for c in &mut clients {
+            assert_eq!(ok(c, &["FCALL", "f", "0"]).as_int(), Some(round as i64));
+        }
+    }
+}

@@ -54,6 +54,9 @@ struct Slot {
     entry: Option<usize>,
 }
 
+/// Arguments for which a batch keeps the memory: 32 commands seldom have more.
+const KEPT: usize = 2048;
+
 /// See the module.
 #[derive(Default)]
 pub struct Batch {
@@ -81,9 +84,9 @@ impl Batch {
         self.ranges.clear();
         self.keys.clear();
         self.searching = 0;
-        if self.ranges.capacity() > 64 * 1024 {
-            self.ranges = Vec::new();
-            self.keys = Vec::new();
+        if self.ranges.capacity() > KEPT {
+            self.ranges.shrink_to(KEPT);
+            self.keys.shrink_to(KEPT);
         }
     }
 

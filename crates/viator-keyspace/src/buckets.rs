@@ -218,9 +218,13 @@ impl Buckets {
 
     /// The handle that `eq` accepts among those of this hash.
     #[inline]
-    pub fn find(&self, hash: u64, eq: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub fn find(&self, hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
         match self {
-            Buckets::Few { tags, handles } => place_of_few(tags, handles, hash, eq).map(|i| handles[i]),
+            Buckets::Few { tags, handles } => {
+                // not inlined here, so that it is where there are many
+                let eq: &mut dyn FnMut(u32) -> bool = &mut eq;
+                place_of_few(tags, handles, hash, eq).map(|i| handles[i])
+            }
             Buckets::Many { buckets, .. } => place(buckets, hash, eq).map(|(b, i)| buckets[b].handles[i]),
         }
     }

@@ -7,8 +7,16 @@ use crate::arena::Handle;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A time, Unix milliseconds, and the handle of a hash.
-type Hint = (u64, u32);
+/// A time, Unix milliseconds, in two halves, the higher first, and the handle of a hash: twelve bytes.
+type Hint = (u32, u32, u32);
+
+fn hint(at: u64, handle: Handle) -> Hint {
+    ((at >> 32) as u32, at as u32, handle.0)
+}
+
+fn parts((high, low, handle): Hint) -> (u64, Handle) {
+    (u64::from(high) << 32 | u64::from(low), Handle(handle))
+}
 
 #[derive(Default)]
 pub(crate) struct FieldIndex {
@@ -52,24 +60,31 @@ impl FieldIndex {
 
     /// Adds a hint: the hash is at a new place, or was named as due and still is.
     pub(crate) fn hint(&mut self, handle: Handle, at: u64, time_of: impl Fn(Handle) -> Option<u64>) {
-        self.heap.push(Reverse((at, handle.0)));
-        if self.heap.len() > self.live + self.live / 2 + 16 {
-            // mostly stale
+        if self.heap.len() == self.heap.capacity() {
+            self.heap.reserve_exact(self.heap.len() / 8 + 4);
+        }
+        self.heap.push(Reverse(hint(at, handle)));
+        if self.heap.len() > self.live + self.live / 4 + 16 {
+            // many are stale
             let mut hints = std::mem::take(&mut self.heap).into_vec();
-            hints.retain(|Reverse((at, handle))| time_of(Handle(*handle)) == Some(*at));
+            hints.retain(|Reverse(hint)| {
+                let (at, handle) = parts(*hint);
+                time_of(handle) == Some(at)
+            });
             hints.sort_unstable();
             hints.dedup();
+            hints.shrink_to_fit();
             self.heap = BinaryHeap::from(hints);
         }
     }
 
     /// The next hint whose time has passed.
     pub(crate) fn pop_due(&mut self, now: u64) -> Option<Handle> {
-        let &Reverse((at, handle)) = self.heap.peek()?;
+        let (at, handle) = parts(self.heap.peek()?.0);
         if at >= now {
             return None;
         }
         self.heap.pop();
-        Some(Handle(handle))
+        Some(handle)
     }
 }

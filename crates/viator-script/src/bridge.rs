@@ -3,12 +3,12 @@
 //! The functions are made once per state. Which host they lead to is what [`with`] says, for the time of a run: a host is
 //! borrowed, a state's functions live on.
 
-use crate::convert::to_lua;
+use crate::convert::{forward, to_lua};
 use crate::debugger;
 use crate::direct::WRONG_ARGUMENTS;
 use crate::errors;
 use crate::number;
-use crate::rewrite::{NAME, PROTECTED, UNUSED};
+use crate::rewrite::{PROTECTED, Part, RETURNED, SITE, Site, UNUSED};
 use crate::vm::{Host, Registration, kill};
 use mlua::state::{GcIncParams, GcMode};
 use mlua::{Lua, MultiValue, Table, Value};
@@ -26,16 +26,25 @@ const LARGE: usize = 4 << 20;
 /// Never seen: nothing that a command does runs Lua.
 const WITHIN: &str = "ERR a command is being called already";
 
-/// Most names of commands that have numbers.
-const MAX_NAMES: usize = 1024;
+/// Most sites that have numbers.
+const MAX_SITES: usize = 4096;
 
 /// Does something while the functions lead to a host.
 pub(crate) fn with<R>(host: &mut dyn Host, f: impl FnOnce() -> R) -> R {
     HOST.set(host, f)
 }
 
-pub(crate) fn host<R>(f: impl FnOnce(&mut dyn Host) -> mlua::Result<R>) -> mlua::Result<R> {
-    if HOST.is_set() { HOST.with(|h| f(h)) } else { Err(errors::reply("ERR no script is running", false)) }
+/// What `f` does with the host; `None`: there is none.
+fn host<R>(f: impl FnOnce(&mut dyn Host) -> R) -> Option<R> {
+    HOST.is_set().then(|| HOST.with(|h| f(h)))
+}
+
+/// Never seen: functions of a state are called only while something runs in it.
+const NO_SCRIPT: &str = "ERR no script is running";
+
+/// As [`host`], where it is an error that there is none.
+pub(crate) fn of_host<R>(f: impl FnOnce(&mut dyn Host) -> R) -> mlua::Result<R> {
+    host(f).ok_or_else(|| errors::reply(NO_SCRIPT, false))
 }
 
 /// Whether the running script is to end.
@@ -54,13 +63,15 @@ pub(crate) struct Bridge {
     scratch: RefCell<(OwnedArgs, Reply)>,
     /// Most bytes of the state.
     memory: usize,
-    names: RefCell<Names>,
+    /// What the script returns is the reply of its last command.
+    returned: Cell<bool>,
+    sites: RefCell<Sites>,
 }
 
 #[derive(Default)]
-struct Names {
-    list: Vec<Box<[u8]>>,
-    numbers: HashMap<Box<[u8]>, i64>,
+struct Sites {
+    list: Vec<Site>,
+    numbers: HashMap<Site, i64>,
 }
 
 /// While it lives, the state has a limit, or has none. Without one, whatever comes from Rust is cheaper by far: nothing
@@ -97,7 +108,8 @@ impl Bridge {
             large: Cell::new(true),
             scratch: RefCell::default(),
             memory,
-            names: RefCell::default(),
+            returned: Cell::new(false),
+            sites: RefCell::default(),
         }
     }
 
@@ -105,6 +117,16 @@ impl Bridge {
     pub(crate) fn begin(&self, loading: bool) {
         self.resp3.set(false);
         self.loading.set(loading);
+        self.returned.set(false);
+    }
+
+    /// Writes what the script returns, if that is the reply of its last command, as it is.
+    pub(crate) fn forward(&self, host: &mut dyn Host, out: &mut Reply) -> bool {
+        if !self.returned.get() {
+            return false;
+        }
+        forward(&self.scratch.borrow().1, out, &mut |line| host.replied_error(line, true));
+        true
     }
 
     /// Ends a run: what its last command replied is given back.
@@ -119,11 +141,10 @@ impl Bridge {
 
     /// Lends the memory for arguments and replies to a run that does without Lua.
     pub(crate) fn scratch<R>(&self, f: impl FnOnce(&mut (OwnedArgs, Reply)) -> R) -> R {
-        let mut scratch = self.scratch.take();
+        let Ok(mut scratch) = self.scratch.try_borrow_mut() else { return f(&mut Default::default()) };
         let result = f(&mut scratch);
         scratch.0.clear();
         scratch.1.clear();
-        self.scratch.replace(scratch);
         result
     }
 
@@ -152,59 +173,49 @@ impl Bridge {
         }
     }
 
-    /// The number of a command's name, from 1 on; `None`: there are too many already.
-    pub(crate) fn number(&self, name: &[u8]) -> Option<i64> {
-        let mut names = self.names.borrow_mut();
-        if let Some(n) = names.numbers.get(name) {
+    /// The number of a site, from 1 on; `None`: there are too many already.
+    pub(crate) fn number(&self, site: Site) -> Option<i64> {
+        let mut sites = self.sites.borrow_mut();
+        if let Some(n) = sites.numbers.get(&site) {
             return Some(*n);
         }
-        if names.list.len() >= MAX_NAMES || name.len() > 64 {
+        if sites.list.len() >= MAX_SITES {
             return None;
         }
-        names.list.push(name.into());
-        let n = names.list.len() as i64;
-        names.numbers.insert(name.into(), n);
+        sites.list.push(site.clone());
+        let n = sites.list.len() as i64;
+        sites.numbers.insert(site, n);
         Some(n)
     }
 
     /// `redis.call` and `redis.pcall` as rewritten scripts call them: a number comes first (see [`crate::rewrite`]).
     fn numbered<'v>(&self, lua: &Lua, code: i64, values: impl IntoIterator<Item = &'v Value>) -> mlua::Result<Value> {
-        let protected = code & PROTECTED != 0;
         if self.loading.get() {
-            let name = if protected { "pcall" } else { "call" };
+            let name = if code & PROTECTED != 0 { "pcall" } else { "call" };
             let text = format!("Script attempted to access nonexistent global variable '{name}'");
             return Err(errors::plain(lua, text));
         }
-        let Ok(mut scratch) = self.scratch.try_borrow_mut() else { return fail(WITHIN) };
-        let (args, reply) = &mut *scratch;
-        args.clear();
-        {
-            let names = self.names.borrow();
-            if let Some(name) = usize::try_from(code / NAME - 1).ok().and_then(|i| names.list.get(i)) {
-                args.push(name);
-            }
-        }
-        self.command(lua, values.into_iter(), args, reply, protected, code & UNUSED != 0)
+        let sites = self.sites.borrow();
+        let site = usize::try_from(code / SITE - 1).ok().and_then(|i| sites.list.get(i));
+        self.command(lua, site.map(Vec::as_slice).unwrap_or_default(), values.into_iter(), code)
     }
 
     /// `redis.call` and `redis.pcall`.
     fn plain(&self, lua: &Lua, values: &MultiValue, protected: bool) -> mlua::Result<Value> {
-        let Ok(mut scratch) = self.scratch.try_borrow_mut() else { return fail(WITHIN) };
-        let (args, reply) = &mut *scratch;
-        args.clear();
-        self.command(lua, values.iter(), args, reply, protected, false)
+        self.command(lua, &[], values.iter(), if protected { PROTECTED } else { 0 })
     }
 
-    /// A command, its reply as a value. An error is raised, or becomes a table if that is wanted (`protected`).
+    /// A command, its reply as a value. An error is raised, or becomes a table if that is wanted.
     fn command<'v>(
         &self,
         lua: &Lua,
-        values: impl Iterator<Item = &'v Value>,
-        args: &mut OwnedArgs,
-        reply: &mut Reply,
-        protected: bool,
-        unused: bool,
+        site: &[Part],
+        mut values: impl Iterator<Item = &'v Value>,
+        code: i64,
     ) -> mlua::Result<Value> {
+        let protected = code & PROTECTED != 0;
+        let Ok(mut scratch) = self.scratch.try_borrow_mut() else { return fail(WITHIN) };
+        let (args, reply) = &mut *scratch;
         let failed = |line: &[u8], counted: bool| {
             if !protected {
                 return Err(errors::reply(line, counted));
@@ -217,18 +228,34 @@ impl Bridge {
             Ok(Value::Table(t))
         };
         let _unlimited = self.unlimited(lua);
-        if let Err(line) = arguments(values, args) {
-            return failed(line.as_bytes(), false);
-        }
+        args.clear();
         reply.clear();
         reply.set_resp3(self.resp3.get());
-        let end = host(|h| Ok(h.call(args.args(), reply)))?;
-        if end {
-            return Err(kill(lua));
+        let end: Option<Result<bool, &str>> = host(|h| {
+            for part in site {
+                match part {
+                    Part::Text(text) => args.push(text),
+                    Part::Value => arguments(values.next().into_iter(), args)?,
+                    Part::Key(n) => args.push(h.key(*n).ok_or(WRONG_ARGUMENTS)?),
+                    Part::Arg(n) => args.push(h.arg(*n).ok_or(WRONG_ARGUMENTS)?),
+                }
+            }
+            arguments(values, args)?;
+            Ok(h.call(args.args(), reply))
+        });
+        match end {
+            Some(Ok(false)) => {}
+            Some(Ok(true)) => return Err(kill(lua)),
+            Some(Err(line)) => return failed(line.as_bytes(), false),
+            None => return fail(NO_SCRIPT),
         }
         match reply.parts().0.split_first() {
             Some((b'-', line)) => failed(line.strip_suffix(b"\r\n").unwrap_or(line), true),
-            _ if unused => Ok(Value::Nil),
+            _ if code & UNUSED != 0 => Ok(Value::Nil),
+            _ if code & RETURNED != 0 && !reply.resp3() => {
+                self.returned.set(true);
+                Ok(Value::Nil)
+            }
             _ => to_lua(lua, reply),
         }
     }
@@ -262,10 +289,7 @@ impl Bridge {
                 _ => {}
             }
         }
-        host(|h| {
-            h.log(level, &message);
-            Ok(())
-        })
+        of_host(|h| h.log(level, &message))
     }
 
     fn setresp(&self, values: &MultiValue) -> mlua::Result<()> {
@@ -286,17 +310,16 @@ impl Bridge {
 
     /// `redis.breakpoint`: whether a debugger will stop there.
     fn breakpoint(&self) -> mlua::Result<bool> {
-        host(|h| Ok(h.debugger().map(|d| d.call_breakpoint()).is_some()))
+        of_host(|h| h.debugger().map(|d| d.call_breakpoint()).is_some())
     }
 
     /// `redis.debug`.
     fn debug(&self, values: &MultiValue) -> mlua::Result<()> {
-        host(|h| {
+        of_host(|h| {
             if let Some(d) = h.debugger() {
                 let texts: Vec<Vec<u8>> = values.iter().map(debugger::shown).collect();
                 d.say(&texts.join(b", ".as_slice()));
             }
-            Ok(())
         })
     }
 
@@ -313,10 +336,7 @@ impl Bridge {
         if flags & !3 != 0 {
             return fail("ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
         }
-        host(|h| {
-            h.set_repl(flags);
-            Ok(())
-        })
+        of_host(|h| h.set_repl(flags))
     }
 
     fn acl_check_cmd(&self, values: &MultiValue) -> mlua::Result<bool> {
@@ -327,7 +347,7 @@ impl Bridge {
         if let Err(line) = arguments(values.iter(), &mut args) {
             return fail(line);
         }
-        match host(|h| Ok(h.may_run(args.args())))? {
+        match of_host(|h| h.may_run(args.args()))? {
             Ok(b) => Ok(b),
             Err(line) => fail(line),
         }
@@ -379,7 +399,7 @@ pub(crate) fn natives(lua: &Lua, t: &Table, bridge: &Rc<Bridge>) -> mlua::Result
     t.raw_set("register_function", lua.create_function(|_, values: MultiValue| register(&values))?)
 }
 
-/// The arguments of a command as bytes, after those that are there already.
+/// The arguments of a command as bytes, after those that are there already, of which there must be one in the end.
 fn arguments<'v>(values: impl Iterator<Item = &'v Value>, args: &mut OwnedArgs) -> Result<(), &'static str> {
     for v in values {
         match v {
@@ -400,11 +420,11 @@ fn arguments<'v>(values: impl Iterator<Item = &'v Value>, args: &mut OwnedArgs) 
 }
 
 fn register(values: &MultiValue) -> mlua::Result<()> {
-    if !host(|h| Ok(h.loading()))? {
+    if !of_host(|h| h.loading())? {
         return fail("ERR redis.register_function can only be called on FUNCTION LOAD command");
     }
     let values: Vec<&Value> = values.iter().collect();
-    match registration(&values).and_then(|r| host(|h| Ok(h.register(r))).unwrap_or_else(|e| Err(e.to_string()))) {
+    match registration(&values).and_then(|r| host(|h| h.register(r)).unwrap_or_else(|| Err(NO_SCRIPT.into()))) {
         Ok(()) => Ok(()),
         Err(text) => Err(errors::reply(format!("ERR {text}"), false)),
     }

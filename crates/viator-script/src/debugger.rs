@@ -417,6 +417,14 @@ impl Host for Debugged<'_> {
         self.host.refused()
     }
 
+    fn key(&self, n: usize) -> Option<&[u8]> {
+        self.host.key(n)
+    }
+
+    fn arg(&self, n: usize) -> Option<&[u8]> {
+        self.host.arg(n)
+    }
+
     fn tick(&mut self) -> bool {
         self.host.tick()
     }

@@ -90,6 +90,10 @@ impl Chunk {
 pub trait Host {
     /// Executes a command and writes its reply, which may be an error. `true`: the script is to end at once.
     fn call(&mut self, args: Args<'_>, reply: &mut Reply) -> bool;
+    /// An element of the script's `KEYS`, from 0 on.
+    fn key(&self, n: usize) -> Option<&[u8]>;
+    /// An element of the script's `ARGV`.
+    fn arg(&self, n: usize) -> Option<&[u8]>;
     /// Asked every now and then. `true`: the script is to end at once.
     fn tick(&mut self) -> bool;
     /// `redis.log`, of a valid level.
@@ -196,7 +200,7 @@ impl Vm {
         let _limited = self.bridge.limited(&self.lua);
         let plain = self.chunk(source).map_err(|e| errors::syntax(&e))?;
         let eval = self.flavour == Flavour::Eval;
-        let plan = rewrite::plan(source, eval, &mut |name| self.bridge.number(name));
+        let plan = rewrite::plan(source, eval, &mut |site| self.bridge.number(site));
         let direct = if eval { direct::plan(source).map(Rc::new) } else { None };
         let mut chunk = Chunk { function: plain, parameters: Parameters::None, straight: plan.straight, direct };
         if let Some(text) = &plan.text {
@@ -265,6 +269,7 @@ impl Vm {
         self.bridge.begin(false);
         let result = bridge::with(host, call);
         let result = match result {
+            Ok((true, _)) if self.bridge.forward(host, out) => Ok(()),
             Ok((true, value)) => {
                 let error = &mut |line: &[u8], counted| host.replied_error(line, counted);
                 let mut w = Writer { out, resp3: self.bridge.resp3(), error };

@@ -5,7 +5,7 @@ use sha1::{Digest, Sha1};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use viator_resp::reply::shown;
 
 /// Most scripts that EVAL leaves in the cache.
@@ -85,14 +85,16 @@ impl ScriptFlags {
 pub struct Script {
     /// Its digest.
     pub sha: Sha,
+    /// The digest as text.
+    name: String,
     /// Its text.
     pub body: Vec<u8>,
     /// What its first line says.
     pub flags: ScriptFlags,
     /// It had to make room in the cache.
     pub(super) evicted: AtomicBool,
-    /// EVALSHA used it since it last had its turn to make room.
-    touched: AtomicBool,
+    /// When EVALSHA last used it, in the cache's time.
+    touched: AtomicU64,
 }
 
 impl Script {
@@ -101,13 +103,9 @@ impl Script {
     /// # Errors
     /// A shebang that is not one of ours.
     pub fn new(body: &[u8]) -> Result<Script, Error> {
-        Ok(Script {
-            sha: sha_of(body),
-            body: body.to_vec(),
-            flags: flags_of(body)?,
-            evicted: false.into(),
-            touched: false.into(),
-        })
+        let (sha, flags) = (sha_of(body), flags_of(body)?);
+        let name = String::from_utf8_lossy(&sha).into_owned();
+        Ok(Script { sha, name, body: body.to_vec(), flags, evicted: false.into(), touched: 0.into() })
     }
 
     /// The text without the shebang, line numbers kept.
@@ -119,18 +117,18 @@ impl Script {
         self.body.get(end..).unwrap_or_default()
     }
 
-    /// Notes that EVALSHA uses it.
+    /// Notes that EVALSHA uses it now.
     #[inline]
-    pub(super) fn touch(&self) {
+    pub(super) fn touch(&self, now: u64) {
         // most often it is noted already, and many threads read
-        if !self.touched.load(Relaxed) {
-            self.touched.store(true, Relaxed);
+        if self.touched.load(Relaxed) != now {
+            self.touched.store(now, Relaxed);
         }
     }
 
     /// The digest as text.
     pub fn name(&self) -> &str {
-        std::str::from_utf8(&self.sha).unwrap_or_default()
+        &self.name
     }
 }
 
@@ -185,21 +183,37 @@ pub(super) fn flags_of(body: &[u8]) -> Result<ScriptFlags, Error> {
 struct Cached {
     script: Arc<Script>,
     /// Of a script that EVAL left here: its place in the order of use.
-    turn: Option<u64>,
+    turn: Option<Turn>,
 }
+
+/// A place in the order of use: the cache's time, and a number for those of the same time.
+type Turn = (u64, u64);
 
 /// See the module.
 #[derive(Default)]
 pub(super) struct Scripts {
     map: HashMap<Sha, Cached, ByDigest>,
     /// Scripts that EVAL left here, least recently used first.
-    turns: BTreeMap<u64, Sha>,
-    next: u64,
+    turns: BTreeMap<Turn, Sha>,
+    /// The cache's time: it goes on with each EVAL. Whoever notes that EVALSHA uses a script reads it without a lock.
+    now: Arc<AtomicU64>,
+    number: u64,
     bytes: u64,
     pub(super) evicted: u64,
 }
 
 impl Scripts {
+    /// The cache's time.
+    pub(super) fn clock(&self) -> Arc<AtomicU64> {
+        self.now.clone()
+    }
+
+    /// A place in the order of use, at a time or later than all others.
+    fn turn(&mut self, at: Option<u64>) -> Turn {
+        self.number += 1;
+        (at.unwrap_or_else(|| self.now.fetch_add(1, Relaxed) + 1), self.number)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.map.len()
     }
@@ -214,12 +228,12 @@ impl Scripts {
 
     /// Notes that EVAL used a script.
     pub(super) fn used(&mut self, sha: &Sha) {
-        let Some(cached) = self.map.get_mut(sha) else { return };
-        if let Some(turn) = cached.turn {
-            self.turns.remove(&turn);
-            self.next += 1;
-            cached.turn = Some(self.next);
-            self.turns.insert(self.next, *sha);
+        let Some(before) = self.map.get(sha).and_then(|c| c.turn) else { return };
+        let turn = self.turn(None);
+        if let Some(cached) = self.map.get_mut(sha) {
+            cached.turn = Some(turn);
+            self.turns.remove(&before);
+            self.turns.insert(turn, *sha);
         }
     }
 
@@ -235,31 +249,34 @@ impl Scripts {
         self.bytes += script.body.len() as u64;
         let mut turn = None;
         if !stays {
-            self.next += 1;
-            turn = Some(self.next);
-            self.turns.insert(self.next, sha);
+            let last = self.turn(None);
+            turn = Some(last);
+            self.turns.insert(last, sha);
         }
         self.map.insert(sha, Cached { script, turn });
         if self.turns.len() > MAX_EVAL {
-            self.make_room(sha);
+            self.make_room();
         }
     }
 
-    /// Removes the script of EVAL that was not used for longest, `newest` apart. One that EVALSHA has used meanwhile gets
-    /// another turn.
-    fn make_room(&mut self, newest: Sha) {
-        while let Some((_, oldest)) = self.turns.pop_first() {
-            let Some(cached) = self.map.get_mut(&oldest) else { continue };
-            if cached.script.touched.swap(false, Relaxed) || oldest == newest {
-                self.next += 1;
-                cached.turn = Some(self.next);
-                self.turns.insert(self.next, oldest);
+    /// Removes the script of EVAL that was not used for longest.
+    fn make_room(&mut self) {
+        while let Some((turn, oldest)) = self.turns.pop_first() {
+            let Some(touched) = self.map.get(&oldest).map(|c| c.script.touched.load(Relaxed)) else { continue };
+            if touched > turn.0 {
+                // EVALSHA has used it since: its place is another one
+                let turn = self.turn(Some(touched));
+                if let Some(cached) = self.map.get_mut(&oldest) {
+                    cached.turn = Some(turn);
+                    self.turns.insert(turn, oldest);
+                }
                 continue;
             }
-            self.bytes -= cached.script.body.len() as u64;
-            cached.script.evicted.store(true, Relaxed);
-            self.map.remove(&oldest);
-            self.evicted += 1;
+            if let Some(gone) = self.map.remove(&oldest) {
+                self.bytes -= gone.script.body.len() as u64;
+                self.evicted += 1;
+                gone.script.evicted.store(true, Relaxed);
+            }
             return;
         }
     }
@@ -297,26 +314,28 @@ mod tests {
     #[test]
     fn scripts_of_evalsha_stay() {
         let mut scripts = Scripts::default();
+        let clock = scripts.clock();
         let script = |n: usize| Arc::new(Script::new(format!("return {n}").as_bytes()).unwrap());
+        let there = |scripts: &Scripts, n| scripts.get(&script(n).sha).is_some();
         for n in 0..MAX_EVAL {
             scripts.add(script(n), false);
         }
         scripts.used(&script(0).sha);
         for n in 1..3 {
-            scripts.get(&script(n).sha).unwrap().touch();
+            scripts.get(&script(n).sha).unwrap().touch(clock.load(Relaxed));
         }
         scripts.add(script(MAX_EVAL), false);
-        let there = |scripts: &Scripts, n| scripts.get(&script(n).sha).is_some();
         assert!(there(&scripts, 0) && there(&scripts, 1) && there(&scripts, 2) && !there(&scripts, 3));
-        // whatever is used, what is new stays, and there are no more than there may be
-        for n in 0..2 * MAX_EVAL {
-            if let Some(s) = scripts.get(&script(n).sha) {
-                s.touch();
-            }
+        // they go in the order of their last use, however that was
+        for n in MAX_EVAL + 1..2 * MAX_EVAL - 4 {
+            scripts.add(script(n), false);
         }
-        scripts.add(script(2 * MAX_EVAL), false);
-        assert!(there(&scripts, 2 * MAX_EVAL));
-        assert_eq!((scripts.len(), scripts.evicted), (MAX_EVAL, 2));
+        assert!(there(&scripts, 0) && there(&scripts, 1) && there(&scripts, 2) && !there(&scripts, MAX_EVAL - 2));
+        for n in 0..4 {
+            scripts.add(script(2 * MAX_EVAL + n), false);
+        }
+        assert!(!there(&scripts, 0) && !there(&scripts, 1) && !there(&scripts, 2) && there(&scripts, MAX_EVAL));
+        assert_eq!(scripts.len(), MAX_EVAL);
     }
 
     #[test]

@@ -16,6 +16,9 @@ use std::time::Duration;
 use viator_resp::reply::Reply;
 use viator_script::{Host, Registration};
 
+/// The argument of a command that calls a script at which its keys begin.
+pub(super) const FIRST_KEY: usize = 3;
+
 /// The surroundings of a running script.
 pub(super) struct Caller<'a, 's> {
     pub(super) local: &'a mut Local,
@@ -26,6 +29,8 @@ pub(super) struct Caller<'a, 's> {
     pub(super) name: &'a str,
     /// The command that called it.
     pub(super) command: Args<'a>,
+    /// How many keys it declared.
+    pub(super) keys: usize,
     pub(super) flags: ScriptFlags,
     pub(super) read_only: bool,
     /// Memory was over the limit when the script began.
@@ -122,6 +127,14 @@ impl Host for Caller<'_, '_> {
         let start = if self.direct { self.local.clock.last() } else { self.local.clock.read() };
         let end = self.execute(args, reply, start);
         end >= self.slow_from && self.look(end)
+    }
+
+    fn key(&self, n: usize) -> Option<&[u8]> {
+        if n < self.keys { self.command.get(FIRST_KEY + n) } else { None }
+    }
+
+    fn arg(&self, n: usize) -> Option<&[u8]> {
+        self.command.get(FIRST_KEY + self.keys + n)
     }
 
     fn tick(&mut self) -> bool {

@@ -1,7 +1,7 @@
 //! EVAL and its kin.
 
 use super::cache::{Script, ScriptFlags, flags_of, sha_of, sha_of_arg};
-use super::caller::{Caller, Saved};
+use super::caller::{Caller, FIRST_KEY, Saved};
 use super::running::Kind;
 use super::{Compiled, LocalScripting};
 use crate::args::{self, Args};
@@ -15,6 +15,7 @@ use crate::session::gate;
 use crate::transaction;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::Footprint;
 use viator_script::{Chunk, Debugger, Failure, Flavour, Vm};
 
@@ -71,11 +72,11 @@ pub fn evalsha(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
         let shared = &ctx.server.scripting;
         scripts.refresh(shared);
         if let Some(compiled) = scripts.get(&sha) {
-            compiled.script.touch();
+            compiled.script.touch(shared.clock.load(Relaxed));
             return run_script(ctx, scripts, compiled, keys, read_only, None);
         }
         let script = shared.scripts.lock().get(&sha).cloned().ok_or(NO_SCRIPT)?;
-        script.touch();
+        script.touch(shared.clock.load(Relaxed));
         compile(ctx.server, scripts, script)?;
         run_script(ctx, scripts, scripts.get(&sha).ok_or(NO_SCRIPT)?, keys, read_only, None)
     })
@@ -235,6 +236,7 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
         kind: job.kind,
         name: job.name,
         command: ctx.args,
+        keys: job.keys,
         flags,
         read_only: job.read_only || no_writes,
         oom,
@@ -249,7 +251,7 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
     };
     propagation::begin(caller.local);
     let mark = ctx.out.mark();
-    let args = ctx.args.from(3);
+    let args = ctx.args.from(FIRST_KEY);
     let (keys, argv) = (args.first(job.keys), args.from(job.keys));
     let result = match job.debugged {
         None => vm.run(job.chunk, keys, argv, &mut caller, ctx.out),

@@ -66,7 +66,7 @@ pub(super) struct Known {
     /// The number of changes of the libraries by then.
     changes: u64,
     /// By the names that callers use.
-    functions: HashMap<Vec<u8>, (Arc<Library>, usize)>,
+    functions: HashMap<Vec<u8>, (Arc<Library>, usize), ahash::RandomState>,
 }
 
 impl Known {
@@ -166,6 +166,14 @@ impl Host for Loader {
     fn call(&mut self, _: Args<'_>, reply: &mut Reply) -> bool {
         reply.error("ERR no commands while a library is being loaded");
         false
+    }
+
+    fn key(&self, _: usize) -> Option<&[u8]> {
+        None
+    }
+
+    fn arg(&self, _: usize) -> Option<&[u8]> {
+        None
     }
 
     fn tick(&mut self) -> bool {

@@ -339,7 +339,7 @@ fn redis(d: &Debugger, lua: &Lua, world: &World, args: &[Vec<u8>]) -> mlua::Resu
     let mut reply = Reply::new();
     reply.set_resp3(world.bridge.resp3());
     d.step.set(true); // what it does is told
-    let end = bridge::host(|h| Ok(h.call(args.args(), &mut reply)));
+    let end = bridge::of_host(|h| h.call(args.args(), &mut reply));
     d.step.set(false);
     if end? { Err(kill(lua)) } else { Ok(()) }
 }
