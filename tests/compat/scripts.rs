@@ -163,6 +163,7 @@ scripts! {
     protocol
     pubsub
     scripting
+    scripting_api
     server
     set
     stream

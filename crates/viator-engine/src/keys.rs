@@ -302,6 +302,14 @@ impl<'a, 's> ReadKeys<'a, 's> {
         Some(self.part(db, loc).get(handle))
     }
 
+    /// As [`ReadKeys::peek`], of a key that is still there although its time is over, too (DEBUG OBJECT).
+    pub fn peek_unexpired(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let loc = self.locate(key);
+        let part = self.guards.shard(loc.shard()).db_mut(self.db)?;
+        let handle = part.find(loc, key)?;
+        Some(part.get(handle))
+    }
+
     /// Whether a key exists (neither counted nor touched).
     pub fn exists(&mut self, key: &[u8]) -> bool {
         self.find_in(self.db, key).is_some()

@@ -590,6 +590,7 @@ impl Server {
             t.commands.iter().for_each(crate::stats::CommandStat::reset);
         }
         self.totals.reset();
+        self.scripting.reset_stats();
         self.error_stats.lock().clear();
         *self.rates.lock() = Rates::default();
     }

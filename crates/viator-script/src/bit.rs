@@ -1,7 +1,6 @@
 //! `bit`: operations on 32-bit integers.
 
 use crate::errors;
-use crate::number;
 use mlua::{Lua, MultiValue, Table, Value};
 
 /// The module.
@@ -56,24 +55,21 @@ fn tohex(lua: &Lua, v: MultiValue) -> mlua::Result<String> {
     Ok(digits.into_iter().rev().collect())
 }
 
-/// A number modulo 2^32.
+/// A number modulo 2^32; of one beyond 2^51 what the same way gives: its double's lowest bits.
 fn arg(lua: &Lua, values: &MultiValue, i: usize, function: &str) -> mlua::Result<i32> {
     match values.get(i) {
-        Some(Value::Integer(n)) => Ok(*n as i32),
+        Some(Value::Integer(n)) if n.unsigned_abs() < 1 << 51 => Ok(*n as i32),
+        Some(Value::Integer(n)) => Ok(wrap(*n as f64)),
         Some(Value::Number(n)) => Ok(wrap(*n)),
         Some(Value::String(s)) => match lua.coerce_number(Value::String(s.clone()))? {
-            Some(n) => Ok(number::whole(n).map_or_else(|| wrap(n), |i| i as i32)),
+            Some(n) => Ok(wrap(n)),
             None => Err(errors::wrong_type(lua, i + 1, function, "number", values.get(i))),
         },
         other => Err(errors::wrong_type(lua, i + 1, function, "number", other)),
     }
 }
 
+/// Adding 2^52 + 2^51 leaves the whole number, halves rounded to even, in the lowest bits.
 fn wrap(n: f64) -> i32 {
-    // halves go to the even neighbour, as adding 2^52 + 2^51 rounds them
-    let n = n.round_ties_even();
-    if !n.is_finite() {
-        return 0;
-    }
-    n.rem_euclid(4_294_967_296.0) as u64 as u32 as i32
+    (n + 6_755_399_441_055_744.0).to_bits() as u32 as i32
 }

@@ -296,7 +296,11 @@ impl Bridge {
         if values.len() != 1 {
             return fail("ERR redis.setresp() requires one argument.");
         }
-        match integer(values.front()) {
+        let version = match values.front() {
+            Some(Value::String(s)) => s.to_string_lossy().trim().parse::<f64>().ok().map(|n| n as i64),
+            v => integer(v),
+        };
+        match version {
             Some(2) => self.resp3.set(false),
             Some(3) => self.resp3.set(true),
             _ => return fail("ERR RESP version must be 2 or 3."),
@@ -323,7 +327,12 @@ impl Bridge {
         if values.len() != 1 {
             return fail("ERR redis.set_repl() requires one argument.");
         }
-        let flags = integer(values.front()).unwrap_or(-1);
+        // what is no number is 0
+        let flags = match values.front() {
+            Some(Value::Number(n)) if n.is_nan() => -1,
+            Some(Value::String(s)) => s.to_string_lossy().trim().parse::<f64>().map_or(0, |n| n as i64),
+            v => integer(v).unwrap_or(0),
+        };
         if flags & !3 != 0 {
             return fail("ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
         }
@@ -335,12 +344,12 @@ impl Bridge {
             return fail("ERR Please specify at least one argument for this redis lib call");
         }
         let mut args = OwnedArgs::default();
-        if arguments(values.iter(), &mut args).is_err() {
-            return fail("ERR redis.acl_check_cmd() require all arguments to be strings or integers");
+        if let Err(line) = arguments(values.iter(), &mut args) {
+            return fail(line);
         }
         match of_host(|h| h.may_run(args.args()))? {
-            Some(b) => Ok(b),
-            None => fail("ERR Invalid command passed to redis.acl_check_cmd()"),
+            Ok(b) => Ok(b),
+            Err(line) => fail(line),
         }
     }
 }

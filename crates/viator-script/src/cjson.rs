@@ -32,7 +32,7 @@ type Shared = Rc<RefCell<Config>>;
 /// The module.
 pub(crate) fn module(lua: &Lua) -> mlua::Result<Table> {
     let array_metatable = lua.create_table()?;
-    array_metatable.raw_set("__name", "array")?;
+    array_metatable.raw_set("__is_cjson_array", true)?;
     instance(lua, array_metatable)
 }
 
@@ -188,7 +188,14 @@ fn boolean(lua: &Lua, v: &MultiValue, i: usize, now: bool, function: &str) -> ml
                 Err(errors::argument(lua, i + 1, function, &text))
             }
         },
-        Some(Value::Integer(n)) => Err(errors::argument(lua, i + 1, function, &format!("invalid option '{n}'"))),
+        Some(n @ (Value::Integer(_) | Value::Number(_))) => {
+            let text = lua.coerce_string(n.clone())?.map(|s| s.to_string_lossy()).unwrap_or_default();
+            let text = match n {
+                Value::Number(n) => crate::number::general(*n, 14),
+                _ => text,
+            };
+            Err(errors::argument(lua, i + 1, function, &format!("invalid option '{text}'")))
+        }
         other => Err(errors::wrong_type(lua, i + 1, function, "string", other)),
     }
 }
@@ -205,11 +212,15 @@ fn integer(
         None | Some(Value::Nil) => return Ok(now),
         Some(Value::Integer(n)) => *n,
         Some(Value::Number(n)) => *n as i64,
+        Some(v @ Value::String(_)) => match lua.coerce_number(v.clone())? {
+            Some(n) => n as i64,
+            None => return Err(errors::wrong_type(lua, i + 1, function, "number", Some(v))),
+        },
         other => return Err(errors::wrong_type(lua, i + 1, function, "number", other)),
     };
     if !range.contains(&n) {
         let text = format!("expected integer between {} and {}", range.start(), range.end());
-        return Err(errors::argument(lua, i + 1, function, &text));
+        return Err(errors::argument(lua, 1, function, &text)); // as lua-cjson counts
     }
     Ok(n)
 }

@@ -17,7 +17,7 @@ pub(crate) fn module(lua: &Lua) -> mlua::Result<Table> {
     t.raw_set("unpack_limit", lua.create_function(|lua, v: MultiValue| unpack_some(lua, &v, None))?)?;
     t.raw_set("_NAME", "cmsgpack")?;
     t.raw_set("_VERSION", "lua-cmsgpack 0.4.0")?;
-    t.raw_set("_COPYRIGHT", "Copyright (C) 2012, Redis Ltd.")?;
+    t.raw_set("_COPYRIGHT", "Copyright (C) 2012, Salvatore Sanfilippo")?;
     t.raw_set("_DESCRIPTION", "MessagePack C implementation for Lua")?;
     Ok(t)
 }
@@ -57,6 +57,7 @@ fn encode(v: &Value, out: &mut Vec<u8>, depth: usize) -> mlua::Result<()> {
         }
         Value::Boolean(b) => out.push(if *b { 0xc3 } else { 0xc2 }),
         Value::Integer(n) => integer(*n, out),
+        Value::Number(n) if *n == -9_223_372_036_854_775_808.0 => integer(i64::MIN, out),
         Value::Number(n) => match crate::number::whole(*n) {
             Some(i) => integer(i, out),
             None => {
@@ -145,7 +146,11 @@ fn unpack_some(lua: &Lua, values: &MultiValue, limit: Option<i64>) -> mlua::Resu
         _ => None,
     };
     let (limit, offset) = match limit {
-        Some(n) => (n, int(1).unwrap_or(0)),
+        Some(n) => match (int(1), values.get(1)) {
+            (Some(at), _) => (n, at),
+            (None, None | Some(Value::Nil)) => (n, 0),
+            (None, other) => return Err(errors::wrong_type(lua, 2, "unpack_one", "number", other)),
+        },
         None => (
             int(1).ok_or_else(|| errors::wrong_type(lua, 2, "unpack_limit", "number", values.get(1)))?,
             int(2).unwrap_or(0),
@@ -224,15 +229,15 @@ impl<'d> Decoder<'d> {
             0xc0 => Value::Nil,
             0xc2 => Value::Boolean(false),
             0xc3 => Value::Boolean(true),
-            0xc4 | 0xd9 => {
+            0xd9 => {
                 let n = self.uint(1)?;
                 self.string(n as usize)?
             }
-            0xc5 | 0xda => {
+            0xda => {
                 let n = self.uint(2)?;
                 self.string(n as usize)?
             }
-            0xc6 | 0xdb => {
+            0xdb => {
                 let n = self.uint(4)?;
                 self.string(n as usize)?
             }
@@ -290,8 +295,8 @@ impl<'d> Decoder<'d> {
             let k = self.value(depth + 1)?;
             let v = self.value(depth + 1)?;
             match k {
-                Value::Nil => return Err(errors::plain(self.lua, "table index is nil")),
-                Value::Number(n) if n.is_nan() => return Err(errors::plain(self.lua, "table index is NaN")),
+                Value::Nil => return Err(errors::bare("table index is nil")),
+                Value::Number(n) if n.is_nan() => return Err(errors::bare("table index is NaN")),
                 k => t.raw_set(k, v)?,
             }
         }

@@ -1,7 +1,6 @@
 //! Replies as Lua's values, and Lua's values as replies.
 
 use crate::errors;
-use crate::number;
 use mlua::{Lua, Table, Value};
 use std::sync::Arc;
 use viator_resp::reply::{Reply, Shared};
@@ -390,8 +389,8 @@ fn table(t: &Table, w: &mut Writer<'_>, depth: usize) -> mlua::Result<()> {
     if let Value::Table(v) = t.raw_get("verbatim_string")?
         && let (Some(format), Some(string)) = (text(&v, "format")?, text(&v, "string")?)
     {
-        let format = String::from_utf8_lossy(&format).chars().take(3).collect::<String>();
-        out.verbatim(&format, &string);
+        let format: String = String::from_utf8_lossy(&format).chars().filter(char::is_ascii).take(3).collect();
+        out.verbatim(&format!("{format:<3}"), &string);
         return Ok(());
     }
     let mut n = 0;
@@ -414,13 +413,10 @@ fn double(n: f64) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// A field that is a string (or a number: that is one to Lua).
+/// A field that is a string.
 fn text(t: &Table, name: &str) -> mlua::Result<Option<Vec<u8>>> {
     Ok(match t.raw_get(name)? {
         Value::String(s) => Some(s.as_bytes().to_vec()),
-        Value::Integer(_) | Value::Number(_) if name == "err" || name == "ok" => None,
-        Value::Integer(n) => Some(n.to_string().into_bytes()),
-        Value::Number(n) => Some(number::general(n, 14).into_bytes()),
         _ => None,
     })
 }

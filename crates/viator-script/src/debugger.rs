@@ -437,7 +437,7 @@ impl Host for Debugged<'_> {
         self.host.set_repl(flags);
     }
 
-    fn may_run(&mut self, args: Args<'_>) -> Option<bool> {
+    fn may_run(&mut self, args: Args<'_>) -> Result<bool, &'static str> {
         self.host.may_run(args)
     }
 

@@ -48,6 +48,11 @@ pub(crate) fn plain(lua: &Lua, message: impl AsRef<[u8]>) -> Error {
     Error::external(Raised { line, table: false, counted: false })
 }
 
+/// An error without a position.
+pub(crate) fn bare(message: &str) -> Error {
+    Error::external(Raised { line: message.into(), table: false, counted: false })
+}
+
 /// A wrong argument, as `luaL_argerror` words it.
 pub(crate) fn argument(lua: &Lua, n: usize, function: &str, what: &str) -> Error {
     plain(lua, format!("bad argument #{n} to '{function}' ({what})"))
@@ -144,9 +149,38 @@ pub(crate) fn described(lua: &Lua, e: Value) -> mlua::Result<Value> {
     }
 }
 
-/// `attempt to call a nil value (field 'f')` as 5.1 words it: `attempt to call field 'f' (a nil value)`.
+/// Messages of 5.4 in the words of 5.1, where that goes by rules.
 pub(crate) fn reword(message: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(message).ok()?;
+    for (now, then) in [
+        (": bad 'for' limit (number expected, got ", ": 'for' limit must be a number"),
+        (": bad 'for' initial value (number expected, got ", ": 'for' initial value must be a number"),
+        (": bad 'for' step (number expected, got ", ": 'for' step must be a number"),
+        (" (for iterator 'for iterator')", ""),
+        ("attempt to yield from outside a coroutine", "attempt to yield across metamethod/C-call boundary"),
+    ] {
+        if let Some((before, _)) = text.split_once(now) {
+            return Some(format!("{before}{then}").into_bytes());
+        }
+    }
+    if let Some((before, rest)) = text.split_once("invalid conversion '%")
+        && let Some((option, _)) = rest.split_once("' to 'format'")
+    {
+        return Some(format!("{before}invalid option '%{option}' to 'format'").into_bytes());
+    }
+    if let Some((before, rest)) = text.split_once("attempt to ")
+        && let Some((_, types)) = rest.split_once(" a '")
+        && let Some((one, two)) = types.strip_suffix('\'').and_then(|t| t.split_once("' with a '"))
+    {
+        // of a string and a number it is the string that is none
+        let wrong = [one, two].into_iter().find(|t| !matches!(*t, "string" | "number")).unwrap_or("string");
+        return Some(format!("{before}attempt to perform arithmetic on a {wrong} value").into_bytes());
+    }
+    named(text)
+}
+
+/// `attempt to call a nil value (field 'f')` as 5.1 words it: `attempt to call field 'f' (a nil value)`.
+fn named(text: &str) -> Option<Vec<u8>> {
     let (before, rest) = text.split_once("attempt to ")?;
     let (verb, rest) = rest.split_once(" a ")?;
     let (kind, rest) = rest.split_once(" value (")?;
@@ -164,7 +198,17 @@ pub(crate) fn reword(message: &[u8]) -> Option<Vec<u8>> {
 pub(crate) fn syntax(e: &Error) -> Vec<u8> {
     match e {
         Error::SyntaxError { message, .. } => {
-            message.replace("<eof>", "'<eof>'").replace("syntax error near", "'=' expected near").into_bytes()
+            let mut text = message.replace("<eof>", "'<eof>'").replace("syntax error near", "'=' expected near");
+            text = text.replace(": <name> expected", ": '<name>' expected");
+            if let Some((before, rest)) = text.split_once(" (starting at line ")
+                && let Some((_, after)) = rest.split_once(')')
+            {
+                text = format!("{before}{after}");
+            }
+            if let Some((before, _)) = text.split_once(": break outside loop at line") {
+                text = format!("{before}: no loop to break near '<eof>'");
+            }
+            text.into_bytes()
         }
         other => other.to_string().into_bytes(),
     }
@@ -175,6 +219,23 @@ fn ours(message: &[u8]) -> Option<&[u8]> {
     let rest = message.strip_prefix(b"prelude:")?;
     let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
     rest.get(digits..)?.strip_prefix(b": ")
+}
+
+/// A message that the prelude raised, with the position of the script's call; another one as it is.
+pub(crate) fn placed(lua: &Lua, message: mlua::LuaString) -> mlua::Result<mlua::LuaString> {
+    let text = {
+        let bytes = message.as_bytes();
+        // what was raised without a position lost it to a tail call
+        let rest = if bytes.starts_with(b"bad argument #") { Some(bytes.as_ref()) } else { ours(&bytes) };
+        let Some(rest) = rest else { return Ok(message.clone()) };
+        let mut text = Vec::new();
+        if let Some((source, n)) = place(lua) {
+            text.extend_from_slice(format!("{}:{n}: ", source.trim_start_matches('@')).as_bytes());
+        }
+        text.extend_from_slice(reword(rest).as_deref().unwrap_or(rest));
+        text
+    };
+    lua.create_string(text)
 }
 
 /// The handler around a whole script: a table with `err`, and where it happened.
@@ -202,6 +263,7 @@ pub(crate) fn handler(lua: &Lua, e: Value) -> mlua::Result<Table> {
         Value::Table(given) => {
             match given.raw_get("err")? {
                 Value::String(s) => line = s.as_bytes().to_vec(),
+                Value::Integer(n) => line = n.to_string().into_bytes(),
                 _ => line = b"ERR unknown error".to_vec(),
             }
             if let Ok(true) = given.raw_get("ignore_error_stats_update") {
@@ -217,7 +279,7 @@ pub(crate) fn handler(lua: &Lua, e: Value) -> mlua::Result<Table> {
                     if let Some((source, n)) = place(lua) {
                         line.extend_from_slice(format!("{}:{n}: ", source.trim_start_matches('@')).as_bytes());
                     }
-                    line.extend_from_slice(rest);
+                    line.extend_from_slice(reword(rest).as_deref().unwrap_or(rest));
                 }
                 None => line.extend_from_slice(reword(&s).as_deref().unwrap_or(&s)),
             }
@@ -225,8 +287,17 @@ pub(crate) fn handler(lua: &Lua, e: Value) -> mlua::Result<Table> {
         other => {
             line = b"ERR ".to_vec();
             match other {
-                Value::Number(n) => line.extend_from_slice(crate::number::general(*n, 14).as_bytes()),
-                Value::Integer(n) => line.extend_from_slice(n.to_string().as_bytes()),
+                Value::Number(_) | Value::Integer(_) => {
+                    // to `error` numbers are strings
+                    if let Some((source, n)) = place(lua) {
+                        line.extend_from_slice(format!("{}:{n}: ", source.trim_start_matches('@')).as_bytes());
+                    }
+                    match other {
+                        Value::Number(n) => line.extend_from_slice(crate::number::general(*n, 14).as_bytes()),
+                        Value::Integer(n) => line.extend_from_slice(n.to_string().as_bytes()),
+                        _ => {}
+                    }
+                }
                 Value::Nil => line.extend_from_slice(b"nil"),
                 Value::Boolean(b) => line.extend_from_slice(if *b { b"true" } else { b"false" }),
                 _ => line.extend_from_slice(type_name(other).as_bytes()),

@@ -31,6 +31,7 @@ impl<'l> Format<'l> {
         let text = match values.front() {
             Some(Value::String(s)) => s.as_bytes().to_vec(),
             Some(Value::Integer(i)) => i.to_string().into_bytes(),
+            Some(Value::Number(n)) => crate::number::general(*n, 14).into_bytes(),
             other => return Err(errors::wrong_type(lua, 1, function, "string", other)),
         };
         Ok(Format { function, lua, text, at: 0, little: cfg!(target_endian = "little"), align: 1 })
@@ -62,7 +63,7 @@ impl<'l> Format<'l> {
         Ok(match option {
             b'B' | b'b' | b'x' => 1,
             b'H' | b'h' => 2,
-            b'L' | b'l' | b'T' | b'd' | b'n' => 8,
+            b'L' | b'l' | b'T' | b'd' => 8,
             b'f' => 4,
             b'c' => self.number(1)?,
             b'i' | b'I' => {
@@ -110,6 +111,11 @@ impl<'l> Format<'l> {
     }
 }
 
+/// What a missing argument is said to be: `pack` has a nil behind its arguments.
+fn missing(function: &str) -> Option<&'static Value> {
+    (function == "pack").then_some(&Value::Nil)
+}
+
 fn as_number(lua: &Lua, values: &MultiValue, i: usize, function: &str) -> mlua::Result<f64> {
     match values.get(i) {
         Some(Value::Integer(n)) => Ok(*n as f64),
@@ -118,7 +124,7 @@ fn as_number(lua: &Lua, values: &MultiValue, i: usize, function: &str) -> mlua::
             Some(n) => Ok(n),
             None => Err(errors::wrong_type(lua, i + 1, function, "number", values.get(i))),
         },
-        other => Err(errors::wrong_type(lua, i + 1, function, "number", other)),
+        other => Err(errors::wrong_type(lua, i + 1, function, "number", other.or(missing(function)))),
     }
 }
 
@@ -136,7 +142,7 @@ fn as_string(lua: &Lua, values: &MultiValue, i: usize, function: &str) -> mlua::
         Some(Value::String(s)) => Ok(s.as_bytes().to_vec()),
         Some(Value::Integer(n)) => Ok(n.to_string().into_bytes()),
         Some(Value::Number(n)) => Ok(crate::number::general(*n, 14).into_bytes()),
-        other => Err(errors::wrong_type(lua, i + 1, function, "string", other)),
+        other => Err(errors::wrong_type(lua, i + 1, function, "string", other.or(missing(function)))),
     }
 }
 
@@ -162,7 +168,7 @@ fn pack(lua: &Lua, values: MultiValue) -> mlua::Result<Value> {
                 out.extend_from_slice(&bytes);
             }
             b'x' => out.push(0),
-            b'f' | b'd' | b'n' => {
+            b'f' | b'd' => {
                 let n = as_number(lua, &values, arg, "pack")?;
                 arg += 1;
                 let mut bytes =
@@ -197,6 +203,9 @@ fn unpack(lua: &Lua, values: MultiValue) -> mlua::Result<MultiValue> {
         None | Some(Value::Nil) => 1,
         Some(_) => as_integer(lua, &values, 2, "unpack")?,
     };
+    if start < 0 {
+        return Err(errors::argument(lua, 2, "unpack", "data string too short"));
+    }
     let Some(mut at) = usize::try_from(start).ok().and_then(|n| n.checked_sub(1)) else {
         return Err(errors::argument(lua, 3, "unpack", "offset must be 1 or greater"));
     };
@@ -220,7 +229,7 @@ fn unpack(lua: &Lua, values: MultiValue) -> mlua::Result<MultiValue> {
                 results.push(Value::Number(read_int(bytes, f.little, option.is_ascii_lowercase())));
             }
             b'x' => {}
-            b'f' | b'd' | b'n' => {
+            b'f' | b'd' => {
                 let mut b = bytes.to_vec();
                 if !f.little {
                     b.reverse();
@@ -238,6 +247,10 @@ fn unpack(lua: &Lua, values: MultiValue) -> mlua::Result<MultiValue> {
                     let count = match results.pop() {
                         Some(Value::Number(n)) => n,
                         Some(Value::Integer(n)) => n as f64,
+                        Some(Value::String(s)) => match lua.coerce_number(Value::String(s))? {
+                            Some(n) => n,
+                            None => return Err(errors::plain(lua, "format 'c0' needs a previous size")),
+                        },
                         _ => return Err(errors::plain(lua, "format 'c0' needs a previous size")),
                     };
                     n = count as usize;
@@ -299,7 +312,9 @@ fn size(lua: &Lua, values: MultiValue) -> mlua::Result<i64> {
         match option {
             b's' => return Err(errors::argument(lua, 1, "size", "option 's' has no fixed size")),
             b'c' if width == 0 => return Err(errors::argument(lua, 1, "size", "option 'c0' has no fixed size")),
-            b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' | b'x' | b'f' | b'd' | b'n' | b'c' => {}
+            b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' | b'x' | b'f' | b'd' | b'c' => {}
+            // unknown letters and digits have no size
+            other if other.is_ascii_alphanumeric() => {}
             other => f.control(other)?,
         }
         total = total.saturating_add(width);

@@ -34,6 +34,20 @@ local function cut(n)
   return n
 end
 
+-- an argument of a wrong type
+local function wrong(name, n, wanted, ...)
+  local got = n > select('#', ...) and 'no value' or type((select(n, ...)))
+  error("bad argument #" .. n .. " to '" .. name .. "' (" .. wanted .. " expected, got " .. got .. ")", 3)
+end
+
+-- a function whose first argument must be of a type
+local function checked(name, wanted, f)
+  return function(...)
+    if type((...)) ~= wanted then wrong(name, 1, wanted, ...) end
+    return f(...)
+  end
+end
+
 -- Read-only tables: an empty table in front of the real one.
 
 local frozen = setmetatable({}, { __mode = 'k' })
@@ -61,6 +75,13 @@ local G, R = {}, {}
 -- Errors. What the host raises is a userdata until a script can see it; a script sees what Redis shows it.
 
 local seen, described, reword = native.seen, native.described, native.reword
+local placed = native.placed
+
+-- while the stack stands: what this file raises happens where the script called it
+local function at_script(e)
+  if type(e) == 'string' then return placed(e) end
+  return e
+end
 
 local function caught(ok, ...)
   if ok then return ok, ... end
@@ -78,26 +99,38 @@ end
 
 G.assert, G.error, G.next, G.pairs, G.rawequal, G.rawget, G.select, G.type =
   assert, error, next, pairs, rawequal, rawget, select, type
-G.ipairs = ipairs
+G.ipairs, G.pairs = checked('ipairs', 'table', ipairs), checked('pairs', 'table', pairs)
 G._VERSION = 'Lua 5.1'
 
 function G.pcall(...)
-  return caught(pcall(...))
+  if select('#', ...) == 0 then error("bad argument #1 to 'pcall' (value expected)", 2) end
+  return caught(xpcall((...), at_script, select(2, ...)))
 end
 
-function G.xpcall(f, handler, ...)
+function G.xpcall(...)
+  if select('#', ...) < 2 then error("bad argument #2 to 'xpcall' (value expected)", 2) end
+  local f, handler = ...
   return xpcall(f, function(e)
-    if type(e) == 'userdata' then e = described(e) end
+    if type(e) == 'userdata' then e = described(e) else e = at_script(e) end
     return handler(e)
-  end, ...)
+  end, select(3, ...))
 end
 
-function G.rawset(t, k, v)
+function G.rawset(...)
+  local t, k, v = ...
+  if type(t) ~= 'table' then wrong('rawset', 1, 'table', ...) end
+  local n = select('#', ...)
+  if n < 3 then error("bad argument #" .. n + 1 .. " to 'rawset' (value expected)", 2) end
   if frozen[t] then error(READONLY, 0) end
   return rawset(t, k, v)
 end
 
-function G.setmetatable(t, m)
+function G.setmetatable(...)
+  local t, m = ...
+  if type(t) ~= 'table' then wrong('setmetatable', 1, 'table', ...) end
+  if type(m) ~= 'table' and (m ~= nil or select('#', ...) < 2) then
+    error("bad argument #2 to 'setmetatable' (nil or table expected)", 2)
+  end
   if frozen[t] then error(READONLY, 0) end
   if type(m) == 'table' and rawget(m, '__gc') ~= nil then
     -- 5.1 has no finalizers for tables
@@ -125,17 +158,29 @@ end
 function G.tonumber(...)
   local v, base = ...
   if base ~= nil then
+    if base == 10 then return G.tonumber(v) end
     if type(v) == 'number' then v = G.tostring(v) end
+    if base == 16 and type(v) == 'string' then v = gsub(v, '^(%s*)0[xX]', '%1') end
     return tonumber(v, base)
   end
   if mtype(v) == 'integer' then return v end
-  return whole(tonumber(...))
+  local n = tonumber(...)
+  if n == nil and type(v) == 'string' then
+    -- what C's strtod takes as well
+    local sign, name = string.match(v, '^%s*([+-]?)(%a+)%s*$')
+    name = name and string.lower(name)
+    if name == 'inf' or name == 'infinity' then return sign == '-' and -math.huge or math.huge end
+    if name == 'nan' then return sign == '-' and 0/0 or -(0/0) end
+  end
+  return whole(n)
 end
 
-function G.unpack(t, i, j)
-  return table.unpack(t, i, j)
+local unpack = table.unpack
+function G.unpack(...)
+  local t, i, j = ...
+  if type(t) ~= 'table' then wrong('unpack', 1, 'table', ...) end
+  return unpack(t, cut(i), cut(j))
 end
-G.unpack = table.unpack
 
 local env_meta = {
   __index = G,
@@ -155,18 +200,23 @@ G._G = env
 function G.load(f, name)
   return load(f, name, 't', env)
 end
-G.loadstring = G.load
+function G.loadstring(...)
+  local s, name = ...
+  if type(s) == 'number' then s = G.tostring(s) end
+  if type(s) ~= 'string' then wrong('loadstring', 1, 'string', ...) end
+  return load(s, name, 't', env)
+end
 
-local collect = collectgarbage
+local collectgarbage = collectgarbage
 function G.collectgarbage(what)
-  if what == nil or what == 'collect' then return collect('collect') end
-  if what == 'count' then return collect('count') end
-  if what == 'step' then return collect('step') end
+  if what == nil or what == 'collect' then return collectgarbage('collect') end
+  if what == 'count' then return collectgarbage('count') end
+  if what == 'step' then return collectgarbage('step') end
   if what == 'stop' or what == 'restart' or what == 'setpause' or what == 'setstepmul' then return 0 end
-  return collect(what)
+  return collectgarbage(what)
 end
 function G.gcinfo()
-  return floor(collect('count'))
+  return floor(collectgarbage('count'))
 end
 
 -- string
@@ -175,17 +225,54 @@ local S = string
 local sub, rep, byte, find = S.sub, S.rep, S.byte, S.find
 S.pack, S.unpack, S.packsize = nil, nil, nil
 S.gfind = S.gmatch
-function S.sub(s, i, j)
+-- what misses arguments goes on as it is, so that the error says so
+function S.sub(...)
+  if select('#', ...) < 2 then return sub(...) end
+  local s, i, j = ...
   return sub(s, cut(i), cut(j))
 end
-function S.rep(s, n)
+function S.rep(...)
+  if select('#', ...) < 2 then return rep(...) end
+  local s, n = ...
   return rep(s, cut(n))
 end
-function S.byte(s, i, j)
+function S.byte(...)
+  if select('#', ...) < 2 then return byte(...) end
+  local s, i, j = ...
   return byte(s, cut(i), cut(j))
 end
+local char = S.char
+function S.char(...)
+  for i = 1, select('#', ...) do
+    if mtype((select(i, ...))) == 'float' then
+      local all = { ... }
+      for k = 1, #all do
+        local n = cut(all[k])
+        all[k] = mtype(n) == 'float' and 0 or n
+      end
+      return S.char(table.unpack(all, 1, select('#', ...)))
+    end
+  end
+  for i = 1, select('#', ...) do
+    local n = (select(i, ...))
+    if mtype(n) == 'integer' and (n < 0 or n > 255) then
+      error("bad argument #" .. i .. " to 'char' (invalid value)", 2)
+    end
+  end
+  return char(...)
+end
 local integral = { d = true, i = true, u = true, c = true, x = true, X = true, o = true }
-function S.format(f, ...)
+local escapes = { ['"'] = '\\"', ['\\'] = '\\\\', ['\n'] = '\\\n', ['\r'] = '\\r', ['\0'] = '\\000' }
+local function quoted(v)
+  return '"' .. gsub(G.tostring(v), '["\\\n\r%z]', escapes) .. '"'
+end
+local formatted
+function S.format(...)
+  if type((...)) ~= 'string' then return format(...) end
+  local f = ...
+  return formatted(f, select(2, ...))
+end
+function formatted(f, ...)
   local n = select('#', ...)
   local args
   local at = 0
@@ -204,6 +291,10 @@ function S.format(f, ...)
         elseif kind == 's' and mtype(v) == 'float' then
           args = args or { ... }
           args[at] = text(v)
+        elseif kind == 'q' and (type(v) == 'string' or type(v) == 'number') then
+          args = args or { ... }
+          args[at] = quoted(v)
+          f = gsub(f, '%%[-+ #0]*%d*%.?%d*q', '%%s', 1)
         end
       end
     end
@@ -219,7 +310,8 @@ string_meta = freeze({ __index = G.string })
 
 local T = {}
 local concat, insert, remove = table.concat, table.insert, table.remove
-function T.concat(t, sep, i, j)
+function T.concat(...)
+  local t, sep, i, j = ...
   if type(t) == 'table' then
     local copy
     for k = cut(i) or 1, cut(j) or #t do
@@ -236,12 +328,12 @@ function T.concat(t, sep, i, j)
     if mtype(sep) == 'float' then sep = text(sep) end
     return concat(copy or t, sep, cut(i) or 1, cut(j) or #t)
   end
-  return concat(t, sep, i, j)
+  return wrong('concat', 1, 'table', ...)
 end
-function T.insert(t, ...)
-  local n = select('#', ...)
-  if n == 2 and type(t) == 'table' then
-    local pos, v = ...
+function T.insert(...)
+  local t, pos, v = ...
+  if type(t) ~= 'table' then wrong('insert', 1, 'table', ...) end
+  if select('#', ...) == 3 then
     pos = cut(tonumber(pos))
     if pos then
       local size = #t
@@ -255,36 +347,40 @@ function T.insert(t, ...)
       return insert(t, pos, v)
     end
   end
-  return insert(t, ...)
+  return insert(...)
 end
-function T.remove(t, pos)
+function T.remove(...)
+  local t, pos = ...
+  if type(t) ~= 'table' then wrong('remove', 1, 'table', ...) end
+  if #t == 0 then return end
   if pos == nil then return remove(t) end
   pos = cut(tonumber(pos)) or pos
   if type(t) == 'table' and type(pos) == 'number' and (pos < 1 or pos > #t) then return nil end
   return remove(t, pos)
 end
 T.sort = table.sort
-function T.getn(t)
-  if type(t) ~= 'table' then error("bad argument #1 to 'getn' (table expected, got " .. type(t) .. ")", 2) end
-  return #t
-end
-function T.setn()
-  error("'setn' is obsolete", 2)
-end
-function T.maxn(t)
+T.getn = checked('getn', 'table', function(t) return #t end)
+T.setn = checked('setn', 'table', function() error("'setn' is obsolete", 3) end)
+T.maxn = checked('maxn', 'table', function(t)
   local max = 0
   for k in next, t do
     if type(k) == 'number' and k > max then max = k end
   end
   return max
-end
-function T.foreach(t, f)
+end)
+function T.foreach(...)
+  local t, f = ...
+  if type(t) ~= 'table' then wrong('foreach', 1, 'table', ...) end
+  if type(f) ~= 'function' then wrong('foreach', 2, 'function', ...) end
   for k, v in next, t do
     local r = f(k, v)
     if r ~= nil then return r end
   end
 end
-function T.foreachi(t, f)
+function T.foreachi(...)
+  local t, f = ...
+  if type(t) ~= 'table' then wrong('foreachi', 1, 'table', ...) end
+  if type(f) ~= 'function' then wrong('foreachi', 2, 'function', ...) end
   for i = 1, #t do
     local r = f(i, t[i])
     if r ~= nil then return r end
@@ -299,31 +395,59 @@ for _, name in next, { 'abs', 'acos', 'asin', 'ceil', 'cos', 'deg', 'exp', 'floo
   'sin', 'tan' } do
   M[name] = math[name]
 end
-local log, atan, exp, sqrt, modf = math.log, math.atan, math.exp, math.sqrt, math.modf
-function M.log(x) return whole(log(x)) end
-function M.log10(x) return whole(log(x, 10)) end
-function M.atan(x) return atan(x) end
-function M.atan2(y, x) return atan(y, x) end
-function M.sqrt(x) return whole(sqrt(x)) end
-function M.pow(x, y) return whole(x ^ y) end
-function M.fmod(x, y)
-  -- of two integers 5.4 makes an error of a zero divisor
-  return whole(fmod(x + 0.0, y + 0.0))
+-- 5.4's take whatever can be compared
+local function extreme(name, f)
+  return function(...)
+    local n = select('#', ...)
+    if n == 0 then wrong(name, 1, 'number', ...) end
+    for i = 1, n do
+      if mtype((select(i, ...))) == nil then
+        local all = { ... }
+        for k = 1, n do
+          local v = all[k]
+          all[k] = (type(v) == 'number' or type(v) == 'string') and whole(tonumber(v)) or nil
+          if all[k] == nil then wrong(name, k, 'number', ...) end
+        end
+        return f(table.unpack(all, 1, n))
+      end
+    end
+    return f(...)
+  end
 end
+M.max, M.min = extreme('max', math.max), extreme('min', math.min)
+-- numbers as the functions of C take them
+local function numbers(name, wanted, f)
+  return function(...)
+    local x, y = ...
+    x, y = tonumber(x), tonumber(y)
+    if wanted == 2 and y == nil then wrong(name, 2, 'number', ...) end
+    if x == nil then wrong(name, 1, 'number', ...) end
+    return f(x, y)
+  end
+end
+local log, atan, exp, sqrt, modf = math.log, math.atan, math.exp, math.sqrt, math.modf
+M.log = numbers('log', 1, function(x) return whole(log(x)) end)
+M.log10 = numbers('log10', 1, function(x) return whole(log(x, 10)) end)
+M.atan = numbers('atan', 1, function(x) return atan(x) end)
+M.atan2 = numbers('atan2', 2, function(y, x) return atan(y, x) end)
+M.sqrt = numbers('sqrt', 1, function(x) return whole(sqrt(x)) end)
+M.pow = numbers('pow', 2, function(x, y) return whole(x ^ y) end)
+-- of two integers 5.4 makes an error of a zero divisor
+M.fmod = numbers('fmod', 2, function(x, y) return whole(fmod(x + 0.0, y + 0.0)) end)
 M.mod = M.fmod
-function M.modf(x)
+M.modf = numbers('modf', 1, function(x)
   local i, f = modf(x)
   return whole(i), whole(f)
-end
-function M.cosh(x) return (exp(x) + exp(-x)) / 2 end
-function M.sinh(x) return (exp(x) - exp(-x)) / 2 end
-function M.tanh(x)
+end)
+M.cosh = numbers('cosh', 1, function(x) return (exp(x) + exp(-x)) / 2 end)
+M.sinh = numbers('sinh', 1, function(x) return (exp(x) - exp(-x)) / 2 end)
+M.tanh = numbers('tanh', 1, function(x)
   if x > 20 then return 1 elseif x < -20 then return -1 end
   local a, b = exp(x), exp(-x)
   return (a - b) / (a + b)
-end
-M.frexp = native.frexp
-function M.ldexp(m, e) return whole(native.ldexp(m, cut(e))) end
+end)
+M.frexp = numbers('frexp', 1, native.frexp)
+M.ldexp = numbers('ldexp', 2, function(m, e) return whole(native.ldexp(m, cut(e))) end)
 -- the generator of Redis: drand48's, the same sequence in each script
 local state
 local function seed(n)
@@ -361,10 +485,23 @@ local function resumed(ok, ...)
   if ok then return ok, ... end
   local e = ...
   if type(e) == 'userdata' then return false, described(e) end
+  if type(e) == 'string' then return false, placed(e) end
   return false, ...
 end
-local C = { create = co.create, status = co.status, wrap = co.wrap, yield = co.yield }
+local function wanted(name, type_of, what, f)
+  return function(...)
+    if type((...)) ~= type_of then error("bad argument #1 to '" .. name .. "' (" .. what .. " expected)", 2) end
+    return f(...)
+  end
+end
+local C = {
+  create = wanted('create', 'function', 'Lua function', co.create),
+  wrap = wanted('wrap', 'function', 'Lua function', co.wrap),
+  status = wanted('status', 'thread', 'coroutine', co.status),
+  yield = co.yield,
+}
 function C.resume(...)
+  if type((...)) ~= 'thread' then error("bad argument #1 to 'resume' (coroutine expected)", 2) end
   return resumed(co.resume(...))
 end
 function C.running()

@@ -100,8 +100,11 @@ pub trait Host {
     fn log(&mut self, level: i64, message: &[u8]);
     /// `redis.set_repl`: 1 the append-only file, 2 the replicas.
     fn set_repl(&mut self, flags: i64);
-    /// `redis.acl_check_cmd`: whether the user may run the command; `None`: there is none like it.
-    fn may_run(&mut self, args: Args<'_>) -> Option<bool>;
+    /// `redis.acl_check_cmd`: whether the user may run the command.
+    ///
+    /// # Errors
+    /// The line: there is none like it.
+    fn may_run(&mut self, args: Args<'_>) -> Result<bool, &'static str>;
     /// `redis.register_function`.
     ///
     /// # Errors
@@ -370,6 +373,7 @@ fn natives(lua: &Lua, bridge: &Rc<Bridge>) -> mlua::Result<Table> {
             None => Ok(s.clone()),
         })?,
     )?;
+    t.raw_set("placed", lua.create_function(errors::placed)?)?;
     t.raw_set("handler", lua.create_function(errors::handler)?)?;
     t.raw_set("getfenv", lua.create_function(getfenv)?)?;
     t.raw_set("setfenv", lua.create_function(setfenv)?)?;

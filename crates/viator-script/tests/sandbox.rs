@@ -27,8 +27,8 @@ impl Host for Echo {
     }
     fn log(&mut self, _: i64, _: &[u8]) {}
     fn set_repl(&mut self, _: i64) {}
-    fn may_run(&mut self, _: Args<'_>) -> Option<bool> {
-        Some(true)
+    fn may_run(&mut self, _: Args<'_>) -> Result<bool, &'static str> {
+        Ok(true)
     }
     fn register(&mut self, _: Registration) -> Result<(), String> {
         Err("not here".into())

@@ -215,6 +215,8 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         held = Some(server.keyspace.lock(Footprint::ALL));
     }
     aof.shut_down(&server);
+    // who sees its connection end gets no new one
+    listeners.set(Vec::new());
     if held.is_none() {
         for i in &inboxes {
             i.send(Message::Stop);

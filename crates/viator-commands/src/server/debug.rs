@@ -134,10 +134,10 @@ fn sleep(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     ok(ctx)
 }
 
-/// Calls `f` with a key's entry.
+/// Calls `f` with a key's entry, which may have expired.
 fn with_entry<R>(ctx: &mut AdminCtx<'_, '_>, key: &[u8], f: impl FnOnce(&EntryRef<'_>) -> R) -> Result<R, Error> {
     let db = ctx.session.db;
-    ctx.with_keys(db, |keys| keys.peek(key).map(|e| f(&e))).ok_or(Error::NoSuchKey)
+    ctx.with_keys(db, |keys| keys.peek_unexpired(key).map(|e| f(&e))).ok_or(Error::NoSuchKey)
 }
 
 fn object(ctx: &mut AdminCtx<'_, '_>) -> Outcome {

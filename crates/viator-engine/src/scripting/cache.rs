@@ -5,7 +5,7 @@ use sha1::{Digest, Sha1};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use viator_resp::reply::shown;
 
 /// Most scripts that EVAL leaves in the cache.
@@ -93,6 +93,8 @@ pub struct Script {
     pub flags: ScriptFlags,
     /// It had to make room in the cache.
     pub(super) evicted: AtomicBool,
+    /// When EVALSHA last used it, in the cache's time.
+    touched: AtomicU64,
 }
 
 impl Script {
@@ -103,7 +105,7 @@ impl Script {
     pub fn new(body: &[u8]) -> Result<Script, Error> {
         let (sha, flags) = (sha_of(body), flags_of(body)?);
         let name = String::from_utf8_lossy(&sha).into_owned();
-        Ok(Script { sha, name, body: body.to_vec(), flags, evicted: AtomicBool::new(false) })
+        Ok(Script { sha, name, body: body.to_vec(), flags, evicted: false.into(), touched: 0.into() })
     }
 
     /// The text without the shebang, line numbers kept.
@@ -113,6 +115,15 @@ impl Script {
         }
         let end = self.body.iter().position(|b| *b == b'\n').unwrap_or(self.body.len());
         self.body.get(end..).unwrap_or_default()
+    }
+
+    /// Notes that EVALSHA uses it now.
+    #[inline]
+    pub(super) fn touch(&self, now: u64) {
+        // most often it is noted already, and many threads read
+        if self.touched.load(Relaxed) != now {
+            self.touched.store(now, Relaxed);
+        }
     }
 
     /// The digest as text.
@@ -172,21 +183,37 @@ pub(super) fn flags_of(body: &[u8]) -> Result<ScriptFlags, Error> {
 struct Cached {
     script: Arc<Script>,
     /// Of a script that EVAL left here: its place in the order of use.
-    turn: Option<u64>,
+    turn: Option<Turn>,
 }
+
+/// A place in the order of use: the cache's time, and a number for those of the same time.
+type Turn = (u64, u64);
 
 /// See the module.
 #[derive(Default)]
 pub(super) struct Scripts {
     map: HashMap<Sha, Cached, ByDigest>,
     /// Scripts that EVAL left here, least recently used first.
-    turns: BTreeMap<u64, Sha>,
-    next: u64,
+    turns: BTreeMap<Turn, Sha>,
+    /// The cache's time: it goes on with each EVAL. Whoever notes that EVALSHA uses a script reads it without a lock.
+    now: Arc<AtomicU64>,
+    number: u64,
     bytes: u64,
     pub(super) evicted: u64,
 }
 
 impl Scripts {
+    /// The cache's time.
+    pub(super) fn clock(&self) -> Arc<AtomicU64> {
+        self.now.clone()
+    }
+
+    /// A place in the order of use, at a time or later than all others.
+    fn turn(&mut self, at: Option<u64>) -> Turn {
+        self.number += 1;
+        (at.unwrap_or_else(|| self.now.fetch_add(1, Relaxed) + 1), self.number)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.map.len()
     }
@@ -201,12 +228,12 @@ impl Scripts {
 
     /// Notes that EVAL used a script.
     pub(super) fn used(&mut self, sha: &Sha) {
-        let Some(cached) = self.map.get_mut(sha) else { return };
-        if let Some(turn) = cached.turn {
-            self.turns.remove(&turn);
-            self.next += 1;
-            cached.turn = Some(self.next);
-            self.turns.insert(self.next, *sha);
+        let Some(before) = self.map.get(sha).and_then(|c| c.turn) else { return };
+        let turn = self.turn(None);
+        if let Some(cached) = self.map.get_mut(sha) {
+            cached.turn = Some(turn);
+            self.turns.remove(&before);
+            self.turns.insert(turn, *sha);
         }
     }
 
@@ -222,18 +249,35 @@ impl Scripts {
         self.bytes += script.body.len() as u64;
         let mut turn = None;
         if !stays {
-            self.next += 1;
-            turn = Some(self.next);
-            self.turns.insert(self.next, sha);
+            let last = self.turn(None);
+            turn = Some(last);
+            self.turns.insert(last, sha);
         }
         self.map.insert(sha, Cached { script, turn });
-        if self.turns.len() > MAX_EVAL
-            && let Some((_, oldest)) = self.turns.pop_first()
-            && let Some(gone) = self.map.remove(&oldest)
-        {
-            self.bytes -= gone.script.body.len() as u64;
-            self.evicted += 1;
-            gone.script.evicted.store(true, Relaxed);
+        if self.turns.len() > MAX_EVAL {
+            self.make_room();
+        }
+    }
+
+    /// Removes the script of EVAL that was not used for longest.
+    fn make_room(&mut self) {
+        while let Some((turn, oldest)) = self.turns.pop_first() {
+            let Some(touched) = self.map.get(&oldest).map(|c| c.script.touched.load(Relaxed)) else { continue };
+            if touched > turn.0 {
+                // EVALSHA has used it since: its place is another one
+                let turn = self.turn(Some(touched));
+                if let Some(cached) = self.map.get_mut(&oldest) {
+                    cached.turn = Some(turn);
+                    self.turns.insert(turn, oldest);
+                }
+                continue;
+            }
+            if let Some(gone) = self.map.remove(&oldest) {
+                self.bytes -= gone.script.body.len() as u64;
+                self.evicted += 1;
+                gone.script.evicted.store(true, Relaxed);
+            }
+            return;
         }
     }
 
@@ -265,6 +309,33 @@ mod tests {
         assert!(scripts.get(&script(1).sha).is_none());
         assert!(scripts.get(&script(1000).sha).is_some());
         assert_eq!((scripts.len(), scripts.evicted), (MAX_EVAL + 1, 1));
+    }
+
+    #[test]
+    fn scripts_of_evalsha_stay() {
+        let mut scripts = Scripts::default();
+        let clock = scripts.clock();
+        let script = |n: usize| Arc::new(Script::new(format!("return {n}").as_bytes()).unwrap());
+        let there = |scripts: &Scripts, n| scripts.get(&script(n).sha).is_some();
+        for n in 0..MAX_EVAL {
+            scripts.add(script(n), false);
+        }
+        scripts.used(&script(0).sha);
+        for n in 1..3 {
+            scripts.get(&script(n).sha).unwrap().touch(clock.load(Relaxed));
+        }
+        scripts.add(script(MAX_EVAL), false);
+        assert!(there(&scripts, 0) && there(&scripts, 1) && there(&scripts, 2) && !there(&scripts, 3));
+        // they go in the order of their last use, however that was
+        for n in MAX_EVAL + 1..2 * MAX_EVAL - 4 {
+            scripts.add(script(n), false);
+        }
+        assert!(there(&scripts, 0) && there(&scripts, 1) && there(&scripts, 2) && !there(&scripts, MAX_EVAL - 2));
+        for n in 0..4 {
+            scripts.add(script(2 * MAX_EVAL + n), false);
+        }
+        assert!(!there(&scripts, 0) && !there(&scripts, 1) && !there(&scripts, 2) && there(&scripts, MAX_EVAL));
+        assert_eq!(scripts.len(), MAX_EVAL);
     }
 
     #[test]

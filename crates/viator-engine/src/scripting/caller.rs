@@ -170,10 +170,11 @@ impl Host for Caller<'_, '_> {
         self.local.unit.withhold(withheld);
     }
 
-    fn may_run(&mut self, args: Args<'_>) -> Option<bool> {
+    fn may_run(&mut self, args: Args<'_>) -> Result<bool, &'static str> {
         match self.server.table.lookup(args) {
-            crate::table::Lookup::Found(e) if e.arity_ok(args.len()) => Some(true),
-            _ => None,
+            crate::table::Lookup::Found(e) if e.arity_ok(args.len()) => Ok(true),
+            crate::table::Lookup::Found(_) => Err("ERR Wrong number of args for redis.acl_check_cmd()"),
+            _ => Err("ERR Invalid command passed to redis.acl_check_cmd()"),
         }
     }
 

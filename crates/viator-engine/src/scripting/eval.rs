@@ -15,6 +15,7 @@ use crate::session::gate;
 use crate::transaction;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::Footprint;
 use viator_script::{Chunk, Debugger, Failure, Flavour, Vm};
 
@@ -48,7 +49,7 @@ fn eval_with(ctx: &mut AdminCtx<'_, '_>, read_only: bool, debugger: Option<&Rc<D
         if scripts.get(&sha).is_some() {
             shared.scripts.lock().used(&sha);
         } else {
-            let script = add(ctx.server, scripts, ctx.args.at(1), false)?;
+            let script = add(ctx.server, scripts, ctx.args.at(1))?;
             debug_assert!(script.sha == sha);
         }
         run_script(ctx, scripts, scripts.get(&sha).ok_or(NO_SCRIPT)?, keys, read_only, debugger)
@@ -71,9 +72,11 @@ pub fn evalsha(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
         let shared = &ctx.server.scripting;
         scripts.refresh(shared);
         if let Some(compiled) = scripts.get(&sha) {
+            compiled.script.touch(shared.clock.load(Relaxed));
             return run_script(ctx, scripts, compiled, keys, read_only, None);
         }
         let script = shared.scripts.lock().get(&sha).cloned().ok_or(NO_SCRIPT)?;
+        script.touch(shared.clock.load(Relaxed));
         compile(ctx.server, scripts, script)?;
         run_script(ctx, scripts, scripts.get(&sha).ok_or(NO_SCRIPT)?, keys, read_only, None)
     })
@@ -86,7 +89,13 @@ pub fn evalsha(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
 pub fn load_script(ctx: &mut AdminCtx<'_, '_>, body: &[u8]) -> Result<String, Error> {
     with_local(ctx, |ctx, scripts| {
         scripts.refresh(&ctx.server.scripting);
-        Ok(add(ctx.server, scripts, body, true)?.name().to_owned())
+        let script = Arc::new(Script::new(body)?);
+        // it is kept as text: who runs it, on whatever thread, compiles it there
+        if !ctx.server.scripting.has(&script.sha) {
+            compiled(scripts, &script)?;
+        }
+        ctx.server.scripting.scripts.lock().add(script.clone(), true);
+        Ok(script.name().to_owned())
     })
 }
 
@@ -115,21 +124,25 @@ pub fn evalsha_only_reads(server: &Server, args: Args<'_>) -> bool {
     })
 }
 
-/// Compiles a script and puts it into the cache.
-fn add(server: &Server, scripts: &mut LocalScripting, body: &[u8], stays: bool) -> Result<Arc<Script>, Error> {
+/// Compiles a script of EVAL and puts it into the cache.
+fn add(server: &Server, scripts: &mut LocalScripting, body: &[u8]) -> Result<Arc<Script>, Error> {
     let script = Arc::new(Script::new(body)?);
     if scripts.get(&script.sha).is_none() {
         let known = server.scripting.scripts.lock().get(&script.sha).cloned();
         compile(server, scripts, known.unwrap_or_else(|| script.clone()))?;
     }
-    server.scripting.scripts.lock().add(script.clone(), stays);
+    server.scripting.scripts.lock().add(script.clone(), false);
     Ok(script)
 }
 
-fn compile(server: &Server, scripts: &mut LocalScripting, script: Arc<Script>) -> Result<(), Error> {
-    let function = scripts.vm(Flavour::Eval)?.compile(script.source()).map_err(|e| {
+fn compiled(scripts: &mut LocalScripting, script: &Script) -> Result<Chunk, Error> {
+    scripts.vm(Flavour::Eval)?.compile(script.source()).map_err(|e| {
         Error::text(format!("ERR Error compiling script (new function): {}", viator_resp::reply::shown_all(&e)))
-    })?;
+    })
+}
+
+fn compile(server: &Server, scripts: &mut LocalScripting, script: Arc<Script>) -> Result<(), Error> {
+    let function = compiled(scripts, &script)?;
     let only_declared = super::declared::only_declared(&server.table, script.source());
     let cached = server.scripting.cached();
     scripts.insert(Compiled { script, function, only_declared }, cached);

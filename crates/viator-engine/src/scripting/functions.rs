@@ -191,8 +191,8 @@ impl Host for Loader {
 
     fn set_repl(&mut self, _: i64) {}
 
-    fn may_run(&mut self, _: Args<'_>) -> Option<bool> {
-        None
+    fn may_run(&mut self, _: Args<'_>) -> Result<bool, &'static str> {
+        Err("ERR Invalid command passed to redis.acl_check_cmd()")
     }
 
     fn loading(&self) -> bool {

@@ -43,6 +43,8 @@ const PUBLISHED: u64 = 16 << 10;
 #[derive(Default)]
 pub struct Scripting {
     scripts: Mutex<Scripts>,
+    /// The time of the cache of scripts.
+    clock: Arc<AtomicU64>,
     /// How often the cache was emptied, and how often all libraries went: what workers have of them is stale then.
     flushed: [AtomicU64; 2],
     libraries: Mutex<Libraries>,
@@ -57,7 +59,13 @@ pub struct Scripting {
 impl Scripting {
     /// Nothing yet. `gate` is the server's.
     pub(crate) fn new(gate: Arc<std::sync::atomic::AtomicU32>) -> Scripting {
-        Scripting { running: Running::new(gate), ..Scripting::default() }
+        let scripts = Scripts::default();
+        Scripting {
+            running: Running::new(gate),
+            clock: scripts.clock(),
+            scripts: Mutex::new(scripts),
+            ..Scripting::default()
+        }
     }
 
     /// Scripts in the cache.
@@ -73,6 +81,11 @@ impl Scripting {
     /// Scripts that left the cache to make room.
     pub fn evicted(&self) -> u64 {
         self.scripts.lock().evicted
+    }
+
+    /// CONFIG RESETSTAT.
+    pub(crate) fn reset_stats(&self) {
+        self.scripts.lock().evicted = 0;
     }
 
     /// Whether a script is in the cache.

@@ -21,10 +21,11 @@ pub(crate) fn append(lua: &Lua, c: &Config, v: &Value, depth: i64, out: &mut Vec
             if depth > c.encode_max_depth.min(HARD_DEPTH) {
                 return Err(errors::plain(lua, format!("Cannot serialise, excessive nesting ({depth})")));
             }
-            let length = array_length(lua, c, t)?;
-            let marked = || t.metatable().is_some_and(|m| m == c.array_metatable);
-            match length {
-                Some(n) if n > 0 || marked() => array(lua, c, t, n, depth, out)?,
+            if t.metatable().is_some_and(|m| m == c.array_metatable) {
+                return array(lua, c, t, i64::try_from(t.raw_len()).unwrap_or(0), depth, out);
+            }
+            match array_length(lua, c, t)? {
+                Some(n) if n > 0 => array(lua, c, t, n, depth, out)?,
                 _ => object(lua, c, t, depth, out)?,
             }
         }

@@ -123,8 +123,8 @@ impl Host for Told {
     }
     fn log(&mut self, _: i64, _: &[u8]) {}
     fn set_repl(&mut self, _: i64) {}
-    fn may_run(&mut self, _: Args<'_>) -> Option<bool> {
-        None
+    fn may_run(&mut self, _: Args<'_>) -> Result<bool, &'static str> {
+        Err("")
     }
     fn register(&mut self, _: Registration) -> Result<(), String> {
         Err("no".into())
