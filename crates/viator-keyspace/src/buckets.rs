@@ -21,11 +21,9 @@ pub(crate) struct Bucket {
     handles: [u32; PLACES],
 }
 
-impl Bucket {
-    #[inline(always)]
-    fn parts(&self) -> (&[u8], &[u32], u8) {
-        (&self.tags, &self.handles, self.over)
-    }
+/// What handle is looked for. A trait, since a closure would be inlined in one of two loops at most.
+pub(crate) trait Wanted {
+    fn is(&self, handle: u32) -> bool;
 }
 
 /// Handles that are in the table itself.
@@ -61,13 +59,10 @@ const TOPS: u64 = 0x8080_8080_8080_8080;
 /// Places of a bucket whose tag may be this one, rarely one too many: the top bit of a byte for each of the first eight,
 /// and for each of the other four.
 #[inline(always)]
-fn matches(tags: &[u8], tag: u8) -> [u64; 2] {
-    let (lo, hi) = match (tags.first_chunk::<8>(), tags.last_chunk::<4>()) {
-        (Some(lo), Some(hi)) => (u64::from_le_bytes(*lo), u64::from(u32::from_le_bytes(*hi))),
-        // four of a few
-        (None, Some(lo)) => (u64::from(u32::from_le_bytes(*lo)), 0),
-        (_, None) => (0, 0),
-    };
+fn matches(b: &Bucket, tag: u8) -> [u64; 2] {
+    let t = &b.tags;
+    let lo = u64::from_le_bytes([t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]]);
+    let hi = u64::from(u32::from_le_bytes([t[8], t[9], t[10], t[11]]));
     let pattern = ONES * u64::from(tag);
     let zero = |v: u64| v.wrapping_sub(ONES) & !v & TOPS;
     [zero(lo ^ pattern), zero(hi ^ pattern) & 0xffff_ffff]
@@ -131,7 +126,7 @@ fn place(buckets: &[Bucket], hash: u64, mut eq: impl FnMut(u32) -> bool) -> Opti
     let mut at = home(buckets, hash);
     for _ in 0..buckets.len() {
         let b = &buckets[at];
-        let mut m = matches(&b.tags, tag);
+        let mut m = matches(b, tag);
         while let Some(i) = first(m) {
             if b.tags[i] == tag && eq(b.handles[i]) {
                 return Some((at, i));
@@ -221,38 +216,18 @@ impl Buckets {
             Buckets::Few { tags, handles } => place_of_few(tags, handles, hash, |_| true).map(|i| handles[i]),
             Buckets::Many { buckets, .. } => {
                 let b = &buckets[home(buckets, hash)];
-                b.handles.get(first(matches(&b.tags, tag(hash)))?).copied()
+                b.handles.get(first(matches(b, tag(hash)))?).copied()
             }
         }
     }
 
-    /// The handle that `eq` accepts among those of this hash.
+    /// The handle that `wanted` accepts among those of this hash.
     #[inline]
-    pub fn find(&self, hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
-        // one loop for both forms, so that `eq` is inlined
-        let tag = tag(hash);
-        let buckets = if let Buckets::Many { buckets, .. } = self { &**buckets } else { &[] };
-        let mut at = home(buckets, hash);
-        let (mut tags, mut handles, mut over) = match self {
-            Buckets::Few { tags, handles } => (&tags[..], &handles[..], 0),
-            Buckets::Many { .. } => buckets[at].parts(),
-        };
-        for _ in 0..=buckets.len() {
-            let mut m = matches(tags, tag);
-            while let Some(i) = first(m) {
-                // of a few, what matches may even be none of them
-                if tags.get(i) == Some(&tag) && eq(handles[i]) {
-                    return Some(handles[i]);
-                }
-                m = rest(m);
-            }
-            if over == 0 {
-                return None;
-            }
-            at = next(buckets, at);
-            (tags, handles, over) = buckets[at].parts();
+    pub fn find(&self, hash: u64, wanted: impl Wanted) -> Option<u32> {
+        match self {
+            Buckets::Few { tags, handles } => place_of_few(tags, handles, hash, |h| wanted.is(h)).map(|i| handles[i]),
+            Buckets::Many { buckets, .. } => place(buckets, hash, |h| wanted.is(h)).map(|(b, i)| buckets[b].handles[i]),
         }
-        None
     }
 
     /// Puts another handle in the place of one.
@@ -379,6 +354,14 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashMap;
 
+    struct Same(u32);
+
+    impl Wanted for Same {
+        fn is(&self, handle: u32) -> bool {
+            self.0 == handle
+        }
+    }
+
     #[test]
     fn a_bucket_is_a_cache_line() {
         assert_eq!(size_of::<Bucket>(), 64);
@@ -391,7 +374,7 @@ mod tests {
             for i in 0..PLACES {
                 let mut b = Bucket::default();
                 b.tags[i] = t;
-                let mut m = matches(&b.tags, t);
+                let mut m = matches(&b, t);
                 let places: Vec<usize> = std::iter::from_fn(|| {
                     let i = first(m)?;
                     m = rest(m);
@@ -427,11 +410,11 @@ mod tests {
                     t.shrink(rehash);
                 }
                 prop_assert_eq!(t.len(), model.len());
-                prop_assert_eq!(t.find(hash(k), |h| h == k).is_some(), model.contains_key(&k));
-                prop_assert_eq!(t.find(hash(k + 400), |h| h == k + 400), None);
+                prop_assert_eq!(t.find(hash(k), Same(k)).is_some(), model.contains_key(&k));
+                prop_assert_eq!(t.find(hash(k + 400), Same(k + 400)), None);
             }
             for k in 0..400 {
-                prop_assert_eq!(t.find(hash(k), |h| h == k).is_some(), model.contains_key(&k));
+                prop_assert_eq!(t.find(hash(k), Same(k)).is_some(), model.contains_key(&k));
             }
             let mut all: Vec<_> = t.iter().collect();
             all.sort_unstable();
