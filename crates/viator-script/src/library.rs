@@ -86,17 +86,26 @@ impl<'s> Library<'s> {
 
     /// The calls of the function that these lines are, with its keys in the place of a script's.
     pub fn calls(&self, chunk: &Chunk) -> Option<Vec<Call<'s>>> {
-        declared::calls_of(self.body(chunk)?)
+        declared::calls_of(self.body(self.find(chunk)?.0)?)
     }
 
     /// Lets a function run without Lua if it can.
     pub fn plan(&self, chunk: &mut Chunk) {
-        chunk.direct = self.body(chunk).and_then(|tokens| direct::plan_tokens(self.source, &tokens, true)).map(Rc::new);
+        let plan = |(f, line): (&Function, usize)| {
+            let start = self.tokens.get(f.start)?.at;
+            direct::plan_tokens(self.source, &self.body(f)?, Some((start, line as i64)))
+        };
+        chunk.direct = self.find(chunk).and_then(plan).map(Rc::new);
+    }
+
+    /// The function that a chunk is, and its first line.
+    fn find(&self, chunk: &Chunk) -> Option<(&Function, usize)> {
+        let (first, last) = chunk.lines()?;
+        Some((self.functions.get((*self.by_lines.get(&(first, last))?)?)?, first))
     }
 
     /// The tokens of a function's body, if they tell all about it.
-    fn body(&self, chunk: &Chunk) -> Option<Vec<Token<'s>>> {
-        let f = self.functions.get((*self.by_lines.get(&chunk.lines()?)?)?)?;
+    fn body(&self, f: &Function) -> Option<Vec<Token<'s>>> {
         let parameters = self.tokens.get(f.open + 1..f.close)?;
         let tokens = self.tokens.get(f.close + 1..f.end)?;
         let (keys, argv) = match parameters {

@@ -120,8 +120,13 @@ pub(crate) fn plan(source: &[u8], parameters: bool, number: Number<'_>) -> Plan 
         edits.extend(calls.edits);
         gone = calls.gone;
     }
-    let there: Vec<Token<'_>> =
-        tokens.iter().filter(|t| !gone.iter().any(|(from, to)| (*from..*to).contains(&t.at))).copied().collect();
+    gone.sort_unstable();
+    let mut gone = gone.into_iter().peekable();
+    let mut there = tokens.clone();
+    there.retain(|t| {
+        while gone.next_if(|(_, to)| *to <= t.at).is_some() {}
+        gone.peek().is_none_or(|(from, _)| t.at < *from)
+    });
     let loops = |t: &Token<'_>| {
         ["while", "repeat", "for", "function"].iter().any(|k| t.is(k)) || t.is_name("goto") || t.is("::")
     };

@@ -8,17 +8,20 @@ const MAX_DEPTH: usize = 50;
 
 /// Plans a script that compiles, if it is one of those.
 pub(crate) fn plan(source: &[u8]) -> Option<Direct> {
-    plan_tokens(source, &tokens(source)?, false)
-}
-
-/// As [`plan`], of tokens of a text: those of a script, or of the body of a `function` of a library.
-pub(crate) fn plan_tokens(source: &[u8], tokens: &[Token<'_>], function: bool) -> Option<Direct> {
     // Lua's ideas of lines
     if source.contains(&b'\r') {
         return None;
     }
-    let mut planner = Planner { source, tokens, at: 0, names: Vec::new(), locals: 0, depth: 0 };
+    plan_tokens(source, &tokens(source)?, None)
+}
+
+/// As [`plan`], of tokens of a text whose lines end as usual: those of a script, or of the body of a function of a library
+/// that begins at this place and on this line.
+pub(crate) fn plan_tokens(source: &[u8], tokens: &[Token<'_>], function: Option<(usize, i64)>) -> Option<Direct> {
+    let place = function.unwrap_or((0, 1));
+    let mut planner = Planner { source, tokens, at: 0, names: Vec::new(), locals: 0, depth: 0, place };
     let body = planner.block()?;
+    let function = function.is_some();
     (planner.at == tokens.len()).then_some(Direct { body, locals: planner.locals, function })
 }
 
@@ -31,6 +34,8 @@ struct Planner<'s> {
     /// Most locals in scope at once.
     locals: usize,
     depth: usize,
+    /// A place in the text, and its line.
+    place: (usize, i64),
 }
 
 impl<'s> Planner<'s> {
@@ -47,6 +52,14 @@ impl<'s> Planner<'s> {
         let found = self.is(0, text);
         self.at += usize::from(found);
         found
+    }
+
+    /// The line of a place after those that were asked for before.
+    fn line(&mut self, at: usize) -> Option<i64> {
+        let (from, line) = self.place;
+        let line = line + self.source.get(from..at)?.iter().filter(|b| **b == b'\n').count() as i64;
+        self.place = (at, line);
+        Some(line)
     }
 
     fn expect(&mut self, text: &str) -> Option<()> {
@@ -277,7 +290,7 @@ impl<'s> Planner<'s> {
         if self.source.get(first.at..open)?.contains(&b'\n') {
             return None;
         }
-        let line = 1 + self.source.get(..first.at)?.iter().filter(|b| **b == b'\n').count() as i64;
+        let line = self.line(first.at)?;
         self.at += bracket + 1;
         let mut args = Vec::new();
         if !self.take(")") {
