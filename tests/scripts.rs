@@ -265,3 +265,47 @@ fn all_threads_see_which_functions_there_are() {
         }
     }
 }
+
+/// A client whose script stands in its first line.
+fn debugging(server: &Server, script: &str) -> Client {
+    let mut c = server.client_resp(2);
+    ok(&mut c, &["SCRIPT", "DEBUG", "SYNC"]);
+    let stopped = c.cmd(&["EVAL", script, "0"]).unwrap().to_string();
+    assert!(stopped.contains("Stopped at 1"), "{stopped}");
+    c
+}
+
+#[test]
+fn a_debugger_holds_nobody_up_for_ever() {
+    for threads in ["1", "3"] {
+        let server = impatient(threads);
+        let mut other = server.client();
+        let script = "local x = 1\nredis.call('SET', 'k', x)\nreturn x";
+        // the session is ended from outside
+        let mut debugger = debugging(&server, script);
+        await_busy(&mut other);
+        ok(&mut other, &["SCRIPT", "KILL"]);
+        assert!(heard(&mut debugger).contains("<endsession>"));
+        assert!(heard(&mut debugger).contains("killed"));
+        assert!(debugger.read_reply().is_err(), "the connection is closed");
+        await_idle(&mut other);
+        assert_eq!(ok(&mut other, &["EXISTS", "k"]).to_string(), "0");
+        // a client that leaves lets its script run to the end
+        drop(debugging(&server, script));
+        wait_until("the script has run", || other.cmd(&["GET", "k"]).unwrap().as_text().as_deref() == Some("1"));
+        // steps are taken while others are told that the server is busy
+        let mut debugger = debugging(&server, "local x = 2\nredis.call('SET', 'k', x)\nreturn x");
+        await_busy(&mut other);
+        ok(&mut debugger, &["step"]);
+        assert!(ok(&mut debugger, &["print", "x"]).to_string().contains("<value> 2"));
+        assert!(error(&mut other, &["SCRIPT", "KILL"]).is_empty());
+        assert!(heard(&mut debugger).contains("<endsession>"));
+        await_idle(&mut other);
+        // and the server ends, whoever debugs
+        let _debugger = debugging(&server, "redis.call('SET', 'k', 3)\nreturn 1");
+        await_busy(&mut other);
+        other.send(&["SHUTDOWN", "NOSAVE"]).unwrap();
+        let port = server.port();
+        wait_until("the server has ended", || TcpStream::connect(("127.0.0.1", port)).is_err());
+    }
+}

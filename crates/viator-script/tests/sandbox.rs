@@ -167,6 +167,7 @@ fn time_is_bounded() {
 
 #[test]
 fn deep_recursion_is_an_error() {
+    // CVE-2021-32626: more on the stack than it has room for
     refused("local function f() return 1 + f() end return f()", "stack overflow");
     refused(
         "local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return t[k] end return t.x",
@@ -204,6 +205,52 @@ fn arguments_that_overflowed() {
     refused("return string.format('%99999999d', 1)", "");
     assert_eq!(run("return #string.rep('', 2147483647)"), ":0");
     refused("return string.rep('abc', 9223372036854775807)", "too large");
+}
+
+#[test]
+fn lengths_that_overflowed() {
+    // CVE-2022-24834: what a string becomes is longer than the string
+    assert_eq!(run("return #cjson.encode(string.rep('\\1', 1000000))"), ":6000002");
+    assert_eq!(run("return #cjson.encode({string.rep('\"', 1000000), string.rep('x', 10)})"), ":2000017");
+    assert_eq!(run("return #cmsgpack.pack(string.rep('x', 10000000), {string.rep('y', 70000)})"), ":10070011");
+    assert_eq!(
+        run("local t = {} for i = 1, 70000 do t[i] = i end return #cmsgpack.unpack(cmsgpack.pack(t))"),
+        ":70000"
+    );
+    let got = run_in(&vm(64 << 20), "return #cjson.encode(string.rep('\\1', 40000000))");
+    assert!(got.contains("memory"), "{got}");
+}
+
+#[test]
+fn a_reply_is_one_reply() {
+    // CVE-2025-67733: lines of the protocol in an error
+    for (script, reply) in [
+        ("return redis.error_reply('E x\\r\\n+OK')", "-E x  +OK"),
+        ("return redis.status_reply('x\\r\\n+OK')", "+x  +OK"),
+        ("return {err='E x\\r\\n$3'}", "-E x  $3"),
+        ("return {ok='x\\n:1'}", "+x :1"),
+        ("return {{err='E x\\r\\n$3'}, 1}", "*2 -E x  $3 :1"),
+        ("redis.setresp(3) return {big_number='1\\r\\n:2'}", "$5 1  :2"),
+        ("redis.setresp(3) return {verbatim_string={format='\\r\\n', string='x'}}", "$1 x"),
+        ("return {verbatim_string={format='', string=''}}", "$0"),
+    ] {
+        assert_eq!(run(script), reply, "{script}");
+    }
+    let vm = vm(64 << 20);
+    for script in ["error('x\\r\\n+OK')", "error({err='E x\\r\\n+OK'})"] {
+        let chunk = vm.compile(script.as_bytes()).unwrap();
+        let failed = vm.run(&chunk, Args::EMPTY, Args::EMPTY, &mut Echo { ticks: 100 }, &mut Reply::new()).unwrap_err();
+        // whoever writes the line writes it as one
+        let mut out = Reply::new();
+        out.error(&viator_resp::reply::shown_all(&failed.line));
+        assert_eq!(out.parts().0.iter().filter(|b| **b == b'\n').count(), 1, "{script}");
+    }
+    // formats are padded: what is announced is what is sent
+    let chunk = vm.compile(b"return {verbatim_string={format='x', string='ab'}}").unwrap();
+    let mut out = Reply::new();
+    out.set_resp3(true);
+    vm.run(&chunk, Args::EMPTY, Args::EMPTY, &mut Echo { ticks: 100 }, &mut out).unwrap();
+    assert_eq!(out.parts().0, b"=6\r\nx  :ab\r\n");
 }
 
 #[test]

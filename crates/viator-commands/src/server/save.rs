@@ -6,6 +6,7 @@ use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler, Outcome};
 use viator_engine::ctx::AdminCtx;
 use viator_engine::error::Error;
 use viator_engine::persistence::{self, Duplicates, load_file, save_held};
+use viator_engine::scripting;
 
 /// BGSAVE.
 pub static BGSAVE: Command = Command {
@@ -63,6 +64,8 @@ fn save(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     Ok(())
 }
 
+const RELOAD_FAILED: Error = Error::Static("ERR Error trying to load the RDB dump, check server logs");
+
 /// DEBUG RELOAD: saves, empties and loads the dataset, or some of that, at one moment for everybody else.
 pub fn reload(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     let (mut save, mut flush, mut duplicates) = (true, true, Duplicates::Refused);
@@ -91,9 +94,19 @@ pub fn reload(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         let path = keys.cfg().dbfilename.clone();
         load_file(server, Some(keys.guards()), &path, duplicates, now).map_err(|e| {
             tracing::warn!("{e}");
-            Error::Static("ERR Error trying to load the RDB dump, check server logs")
+            RELOAD_FAILED
         })
     })?;
+    let libraries = std::mem::take(&mut *server.persistence.functions.lock());
+    if flush {
+        scripting::flush_libraries(ctx);
+    }
+    for code in libraries {
+        scripting::load_library(ctx, &code, duplicates == Duplicates::Replace).map_err(|e| {
+            tracing::warn!("Failed loading functions: {e}");
+            RELOAD_FAILED
+        })?;
+    }
     tracing::warn!("DB reloaded by DEBUG RELOAD");
     ctx.out.ok();
     Ok(())

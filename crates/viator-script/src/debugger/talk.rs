@@ -348,6 +348,7 @@ fn redis(d: &Debugger, lua: &Lua, world: &World, args: &[Vec<u8>]) -> mlua::Resu
 mod tests {
     use super::*;
 
+    // CVE-2021-32672: a malformed command had the debugger read beyond its buffer
     #[test]
     fn commands_are_read() {
         let command = |args: &[&str], n| Parsed::Command(args.iter().map(|a| a.as_bytes().to_vec()).collect(), n);

@@ -435,6 +435,7 @@ impl Aof {
         })?;
         server.aof.set_state(State::WaitRewrite);
         // CONFIG SET may hold locks
+        tracing::info!("AOF was enabled. An AOF background was scheduled to start when possible.");
         self.begin_rewrite(server, false);
         Ok(())
     }
