@@ -8,7 +8,7 @@ use viator_engine::args::OwnedArgs;
 use viator_engine::batch::Batch;
 use viator_engine::client::{ClientShared, flag};
 use viator_engine::command::{ArgKind, ArgSpec};
-use viator_engine::dispatch;
+use viator_engine::dispatch::{self, Flow};
 use viator_engine::local::Local;
 use viator_engine::server::Server;
 use viator_engine::session::{ReplyMode, Session};
@@ -117,7 +117,7 @@ fn step(local: &mut Local, server: &Server, session: &mut Session, line: &[Vec<u
     // as in Redis, a client that monitors already is not answered when it asks for that again
     let silent = session.reply_mode != ReplyMode::On || session.shared.has_flag(flag::MONITOR);
     let start = local.begin_batch(server);
-    if batched {
+    let (flow, _) = if batched {
         let wire = encode_command(line);
         let mut ranges = Vec::new();
         let mut at = format!("*{}\r\n", line.len()).len();
@@ -130,19 +130,21 @@ fn step(local: &mut Local, server: &Server, session: &mut Session, line: &[Vec<u
         batch.push(server, session, &wire, &ranges, 0, wire.len());
         batch.load_ahead(server, session.db, &wire);
         let (args, prepared, _) = batch.get(0, &wire, server).expect("what was pushed is there");
-        dispatch::execute(local, server, session, args, Some(prepared), &mut out, start);
+        dispatch::execute(local, server, session, args, Some(prepared), &mut out, start)
     } else {
         let args = OwnedArgs::from_slices(line);
-        dispatch::execute(local, server, session, args.args(), None, &mut out, start);
-    }
+        dispatch::execute(local, server, session, args.args(), None, &mut out, start)
+    };
     let waits = session.unblock(server).is_some();
-    let silent = silent || session.reply_mode != ReplyMode::On;
+    // one that debugs scripts has no socket here
+    let gone = flow == Flow::Attend;
+    let silent = silent || gone || session.reply_mode != ReplyMode::On;
     // what others had to say counts, too
     let mut mail = Reply::new();
     mail.raw(&session.shared.take_mail());
     let whole = |r: &Reply| replies(r).unwrap_or_else(|e| panic!("{e} in the reply to {}", shown(line)));
     assert!(whole(&out) + whole(&mail) > 0 || waits || silent, "no reply to {}", shown(line));
-    if session.close_after_reply || session.shared.kill.load(std::sync::atomic::Ordering::Relaxed) {
+    if gone || session.close_after_reply || session.shared.kill.load(std::sync::atomic::Ordering::Relaxed) {
         session.close(server);
         *session = client(server);
     }
