@@ -215,6 +215,9 @@ pub(super) struct Job<'j> {
 /// Runs a script or function under the locks of its footprint.
 pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm, job: &Job<'_>) -> Outcome {
     let server = ctx.server;
+    if ctx.local.pumped {
+        return Err(server.scripting.running.busy_error());
+    }
     let flags = job.flags;
     let no_writes = flags.has(ScriptFlags::NO_WRITES);
     if job.read_only && !flags.has(ScriptFlags::COMPAT) && !no_writes {
