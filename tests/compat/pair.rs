@@ -187,13 +187,19 @@ impl Pair {
             control,
             missing: missing.to_vec(),
         };
-        pair.reset();
+        // the connections of another pair may have listened
+        pair.reset_after(true);
         pair
     }
 
     /// Empties the databases and drops the connections.
     pub fn reset(&mut self) {
         let listened = self.conns.drain(..).any(|c| c.listens);
+        self.reset_after(listened);
+    }
+
+    /// `listened`: a connection that was dropped may have been listening.
+    fn reset_after(&mut self, listened: bool) {
         // A sequence may kill connections, these too.
         let open = |address: &Address| Client::connect(address).unwrap();
         self.control = (open(&self.ours), open(&self.theirs));

@@ -3,7 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "slot indexes are `Loc::index()`, below SLOTS_PER_SHARD by construction")]
 
 use crate::arena::{self, Arena, Handle};
-use crate::buckets::Buckets;
+use crate::buckets::{Buckets, Wanted};
 use crate::change::Changing;
 use crate::entry::{self, Inline, View};
 use crate::fields::FieldIndex;
@@ -154,6 +154,19 @@ struct TtlIndex {
     heap: BinaryHeap<Reverse<u64>>,
     /// Entries with an expiry in this slot.
     live: u32,
+}
+
+/// The entry of a key.
+struct Key<'a> {
+    arena: &'a Arena,
+    key: &'a [u8],
+}
+
+impl Wanted for Key<'_> {
+    #[inline(always)]
+    fn is(&self, handle: u32) -> bool {
+        entry::key(self.arena.bytes(Handle(handle))) == self.key
+    }
 }
 
 #[derive(Default)]
@@ -395,8 +408,7 @@ impl DbShard {
     /// The entry of a key, for a look at it: [`DbShard::object_mut`] of another may move it.
     #[inline]
     pub fn find(&self, loc: Loc, key: &[u8]) -> Option<Handle> {
-        let arena = &self.arena;
-        self.slots[loc.index()].table.find(loc.hash, |h| entry::key(arena.bytes(Handle(h))) == key).map(Handle)
+        self.slots[loc.index()].table.find(loc.hash, Key { arena: &self.arena, key }).map(Handle)
     }
 
     /// First step towards a key that will be looked up soon: begins to load its slot.

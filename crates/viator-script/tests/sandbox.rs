@@ -308,3 +308,21 @@ fn environments_are_those_of_scripts_only() {
         assert!(got.starts_with("error: "), "{script}: {got}");
     }
 }
+
+/// What reads a script before it runs takes time in proportion to its length.
+#[test]
+fn long_scripts_are_read_soon() {
+    let vm = vm(0);
+    for line in [
+        "redis.call('SET', KEYS[1], 1)\n",
+        "redis.call('SET', KEYS[1], 1 + 1)\n",
+        "redis.call('SET', KEYS[1], redis.call('GET', KEYS[2]))\n",
+        "call('SET', KEYS[1], ARGV[1])\n",
+    ] {
+        let script = format!("local call = redis.call\n{}", line.repeat(20_000));
+        let begun = std::time::Instant::now();
+        vm.compile(script.as_bytes()).unwrap();
+        let took = begun.elapsed();
+        assert!(took.as_secs() < 20, "{line}: {took:?}");
+    }
+}
