@@ -309,3 +309,16 @@ fn a_debugger_holds_nobody_up_for_ever() {
         wait_until("the server has ended", || TcpStream::connect(("127.0.0.1", port)).is_err());
     }
 }
+
+#[test]
+fn a_script_for_a_copy_does_not_run() {
+    let server = Launch::viator().start();
+    let mut c = server.client();
+    let script = ["EVAL", "return redis.call('SET', 'k', 1)", "0"];
+    assert!(error(&mut c, &["SCRIPT", "DEBUG", "YES"]).contains("fork"));
+    assert!(error(&mut c, &script).contains("SCRIPT DEBUG SYNC"));
+    assert_eq!(ok(&mut c, &["EXISTS", "k"]).to_string(), "0");
+    ok(&mut c, &["SCRIPT", "DEBUG", "NO"]);
+    ok(&mut c, &script);
+    assert_eq!(ok(&mut c, &["EXISTS", "k"]).to_string(), "1");
+}

@@ -154,6 +154,7 @@ scripts! {
     connection
     debugger
     functions
+    functions_api
     generic
     geo
     hash

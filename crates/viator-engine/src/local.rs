@@ -138,6 +138,9 @@ pub struct Local {
     /// Lua states and what is compiled in them.
     pub scripting: Option<Box<crate::scripting::LocalScripting>>,
     rng: u64,
+    /// It serves other clients from within a script, or from within the wait for one. A script that began here could not be
+    /// reached: who would serve them meanwhile waits behind it.
+    pub pumped: bool,
 }
 
 impl Local {
@@ -168,6 +171,7 @@ impl Local {
             batch: crate::batch::Batch::default(),
             scripting: None,
             rng: server.random_seed(),
+            pumped: false,
         };
         l.begin_batch(server);
         l

@@ -65,6 +65,8 @@ pub mod gate {
     pub const MONITOR: u32 = 1 << 6;
     /// SCRIPT DEBUG is on: the debugger must be able to take the connection.
     pub const DEBUGGER: u32 = 1 << 7;
+    /// SCRIPT DEBUG YES was refused: a script of a client that did not look must not change what it believes to be a copy.
+    pub const NO_COPY: u32 = 1 << 8;
 }
 
 /// See the module.

@@ -45,7 +45,11 @@ impl Pump {
         let Some(desk) = loan.as_mut() else { return };
         let server: &Server = &self.server;
         let mut own = self.own.borrow_mut();
-        let own = own.get_or_insert_with(|| Own { local: Local::new(server), out: Reply::new(), buf: vec![0; READ] });
+        let own = own.get_or_insert_with(|| {
+            let mut local = Local::new(server);
+            local.pumped = true;
+            Own { local, out: Reply::new(), buf: vec![0; READ] }
+        });
         own.local.begin_batch(server);
         own.out.clear();
         let place = Place { registry: &self.registry, inbox: &self.inbox, index: self.index };

@@ -53,11 +53,13 @@ fn debug(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         _ if is(mode, "no") => false,
         _ if is(mode, "sync") => true,
         _ if is(mode, "yes") => {
-            // a copy of the process would debug it there, and its changes would go with it
-            return Err(Error::Static("ERR SCRIPT DEBUG YES needs a fork of the server, use SCRIPT DEBUG SYNC"));
+            ctx.session.set_gate(gate::DEBUGGER, false);
+            ctx.session.set_gate(gate::NO_COPY, true);
+            return Err(scripting::NO_COPY);
         }
         _ => return Err(Error::Static("ERR Use SCRIPT DEBUG YES/SYNC/NO")),
     };
+    ctx.session.set_gate(gate::NO_COPY, false);
     ctx.session.set_gate(gate::DEBUGGER, on);
     ctx.out.ok();
     Ok(())

@@ -19,6 +19,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use viator_keyspace::Footprint;
 use viator_script::{Chunk, Debugger, Failure, Flavour, Vm};
 
+/// SCRIPT DEBUG YES: a copy of the process would debug the script there, and its changes would go with it.
+pub const NO_COPY: Error = Error::Static("ERR SCRIPT DEBUG YES needs a fork of the server, use SCRIPT DEBUG SYNC");
+
 const NO_SCRIPT: Error = Error::Static("NOSCRIPT No matching script. Please use EVAL.");
 
 /// EVAL and EVAL_RO.
@@ -27,6 +30,9 @@ const NO_SCRIPT: Error = Error::Static("NOSCRIPT No matching script. Please use 
 /// What keeps the script from running, and what it fails with.
 pub fn eval(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
     crate::monitor::feed_script(ctx);
+    if ctx.session.gate & gate::NO_COPY != 0 {
+        return Err(NO_COPY);
+    }
     if ctx.session.gate & gate::DEBUGGER != 0
         && let Some(console) = ctx.session.console.take()
     {
@@ -65,7 +71,7 @@ pub fn evalsha(ctx: &mut AdminCtx<'_, '_>, read_only: bool) -> Outcome {
     let sha = sha_of_arg(ctx.args.at(1));
     let keys = count_keys(ctx.args)?;
     let Some(sha) = sha else { return Err(NO_SCRIPT) };
-    if ctx.session.gate & gate::DEBUGGER != 0 {
+    if ctx.session.gate & (gate::DEBUGGER | gate::NO_COPY) != 0 {
         return Err(Error::Static("ERR Please use EVAL instead of EVALSHA for debugging"));
     }
     with_local(ctx, |ctx, scripts| {
@@ -209,6 +215,9 @@ pub(super) struct Job<'j> {
 /// Runs a script or function under the locks of its footprint.
 pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm, job: &Job<'_>) -> Outcome {
     let server = ctx.server;
+    if ctx.local.pumped {
+        return Err(server.scripting.running.busy_error());
+    }
     let flags = job.flags;
     let no_writes = flags.has(ScriptFlags::NO_WRITES);
     if job.read_only && !flags.has(ScriptFlags::COMPAT) && !no_writes {

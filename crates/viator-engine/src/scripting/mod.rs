@@ -13,7 +13,7 @@ mod functions;
 mod running;
 
 pub use cache::{Script, ScriptFlags, Sha};
-pub use eval::{eval, eval_only_reads, evalsha, evalsha_only_reads, load_script};
+pub use eval::{NO_COPY, eval, eval_only_reads, evalsha, evalsha_only_reads, load_script};
 pub use functions::{Function, Library, Policy, fcall, fcall_only_reads, load_library, restore};
 pub use running::{Kind, Run};
 pub use viator_script::{Console, Heard};
