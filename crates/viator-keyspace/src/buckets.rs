@@ -3,7 +3,7 @@
 //! A lookup touches one line, and the entry whose byte matches. An entry whose bucket is full goes to the next one; a
 //! bucket counts how many of its own did (and gives up counting at 255), so that a search ends at the first bucket whose
 //! count is zero. The number of buckets need not be a power of two: tables grow by a third or a half, which keeps them fuller than
-//! doubling would. Up to four handles are in the table itself, so that a database of few keys does not pay a line for each.
+//! doubling would. Up to two handles are in the table itself, so that a database of few keys does not pay a line for each.
 
 #![expect(clippy::indexing_slicing, reason = "bucket numbers are below `len()` by construction, places below 12")]
 
@@ -26,8 +26,9 @@ pub(crate) trait Wanted {
     fn is(&self, handle: u32) -> bool;
 }
 
-/// Handles that are in the table itself.
-const FEW: usize = 4;
+/// Handles that are in the table itself: as many as make it no larger, so that a slot does not lie across two cache lines.
+const FEW: usize = 2;
+const _: () = assert!(size_of::<Buckets>() == 24);
 
 /// See the module. Handles are the caller's; it supplies their hashes.
 pub(crate) enum Buckets {
