@@ -408,6 +408,13 @@ def info(server, section, field):
     return found[1].strip() if found else ""
 
 
+def expect_saved(server):
+    """That one save has been made, and well: else it was nothing that was measured."""
+    found = [info(server, "persistence", field) for field in ("rdb_saves", "rdb_last_bgsave_status")]
+    if found != ["1", "ok"]:
+        run.die(f"{server.name} should have saved once: {found}")
+
+
 def pss(server):
     """Proportional resident bytes of a server and of its children."""
     total = 0
@@ -437,6 +444,7 @@ def save_and_load(setup):
                 while info(server, "persistence", "rdb_bgsave_in_progress") != "0":
                     time.sleep(0.02)
                 saved = time.monotonic() - begin
+                expect_saved(server)
                 file = Path(server.folder) / "dump.rdb"
                 size = file.stat().st_size
                 begin = time.monotonic()
@@ -487,6 +495,7 @@ def stalls(setup):
                     return True
 
                 busy = run.longest(run.probe(server, setup.load_core, saving))
+                expect_saved(server)
             finally:
                 writer.send_signal(signal.SIGKILL)
                 writer.wait()

@@ -53,7 +53,7 @@ pub trait Host: Send + Sync {
     fn used_memory(&self) -> u64;
     /// Frees a value on the background thread.
     fn free_later(&self, garbage: Garbage);
-    /// Runs a job on a thread of its own. Returns whether there is one.
+    /// Runs a job on a thread of its own, which yields to those that serve clients. Returns whether there is one.
     fn spawn(&self, name: &'static str, job: Job) -> bool;
     /// Values waiting for the background thread.
     fn pending_frees(&self) -> u64;

@@ -270,12 +270,6 @@ mod tests {
         fn call(&mut self, _: Args<'_>, _: &mut Reply) -> bool {
             false
         }
-        fn key(&self, _: usize) -> Option<&[u8]> {
-            None
-        }
-        fn arg(&self, _: usize) -> Option<&[u8]> {
-            None
-        }
         fn tick(&mut self) -> bool {
             false
         }

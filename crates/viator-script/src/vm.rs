@@ -91,9 +91,13 @@ pub trait Host {
     /// Executes a command and writes its reply, which may be an error. `true`: the script is to end at once.
     fn call(&mut self, args: Args<'_>, reply: &mut Reply) -> bool;
     /// An element of the script's `KEYS`, from 0 on.
-    fn key(&self, n: usize) -> Option<&[u8]>;
+    fn key(&self, _n: usize) -> Option<&[u8]> {
+        None
+    }
     /// An element of the script's `ARGV`.
-    fn arg(&self, n: usize) -> Option<&[u8]>;
+    fn arg(&self, _n: usize) -> Option<&[u8]> {
+        None
+    }
     /// Asked every now and then. `true`: the script is to end at once.
     fn tick(&mut self) -> bool;
     /// `redis.log`, of a valid level.

@@ -15,12 +15,6 @@ impl Host for Echo {
         reply.bulk(args.at(args.len() - 1));
         false
     }
-    fn key(&self, _: usize) -> Option<&[u8]> {
-        None
-    }
-    fn arg(&self, _: usize) -> Option<&[u8]> {
-        None
-    }
     fn tick(&mut self) -> bool {
         self.ticks = self.ticks.saturating_sub(1);
         self.ticks == 0

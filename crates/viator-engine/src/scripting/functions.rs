@@ -168,14 +168,6 @@ impl Host for Loader {
         false
     }
 
-    fn key(&self, _: usize) -> Option<&[u8]> {
-        None
-    }
-
-    fn arg(&self, _: usize) -> Option<&[u8]> {
-        None
-    }
-
     fn tick(&mut self) -> bool {
         Instant::now() > self.deadline
     }
