@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read, Write};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst, fence};
 use std::time::{Duration, Instant};
 use viator_engine::blocking;
 use viator_engine::client::ClientShared;
@@ -141,6 +141,10 @@ impl Listeners {
 pub struct Inbox {
     messages: Mutex<Vec<Message>>,
     awake: AtomicBool,
+    /// The worker has something to do, or is about to.
+    busy: AtomicBool,
+    /// It holds replies until the append-only file is on the disk.
+    holds: AtomicBool,
     waker: Waker,
     /// Connections it serves.
     pub connections: AtomicUsize,
@@ -149,10 +153,16 @@ pub struct Inbox {
 impl Inbox {
     /// Leaves a message and wakes the worker, once until it has looked.
     pub fn send(&self, m: Message) {
+        self.busy.store(true, Relaxed);
         self.messages.lock().push(m);
         if !self.awake.swap(true, Relaxed) && self.waker.wake().is_err() {
             tracing::warn!("a worker cannot be woken");
         }
+    }
+
+    /// Whether it holds replies until the append-only file is on the disk.
+    pub(crate) fn holds(&self) -> bool {
+        self.holds.load(Relaxed)
     }
 }
 
@@ -244,9 +254,9 @@ pub struct Worker {
     gathering: Gathering,
 }
 
-/// With `appendfsync always` and one worker: what waits for an fsync that was not begun yet. It begins when no client has
-/// anything to do, so that all who are ready share it; and the worker makes it itself, for nobody can be answered before
-/// it is done, and handing it to another thread and back costs as much as a command.
+/// With `appendfsync always`: what waits for an fsync that was not begun yet. It begins when no client of any worker has
+/// anything to do, so that all who are ready share it; and the worker that finds this makes it itself, for nobody can be
+/// answered before it is done, and handing it to another thread and back costs as much as a command.
 #[derive(Default)]
 struct Gathering {
     /// Since when.
@@ -278,6 +288,8 @@ impl Worker {
         let inbox = Inbox {
             messages: Mutex::default(),
             awake: AtomicBool::new(false),
+            busy: AtomicBool::new(false),
+            holds: AtomicBool::new(false),
             waker,
             connections: AtomicUsize::new(0),
         };
@@ -358,6 +370,9 @@ impl Worker {
                 let next = self.desk.waits.first().map_or(500, |(until, _)| (until - now).clamp(0, 500));
                 Duration::from_millis(next as u64)
             };
+            if !timeout.is_zero() {
+                self.inbox.busy.store(false, Relaxed);
+            }
             match self.poll.poll(&mut events, Some(timeout)) {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
@@ -368,6 +383,11 @@ impl Worker {
                 }
             }
             let idle = events.is_empty() && self.desk.again.is_empty();
+            self.inbox.busy.store(!idle, Relaxed);
+            if idle && timeout.is_zero() && self.peers.len() > 1 {
+                // another worker, or a client, may be waiting for this core
+                std::thread::yield_now();
+            }
             let began = local.begin_batch(&server);
             let commands = local.stats.counters.commands.get();
             for event in &events {
@@ -487,11 +507,13 @@ impl Worker {
             return;
         }
         let always = server.aof.always.load(Relaxed);
-        let alone = self.peers.len() == 1;
-        if !(always && alone) {
+        self.inbox.holds.store(true, Relaxed);
+        // whoever syncs the log looks after that whether there is somebody to tell
+        fence(SeqCst);
+        if !always {
             self.aof.flush(server);
-        } else if !self.gathering.goes_on(server.propagation.end(), idle) {
-            self.aof.flush_here(server);
+        } else if !self.gathering.goes_on(server.propagation.end(), idle && !self.others_are_busy()) {
+            self.aof.flush_here(server, self.index);
         }
         let settled = server.aof.settled();
         for token in std::mem::take(&mut self.desk.held) {
@@ -503,6 +525,11 @@ impl Worker {
                 self.close(token, server);
             }
         }
+        self.inbox.holds.store(!self.desk.held.is_empty(), Relaxed);
+    }
+
+    fn others_are_busy(&self) -> bool {
+        self.peers.iter().enumerate().any(|(n, p)| n != self.index && p.busy.load(Relaxed))
     }
 
     /// Ends WAITAOF where what it waits for is on the disk.

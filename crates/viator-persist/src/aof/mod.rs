@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod commands;
+pub mod journal;
 mod log;
 pub mod manifest;
 

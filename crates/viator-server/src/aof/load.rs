@@ -13,6 +13,7 @@ use viator_engine::persistence::{Replayed, Stop, replay};
 use viator_engine::propagation::listener;
 use viator_engine::server::{Server, gate};
 use viator_keyspace::Footprint;
+use viator_persist::aof::journal::{self, Recovered};
 use viator_persist::aof::{LogError, Manifest};
 
 /// How the loading of a file ended.
@@ -71,12 +72,18 @@ impl Aof {
     /// The text for the log; the server must not start.
     pub fn load_at_start(&self, server: &Server, local: &mut Local) -> Result<(), String> {
         self.read_manifest()?;
+        self.recover()?;
         self.load_all(server, local)?;
         let cfg = server.config.load();
         if !cfg.appendonly {
             return Ok(()); // switched off meanwhile
         }
         self.open_at_start(server, &cfg)?;
+        if self.journal_is_wanted(server) {
+            self.open_journal();
+        } else {
+            self.forget_journal();
+        }
         let end = server.propagation.end();
         server.aof.written.store(end, Relaxed);
         server.aof.synced.store(end, Relaxed);
@@ -84,6 +91,46 @@ impl Aof {
         server.propagation.reselect();
         server.propagation.listen(listener::AOF, true);
         Ok(())
+    }
+
+    /// Adds to the increments what only the journal has, after a power failure.
+    fn recover(&self) -> Result<(), String> {
+        let f = self.files.lock();
+        let name = journal::name(&f.base);
+        let found = journal::recover(&f.dir, &f.base, &f.manifest, true).map_err(|e| {
+            format!("Fatal error: the AOF file cannot be completed from its journal {name}: {}", plain(&e))
+        })?;
+        let mut keep = false;
+        for r in found {
+            match r {
+                Recovered::Added { name: part, at, bytes } => {
+                    tracing::warn!("The AOF file {part} lacked {bytes} bytes from offset {at} on, which {name} had");
+                }
+                Recovered::Foreign { name: part } => {
+                    keep = true;
+                    tracing::warn!("The AOF file {part} was changed without {name}, which is not used");
+                }
+                Recovered::Damaged => {
+                    keep = true;
+                    tracing::warn!("The AOF journal {name} is damaged and is not used");
+                }
+            }
+        }
+        if keep {
+            let (from, to) = (f.path(&name), f.path(&format!("{name}.unused")));
+            fs::rename(from, to).map_err(|e| format!("The AOF journal {name} cannot be renamed: {}", plain(&e)))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a journal that another time, or another server, has left: what it has is in the increments.
+    pub(super) fn forget_journal(&self) {
+        let f = self.files.lock();
+        let path = f.path(&journal::name(&f.base));
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => tracing::warn!("the AOF journal stays: {}", plain(&e)),
+            _ => {}
+        }
     }
 
     /// DEBUG LOADAOF: the dataset is empty, the server is loading, and the log is not listened to any more.

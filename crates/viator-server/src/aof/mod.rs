@@ -2,9 +2,9 @@
 //!
 //! Workers append to the log in memory while they hold shard locks, and write it out at the end of their turn, before the
 //! turn's replies are sent ([`Aof::flush`]); nobody waits for the disk under a lock of the data. With `appendfsync always`
-//! a thread of its own syncs what has been written, once for all who wait, and their replies are sent after it; where there is
-//! one worker, that does it. Locks are taken in this order: shards, files, log; whoever holds the files does not ask for
-//! shards.
+//! they gather ([`crate::worker`]) and one fsync is made for all who wait, of the journal ([`viator_persist::aof::journal`]):
+//! by the worker that found that nobody has anything else to do, or by a thread where the disk is slow. Locks are taken in this
+//! order: shards, order of syncs, files, log; whoever holds the files does not ask for shards.
 
 mod load;
 mod rewrite;
@@ -16,16 +16,17 @@ use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst, fence};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
-use viator_engine::aof::State;
+use viator_engine::aof::{AofStatus, State};
 use viator_engine::config::{AppendFsync, Config};
 use viator_engine::persistence::FileSink;
 use viator_engine::propagation::listener;
 use viator_engine::server::{Server, gate};
 use viator_engine::snapshot::Snapshot;
+use viator_persist::aof::journal::{self, Appended, Journal};
 use viator_persist::aof::manifest::TEMP_PREFIX;
 use viator_persist::aof::{Kind, Manifest, Part};
 
@@ -33,6 +34,8 @@ use viator_persist::aof::{Kind, Manifest, Part};
 const MAX_DELAY: Duration = Duration::from_secs(2);
 /// How often an error that does not go away is logged.
 const ERROR_LOG_EVERY: Duration = Duration::from_secs(30);
+/// A worker syncs itself if the last fsync did not take longer: nobody else is served by it meanwhile.
+const MAX_HERE: Duration = Duration::from_millis(1);
 /// After so many failed rewrites in a row the next one waits.
 const FREE_FAILURES: u64 = 3;
 /// Longest such wait, minutes.
@@ -46,6 +49,8 @@ pub struct Aof {
     files: Mutex<Files>,
     sync: Mutex<SyncJobs>,
     sync_wake: Condvar,
+    /// The increments are synced one after the other: what is closed before what comes after it.
+    in_order: Mutex<()>,
     /// The rewrite that runs is to give up.
     cancel: AtomicBool,
     /// When rewrites are tried again.
@@ -63,9 +68,17 @@ struct Files {
     base: String,
     manifest: Manifest,
     /// The increment that is written.
-    out: Option<Arc<File>>,
-    /// Files for the log's cuts to come.
-    next: VecDeque<Arc<File>>,
+    out: Option<Increment>,
+    /// Those for the log's cuts to come.
+    next: VecDeque<Increment>,
+    /// With `always`: takes what goes to the increments first.
+    journal: Option<Journal>,
+    /// It could not be made.
+    journal_failed: bool,
+    /// The log's offset up to which the increments are on the disk.
+    settled: u64,
+    /// The log's offset up to which they have something that the journal has not.
+    direct: u64,
     /// Taken from the log, not yet written: from `done` on.
     buf: Vec<u8>,
     done: usize,
@@ -77,14 +90,37 @@ struct Files {
     error_logged: Option<Instant>,
 }
 
+/// A part that is written to.
+struct Increment {
+    file: Arc<File>,
+    /// Its number; a temporary one has none.
+    seq: Option<i64>,
+    len: u64,
+}
+
+impl Increment {
+    fn open(path: &Path, seq: i64) -> io::Result<Increment> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let len = file.metadata()?.len();
+        Ok(Increment { file: Arc::new(file), seq: Some(seq), len })
+    }
+}
+
 #[derive(Default)]
 struct SyncJobs {
     /// Offset up to which the log is to be synced.
     want: u64,
     /// Complete files.
     closing: Vec<Arc<File>>,
+    /// The thread is to do it.
+    asked: bool,
+    /// Somebody syncs for those who wait.
     running: bool,
+    /// The increments are to be synced, for which nobody waits.
+    settle: bool,
     last: Option<Instant>,
+    /// How long the last fsync took that somebody waited for.
+    took: Duration,
 }
 
 #[derive(Default)]
@@ -112,10 +148,6 @@ impl Files {
     }
 }
 
-fn open_append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
-}
-
 impl Aof {
     /// One that writes nothing yet.
     pub fn new(cfg: &Config, memory: Arc<Memory>, inboxes: Vec<Arc<Inbox>>) -> Arc<Aof> {
@@ -128,6 +160,7 @@ impl Aof {
             files: Mutex::new(files),
             sync: Mutex::default(),
             sync_wake: Condvar::new(),
+            in_order: Mutex::default(),
             cancel: AtomicBool::new(false),
             rewrite: Mutex::default(),
             rewrite_ended: Condvar::new(),
@@ -172,8 +205,9 @@ impl Aof {
         }
     }
 
-    /// As [`Aof::flush`], and syncs it with `always`, unless an fsync is running: then another one follows.
-    pub fn flush_here(&self, server: &Server) {
+    /// As [`Aof::flush`], and syncs it with `always`, unless an fsync is running: then another one follows. Where the disk is
+    /// slow another thread does it. `worker`: which one calls; it looks itself what it can send then.
+    pub fn flush_here(&self, server: &Server, worker: usize) {
         if !self.write_logged(server) {
             return;
         }
@@ -181,20 +215,23 @@ impl Aof {
         if want <= server.aof.synced.load(Relaxed) {
             return;
         }
-        let closing = {
+        {
             let mut s = self.sync.lock();
             s.want = s.want.max(want);
             if s.running {
                 return;
             }
+            if s.took > MAX_HERE {
+                s.asked = true;
+                server.aof.fsync_pending.store(true, Relaxed);
+                self.sync_wake.notify_one();
+                return;
+            }
             s.running = true;
             s.last = Some(Instant::now());
-            std::mem::take(&mut s.closing)
-        };
-        self.sync_now(server, closing, want);
-        if server.aof.waiters.load(Relaxed) > 0 {
-            self.wake();
         }
+        self.sync_now(server, want);
+        self.wake(Some(worker), server);
     }
 
     /// Takes what has been logged, and writes it. `force`: whatever it has to wait for.
@@ -223,7 +260,7 @@ impl Aof {
             thread::sleep(Duration::from_micros(sleep));
         }
         let logged = server.propagation.has_listener(listener::AOF);
-        match write_out(f, logged, status, &mut |old| self.close_later(old)) {
+        match self.write_out(f, logged, status) {
             Ok(()) => {
                 status.written.store(f.end, Relaxed);
                 if note(server, &status.write_failed, None) {
@@ -260,9 +297,131 @@ impl Aof {
         }
         if server.aof.always.load(Relaxed) {
             tracing::warn!("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...");
+            // nobody was told of it
+            if let Some(j) = &mut f.journal
+                && let Err(e) = j.revoke()
+            {
+                tracing::warn!("the AOF journal cannot be written: {}", plain(&e));
+            }
             std::process::exit(1);
         }
         note(server, &server.aof.write_failed, Some(text));
+    }
+
+    /// Writes what is there, up to the end of each file. `logged`: there is to be a file for it.
+    fn write_out(&self, f: &mut Files, logged: bool, status: &AofStatus) -> io::Result<()> {
+        loop {
+            let until = f.cuts.front().copied().unwrap_or(f.buf.len());
+            if f.done < until {
+                self.write_ahead(f, until, status)?;
+            }
+            while f.done < until {
+                let Some(out) = &mut f.out else {
+                    if logged {
+                        return Err(io::ErrorKind::NotFound.into());
+                    }
+                    // the last words of one who did not see that the log was switched off: no file is to have them
+                    f.done = until;
+                    break;
+                };
+                match (&*out.file).write(f.buf.get(f.done..until).unwrap_or_default()) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(n) => {
+                        f.done += n;
+                        out.len += n as u64;
+                        status.current_size.fetch_add(n as u64, Relaxed);
+                    }
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Err(e),
+                }
+            }
+            if f.cuts.pop_front().is_none() {
+                break;
+            }
+            if let Some(next) = f.next.pop_front()
+                && let Some(old) = f.out.replace(next)
+            {
+                self.close_later(old.file);
+            }
+        }
+        f.buf.clear();
+        f.done = 0;
+        if f.buf.capacity() > 1 << 20 {
+            f.buf = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// What goes to the increment, up to `until`, goes to the journal first, where there is one.
+    fn write_ahead(&self, f: &mut Files, until: usize, status: &AofStatus) -> io::Result<()> {
+        let (end, settled) = (f.end, f.settled);
+        let bytes = f.buf.get(f.done..until).unwrap_or_default();
+        let part = f.out.as_ref().and_then(|o| Some((o.seq?, o.len)));
+        let mut appended = Appended::No;
+        if let (Some(journal), Some((seq, len))) = (&mut f.journal, part)
+            && status.always.load(Relaxed)
+        {
+            let now = crate::now_ms();
+            appended = journal.append(seq, len, bytes, end, settled, now)?;
+            if appended == Appended::No {
+                journal.leave(seq, settled, now)?;
+            }
+        }
+        match appended {
+            Appended::Yes => {}
+            Appended::Turned => {
+                self.sync.lock().settle = true;
+                self.sync_wake.notify_one();
+            }
+            Appended::No => f.direct = end,
+        }
+        Ok(())
+    }
+
+    /// Whether there is to be a journal, and is none.
+    fn journal_is_wanted(&self, server: &Server) -> bool {
+        if !server.aof.always.load(Relaxed) || server.aof.state() != State::On {
+            return false;
+        }
+        let f = self.files.lock();
+        f.journal.is_none() && !f.journal_failed
+    }
+
+    /// Makes a journal; without one every fsync is the increment's.
+    fn open_journal(&self) {
+        let (dir, base) = {
+            let f = self.files.lock();
+            (f.dir.clone(), f.base.clone())
+        };
+        let made = Journal::create(&dir, &base, journal::HALF);
+        let mut f = self.files.lock();
+        match made {
+            Ok(made) => {
+                // what was written before it
+                f.direct = f.end;
+                f.journal = Some(made);
+            }
+            Err(e) => {
+                f.journal_failed = true;
+                tracing::warn!("the AOF journal cannot be made: {}", plain(&e));
+            }
+        }
+    }
+
+    /// Nothing goes to the journal from now on.
+    fn retire_journal(&self) -> Option<Journal> {
+        let mut f = self.files.lock();
+        f.direct = f.end;
+        f.journal.take()
+    }
+
+    /// Deletes a journal that nothing is written to any more, once the increments are on the disk.
+    fn delete_journal(&self, server: &Server, journal: Option<Journal>) {
+        let Some(journal) = journal else { return };
+        let synced = self.sync_files(server).map_or(Ok(()), Err).and_then(|()| journal.remove());
+        if let Err(e) = synced {
+            tracing::warn!("the AOF journal stays: {}", plain(&e));
+        }
     }
 
     /// A complete file is to be synced before anything after it.
@@ -276,8 +435,9 @@ impl Aof {
             return;
         }
         let mut s = self.sync.lock();
-        if want > s.want {
-            s.want = want;
+        if want > s.want || !s.asked {
+            s.want = s.want.max(want);
+            s.asked = true;
             server.aof.fsync_pending.store(true, Relaxed);
             if !s.running {
                 self.sync_wake.notify_one();
@@ -306,88 +466,128 @@ impl Aof {
 
     fn sync_thread(self: Arc<Self>) {
         loop {
-            let (closing, want) = {
-                let mut s = self.sync.lock();
-                loop {
-                    let Some(server) = self.server() else { return };
-                    // one at a time: what is closed is synced before what comes after it
-                    if !s.running && (!s.closing.is_empty() || s.want > server.aof.synced.load(Relaxed)) {
-                        break;
-                    }
-                    drop(server);
-                    self.sync_wake.wait_for(&mut s, Duration::from_secs(1));
-                }
-                s.running = true;
-                s.last = Some(Instant::now());
-                (std::mem::take(&mut s.closing), s.want)
-            };
             let Some(server) = self.server() else { return };
-            self.sync_now(&server, closing, want);
-            if server.aof.always.load(Relaxed) || server.aof.waiters.load(Relaxed) > 0 {
-                self.wake();
+            if self.journal_is_wanted(&server) {
+                self.open_journal();
+            }
+            let mut s = self.sync.lock();
+            let due = s.asked && !s.running && s.want > server.aof.synced.load(Relaxed);
+            let settle = s.settle || !s.closing.is_empty();
+            if !due && !settle {
+                drop(server);
+                self.sync_wake.wait_for(&mut s, Duration::from_secs(1));
+                continue;
+            }
+            if due {
+                (s.asked, s.running) = (false, true);
+                s.last = Some(Instant::now());
+            }
+            s.settle = false;
+            let want = s.want;
+            drop(s);
+            if due {
+                self.sync_now(&server, want);
+                if server.aof.always.load(Relaxed) || server.aof.waiters.load(Relaxed) > 0 {
+                    self.wake(None, &server);
+                }
+            }
+            if settle && let Some(e) = self.sync_files(&server) {
+                self.sync_failed(&server, &e);
             }
         }
     }
 
-    fn sync_now(&self, server: &Server, closing: Vec<Arc<File>>, want: u64) {
-        let began = Instant::now();
+    /// Syncs the increments: complete ones before the one that is written.
+    fn sync_files(&self, server: &Server) -> Option<io::Error> {
+        let _one_after_the_other = self.in_order.lock();
+        let closing = std::mem::take(&mut self.sync.lock().closing);
         let mut failed = None;
         for f in closing {
             failed = f.sync_data().err().or(failed);
         }
         let status = &server.aof;
-        if want > status.synced.load(Relaxed) {
-            let (out, written) = {
-                let f = self.files.lock();
-                (f.out.clone(), status.written.load(Relaxed))
-            };
-            match out.map(|f| f.sync_data()) {
-                Some(Err(e)) => failed = Some(e),
-                Some(Ok(())) if failed.is_none() => {
+        let (out, written) = {
+            let f = self.files.lock();
+            (f.out.as_ref().map(|i| i.file.clone()), status.written.load(Relaxed))
+        };
+        // what was closed meanwhile was synced then
+        if let Some(Err(e)) = out.map(|f| f.sync_data()) {
+            failed = Some(e);
+        }
+        if failed.is_none() {
+            let mut f = self.files.lock();
+            f.settled = f.settled.max(written);
+            status.synced.fetch_max(written, Relaxed);
+        }
+        failed
+    }
+
+    /// Makes what has been written durable, for those who wait: up to `want` at least.
+    fn sync_now(&self, server: &Server, want: u64) {
+        let began = Instant::now();
+        let status = &server.aof;
+        let journal = {
+            let f = self.files.lock();
+            let complete = f.direct <= f.settled;
+            f.journal.as_ref().filter(|_| complete).map(|j| (j.file(), status.written.load(Relaxed)))
+        };
+        let failed = match journal {
+            _ if want <= status.synced.load(Relaxed) => None,
+            Some((file, written)) => {
+                let failed = file.sync_data().err();
+                if failed.is_none() {
                     status.synced.fetch_max(written, Relaxed);
                 }
-                Some(Ok(())) => {}
-                // it was closed, and synced then
-                None => {
-                    status.synced.fetch_max(want, Relaxed);
-                }
+                failed
             }
-        }
+            None => self.sync_files(server),
+        };
         if let Some(e) = &failed {
-            let text = plain(e);
-            if status.always.load(Relaxed) {
-                tracing::warn!(
-                    "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {text}. Exiting..."
-                );
-                std::process::exit(1);
-            }
-            tracing::warn!("Fail to fsync the AOF file: {text}");
-            note(server, &status.sync_failed, Some(text));
-            // tried again with the next tick
-            self.sync.lock().want = 0;
+            self.sync_failed(server, e);
         } else if note(server, &status.sync_failed, None) {
             tracing::warn!("AOF fsync error looks solved. The server can write again.");
         }
+        let took = began.elapsed();
         {
             let mut s = self.sync.lock();
             s.running = false;
+            s.took = took;
             let pending = s.want > status.synced.load(Relaxed);
             status.fsync_pending.store(pending, Relaxed);
-            if pending || !s.closing.is_empty() {
+            if pending && s.asked {
                 self.sync_wake.notify_one();
             }
         }
         let threshold = server.config.load().latency_monitor_threshold;
-        let ms = began.elapsed().as_millis();
+        let ms = took.as_millis();
         if threshold > 0 && ms as i64 >= threshold {
             server.latency.lock().add("aof-fsync-always", crate::now_ms() / 1000, ms as u32);
         }
     }
 
-    /// Has the workers send the replies that may be sent now.
-    fn wake(&self) {
-        for i in &self.inboxes {
-            i.send(Message::Settled);
+    fn sync_failed(&self, server: &Server, e: &io::Error) {
+        let text = plain(e);
+        if server.aof.always.load(Relaxed) {
+            tracing::warn!(
+                "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {text}. Exiting..."
+            );
+            std::process::exit(1);
+        }
+        tracing::warn!("Fail to fsync the AOF file: {text}");
+        note(server, &server.aof.sync_failed, Some(text));
+        // tried again with the next tick
+        self.sync.lock().want = 0;
+    }
+
+    /// Has the workers send the replies that may be sent now, except for one who knows.
+    fn wake(&self, except: Option<usize>, server: &Server) {
+        // whoever notes that it holds replies looks after that how far the log is synced
+        fence(SeqCst);
+        let all = server.aof.waiters.load(Relaxed) > 0;
+        for (n, inbox) in self.inboxes.iter().enumerate() {
+            if all || except != Some(n) && inbox.holds() {
+                inbox.send(Message::Settled);
+            }
         }
     }
 
@@ -399,9 +599,16 @@ impl Aof {
         let Some(server) = self.server() else { return Ok(()) };
         if changed.contains(&"appendfsync") {
             server.aof.always.store(new.appendfsync == AppendFsync::Always, Relaxed);
+            if new.appendfsync == AppendFsync::Always {
+                self.files.lock().journal_failed = false;
+                self.sync_wake.notify_one();
+            } else {
+                let journal = self.retire_journal();
+                self.delete_journal(&server, journal);
+            }
             // who waits for the old policy's promise gets it, or does not need it any more
             self.request_sync(server.aof.written.load(Relaxed), &server);
-            self.wake();
+            self.wake(None, &server);
         }
         if changed.contains(&"aof-disable-auto-gc") && !new.aof_disable_auto_gc {
             self.delete_history(&mut self.files.lock());
@@ -433,6 +640,7 @@ impl Aof {
             tracing::warn!("Can't open or create append-only dir {}: {}", dir.display(), plain(&e));
             "Unable to turn on AOF. Check server logs.".to_owned()
         })?;
+        self.forget_journal();
         server.aof.set_state(State::WaitRewrite);
         // CONFIG SET may hold locks
         tracing::info!("AOF was enabled. An AOF background was scheduled to start when possible.");
@@ -452,13 +660,13 @@ impl Aof {
                 s.abandon();
             }
         }
-        {
+        let journal = {
             // whoever begins to log or to write looks, holding the files, whether this has happened
             let mut f = self.files.lock();
             server.propagation.listen(listener::AOF, false);
             self.write(server, &mut f, true);
             if let Some(out) = f.out.take()
-                && let Err(e) = out.sync_data()
+                && let Err(e) = out.file.sync_data()
             {
                 tracing::warn!("Fail to fsync the AOF file: {}", plain(&e));
             }
@@ -481,8 +689,10 @@ impl Aof {
             server.aof.rewrite_scheduled.store(false, Relaxed);
             note(server, &server.aof.write_failed, None);
             note(server, &server.aof.sync_failed, None);
-        }
-        self.wake();
+            f.journal.take()
+        };
+        self.delete_journal(server, journal);
+        self.wake(None, server);
     }
 
     /// The server ends.
@@ -539,23 +749,23 @@ impl Aof {
             tracing::info!("Creating AOF base file {name} on server start");
         }
         let base = f.base.clone();
-        let name = match f.manifest.incrs.last_mut() {
+        let (name, seq) = match f.manifest.incrs.last_mut() {
             Some(last) => {
                 last.end_offset = None;
                 tracing::info!("Opening AOF incr file {} on server start", last.name);
-                last.name.clone()
+                (last.name.clone(), last.seq)
             }
             None => {
                 let offset = server.propagation.commands() as i64;
-                let name = f.manifest.next_incr(&base, Some(offset)).name.clone();
-                tracing::info!("Creating AOF incr file {name} on server start");
-                name
+                let part = f.manifest.next_incr(&base, Some(offset));
+                tracing::info!("Creating AOF incr file {} on server start", part.name);
+                (part.name.clone(), part.seq)
             }
         };
-        let out = open_append(&f.path(&name))
+        let out = Increment::open(&f.path(&name), seq)
             .map_err(|e| format!("Can't open the append-only file {name}: {}", plain(&e)))?;
         f.persist(&f.manifest).map_err(|e| format!("the AOF manifest cannot be written: {}", plain(&e)))?;
-        f.out = Some(Arc::new(out));
+        f.out = Some(out);
         if !cfg.aof_disable_auto_gc {
             self.delete_history(&mut f);
         }
@@ -580,51 +790,6 @@ fn note(server: &Server, which: &AtomicBool, error: Option<String>) -> bool {
     }
     server.set_gate(gate::AOF_FAILING, server.aof.failing());
     before
-}
-
-/// Writes what is there, up to the end of each file. `logged`: there is to be a file for it.
-fn write_out(
-    f: &mut Files,
-    logged: bool,
-    status: &viator_engine::aof::AofStatus,
-    closed: &mut dyn FnMut(Arc<File>),
-) -> io::Result<()> {
-    loop {
-        let until = f.cuts.front().copied().unwrap_or(f.buf.len());
-        while f.done < until {
-            let Some(mut out) = f.out.as_deref() else {
-                if logged {
-                    return Err(io::ErrorKind::NotFound.into());
-                }
-                // the last words of one who did not see that the log was switched off: no file is to have them
-                f.done = until;
-                break;
-            };
-            match out.write(f.buf.get(f.done..until).unwrap_or_default()) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    f.done += n;
-                    status.current_size.fetch_add(n as u64, Relaxed);
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        if f.cuts.pop_front().is_none() {
-            break;
-        }
-        if let Some(next) = f.next.pop_front()
-            && let Some(old) = f.out.replace(next)
-        {
-            closed(old);
-        }
-    }
-    f.buf.clear();
-    f.done = 0;
-    if f.buf.capacity() > 1 << 20 {
-        f.buf = Vec::new();
-    }
-    Ok(())
 }
 
 /// The text of an error, as C gives it.

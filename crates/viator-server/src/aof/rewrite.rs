@@ -1,6 +1,6 @@
 //! Rewriting the append-only file: a new base from a snapshot of the dataset, and a new increment for what comes after it.
 
-use super::{Aof, FREE_FAILURES, Files, MAX_RETRY_MINUTES, open_append, plain};
+use super::{Aof, FREE_FAILURES, Files, Increment, MAX_RETRY_MINUTES, plain};
 use crate::host::give_way;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -227,17 +227,18 @@ impl Aof {
             let name = temporary_incr(&f);
             let file = File::create(f.path(&name))?;
             tracing::info!("Creating AOF incr file {name} on background rewrite");
-            f.next.push_back(Arc::new(file));
+            f.next.push_back(Increment { file: Arc::new(file), seq: None, len: 0 });
             return Ok(());
         }
         let mut m = f.manifest.clone();
         let base = f.base.clone();
-        let name = m.next_incr(&base, Some(server.propagation.commands() as i64)).name.clone();
-        let file = open_append(&f.path(&name))?;
+        let part = m.next_incr(&base, Some(server.propagation.commands() as i64));
+        let (name, seq) = (part.name.clone(), part.seq);
+        let next = Increment::open(&f.path(&name), seq)?;
         f.persist(&m)?;
         tracing::info!("Creating AOF incr file {name} on background rewrite");
         f.manifest = m;
-        f.next.push_back(Arc::new(file));
+        f.next.push_back(next);
         Ok(())
     }
 
@@ -259,7 +260,12 @@ impl Aof {
         let keep = usize::from(on && !first);
         m.retire_incrs(keep);
         if first {
-            let incr = m.next_incr(&base, Some(offset)).name.clone();
+            let part = m.next_incr(&base, Some(offset));
+            let (incr, seq) = (part.name.clone(), part.seq);
+            let f = &mut *f;
+            for i in f.out.iter_mut().chain(&mut f.next).filter(|i| i.seq.is_none()) {
+                i.seq = Some(seq);
+            }
             let old = temporary_incr(&f);
             fs::rename(f.path(&old), f.path(&incr))?;
             tracing::info!("Successfully renamed the temporary AOF incr file {old} into {incr}");
