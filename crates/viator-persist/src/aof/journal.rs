@@ -8,11 +8,16 @@
 //! [`recover`] adds it before the server loads the increment. A process that dies loses neither.
 //!
 //! Layout, integers little endian. A header of 4 KiB: `VIATORJ1`, the size of a half (`u64`), the generation (`u64`), CRC-64 of
-//! these 24 bytes. Then two halves of records, one directly after the other: CRC-64 of all that follows, generation (`u64`),
-//! number (`u64`, ascending by one), number of the increment (`i64`), offset in it (`u64`), Unix milliseconds (`i64`), length
-//! (`u32`), the bytes. A record at offset 2^64-1, without bytes, says that the increment goes on without the journal: with a
-//! group too large for it, after which the increment itself is synced. A half is used again from its beginning when what it
-//! holds is durable in the increments.
+//! these 24 bytes; Unix milliseconds at which a recovery began (`u64`, 0: none did), CRC-64 of generation and these. Then two
+//! halves of records, one directly after the other: CRC-64 of all that follows, generation (`u64`), number (`u64`, ascending by
+//! one), number of the increment (`i64`), offset in it (`u64`), Unix milliseconds (`i64`), length (`u32`), the bytes. A record
+//! at offset 2^64-1, without bytes, says that all before it is durable in the increments. A half is used again from its
+//! beginning when what it holds is durable there.
+//!
+//! A group too large for the journal goes to the increment alone, which is synced then, before anything after it is
+//! acknowledged. So where a record belongs behind the increment's end, nobody was told of it, nor of any record after it.
+//! What was never synced may be missing from the increment, or be there as zeros, in whichever places; whatever else it has that
+//! the journal has not was written by somebody else, and the journal is not used.
 
 use super::manifest::{Manifest, TEMP_PREFIX, sync_dir};
 use std::fs::{self, File, OpenOptions};
@@ -33,10 +38,13 @@ const MAX_HALF: u64 = 64 << 20;
 const MAGIC: &[u8; 8] = b"VIATORJ1";
 const FILE_HEADER: u64 = 4096;
 const RECORD_HEADER: usize = 52;
-/// Offset of a record that says that the increment goes on without the journal.
-const BEYOND: u64 = u64::MAX;
-/// An increment that was changed so much later than the journal's last record was changed by somebody else.
-const FOREIGN: Duration = Duration::from_secs(5);
+/// Where the header tells of a recovery.
+const RECOVERING: usize = 32;
+/// Offset of a record that says that all before it is durable in the increments.
+const SETTLED: u64 = u64::MAX;
+/// An increment that is too short, and was changed so much later than the journal's last record for it, was cut by somebody
+/// else. Nothing stays in the journal alone for so long unless the disk stands still.
+const FOREIGN: Duration = Duration::from_secs(10);
 
 /// The journal's name: that of the append-only file with a suffix that no part of it has.
 pub fn name(basename: &str) -> String {
@@ -46,7 +54,9 @@ pub fn name(basename: &str) -> String {
 /// A journal that is written. Offsets called ends are those of the log of changes.
 pub struct Journal {
     file: Arc<File>,
+    /// Where it is, and where it belongs.
     path: PathBuf,
+    place: PathBuf,
     half: u64,
     generation: u64,
     /// Number of the next record.
@@ -56,10 +66,10 @@ pub struct Journal {
     at: u64,
     /// End of the last record of each half.
     ends: [u64; 2],
-    /// The last record's place and length, for [`Journal::revoke`].
+    /// The place and length of the last group's record, if it has one, for [`Journal::revoke`].
     last: Option<(u64, usize)>,
-    /// The last record says that the increment goes on without the journal.
-    open: bool,
+    /// All that it has is durable in the increments, and it says so.
+    marked: bool,
     buf: Vec<u8>,
 }
 
@@ -75,22 +85,20 @@ pub enum Appended {
 }
 
 impl Journal {
-    /// Makes an empty journal in `dir`, in place of one that may be there, and waits until it is on the disk.
+    /// Makes an empty journal in `dir`, under another name than the journal's: [`Journal::put_in_place`] is to follow, or
+    /// [`Journal::remove`]. Waits until it is on the disk.
     ///
     /// # Errors
     /// Those of the system.
-    pub fn create(dir: &Path, basename: &str, half: u64) -> io::Result<Journal> {
-        let path = dir.join(name(basename));
-        let temp = dir.join(format!("{TEMP_PREFIX}{}", name(basename)));
-        let made = Journal::make(&temp, half).and_then(|made| {
-            fs::rename(&temp, &path)?;
-            sync_dir(dir)?;
-            Ok(made)
-        });
-        let (file, generation) = made.inspect_err(|_| drop(fs::remove_file(&temp)))?; // it may not have been made
+    pub fn prepare(dir: &Path, basename: &str, half: u64) -> io::Result<Journal> {
+        let place = dir.join(name(basename));
+        let path = temporary(dir, basename);
+        let made = Journal::make(&path, half);
+        let (file, generation) = made.inspect_err(|_| drop(fs::remove_file(&path)))?; // it may not have been made
         Ok(Journal {
             file: Arc::new(file),
             path,
+            place,
             half,
             generation,
             number: 1,
@@ -98,9 +106,20 @@ impl Journal {
             at: 0,
             ends: [0; 2],
             last: None,
-            open: false,
+            marked: true,
             buf: Vec::new(),
         })
+    }
+
+    /// Puts it in the place of the journal that may be there, which must not be needed any more, and waits until that is on
+    /// the disk. Nothing may rely on it before.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn put_in_place(&mut self) -> io::Result<()> {
+        fs::rename(&self.path, &self.place)?;
+        self.path.clone_from(&self.place);
+        sync_dir(self.place.parent().unwrap_or(Path::new(".")))
     }
 
     fn make(temp: &Path, half: u64) -> io::Result<(File, u64)> {
@@ -137,19 +156,18 @@ impl Journal {
         settled: u64,
         now_ms: i64,
     ) -> io::Result<Appended> {
+        self.last = None;
         let length = (RECORD_HEADER + bytes.len()) as u64;
-        // there is always room for the record of `leave`
-        let room = self.half - RECORD_HEADER as u64;
-        if bytes.len() > MAX_GROUP || length > room {
+        if bytes.len() > MAX_GROUP || length > self.half {
             return Ok(Appended::No);
         }
-        let turns = self.at + length > room;
+        let turns = self.at + length > self.half;
         let (current, at) = if turns { (1 - self.current, 0) } else { (self.current, self.at) };
         if turns && self.ends.get(current).is_some_and(|end| *end > settled) {
             return Ok(Appended::No);
         }
         self.put_record(current, at, part, offset, bytes, now_ms)?;
-        self.open = false;
+        self.marked = false;
         if let Some(e) = self.ends.get_mut(current) {
             *e = end;
         }
@@ -175,25 +193,28 @@ impl Journal {
         let crc = crc64(0, self.buf.get(8..).unwrap_or_default());
         put(&mut self.buf, 0, &crc.to_le_bytes());
         let place = FILE_HEADER + half as u64 * self.half + at;
-        self.file.write_all_at(&self.buf, place)?;
+        // even if it cannot be written whole
         self.last = Some((place, self.buf.len()));
+        self.file.write_all_at(&self.buf, place)?;
         (self.current, self.at) = (half, at + self.buf.len() as u64);
         self.number += 1;
         Ok(())
     }
 
-    /// Increment `part` goes on without the journal, with what [`Journal::append`] had no room for; waits until that is on the
-    /// disk.
+    /// Says that what it has is not needed any more, if all of it is durable in the increments, up to `settled`: whatever
+    /// becomes of them later, it will not be added. Nothing depends on whether that gets to the disk.
     ///
     /// # Errors
     /// Those of the system.
-    pub fn leave(&mut self, part: i64, settled: u64, now_ms: i64) -> io::Result<()> {
-        if self.open || self.end() <= settled {
+    pub fn mark_settled(&mut self, settled: u64, now_ms: i64) -> io::Result<()> {
+        // where there is no room the next record begins another half
+        if self.marked || self.end() > settled || self.at + RECORD_HEADER as u64 > self.half {
             return Ok(());
         }
-        self.put_record(self.current, self.at, part, BEYOND, &[], now_ms)?;
-        self.open = true;
-        self.file.sync_data()
+        self.put_record(self.current, self.at, 0, SETTLED, &[], now_ms)?;
+        self.last = None;
+        self.marked = true;
+        Ok(())
     }
 
     /// The end of all that is in the journal.
@@ -206,7 +227,8 @@ impl Journal {
         self.file.clone()
     }
 
-    /// Takes the last record back, whose bytes the increment could not take: they were not acknowledged.
+    /// Takes the record of the last group back, if it has one: the increment could not take its bytes, and they were not
+    /// acknowledged. Nothing may be appended after that.
     ///
     /// # Errors
     /// Those of the system.
@@ -215,13 +237,31 @@ impl Journal {
         self.file.write_all_at(&vec![0; length], place)
     }
 
-    /// Deletes it. All that is in it must be durable in the increments.
+    /// Deletes it. All that is in it must be durable in the increments; no other may have been put in its place.
     ///
     /// # Errors
     /// Those of the system.
     pub fn remove(self) -> io::Result<()> {
         fs::remove_file(&self.path)
     }
+}
+
+fn temporary(dir: &Path, basename: &str) -> PathBuf {
+    dir.join(format!("{TEMP_PREFIX}{}", name(basename)))
+}
+
+/// Deletes a journal of which nothing is needed, if there is one, and what is left of one that was being made.
+///
+/// # Errors
+/// Those of the system.
+pub fn delete(dir: &Path, basename: &str) -> io::Result<()> {
+    for path in [temporary(dir, basename), dir.join(name(basename))] {
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
@@ -269,14 +309,31 @@ fn record(bytes: &[u8], at: usize, end: usize, generation: u64) -> Option<Record
     })
 }
 
-/// The records of a journal, oldest first: those that follow each other without a gap, up to the newest. `None`: it is none.
-fn records(bytes: &[u8]) -> Option<Vec<Record>> {
-    let header = bytes.get(..32)?;
+/// What a journal has.
+struct Content {
+    generation: u64,
+    /// When a recovery began that may not have been completed: Unix milliseconds.
+    recovering: u64,
+    /// Oldest first. Some that nobody was told of may be missing, and so may be some of those that are durable in the increments.
+    records: Vec<Record>,
+}
+
+/// The check of the header's word of a recovery.
+fn recovering_crc(generation: u64, ms: u64) -> u64 {
+    crc64(0, &[generation.to_le_bytes(), ms.to_le_bytes()].concat())
+}
+
+/// Reads a journal. `None`: it is none.
+fn content(bytes: &[u8]) -> Option<Content> {
+    let header = bytes.get(..RECOVERING)?;
     let fields = header.get(..24)?;
     let (half, generation) = (u64_at(header, 8)?, u64_at(header, 16)?);
     if !fields.starts_with(MAGIC) || crc64(0, fields) != u64_at(header, 24)? || half > MAX_HALF {
         return None;
     }
+    let recovering = u64_at(bytes, RECOVERING)
+        .filter(|ms| u64_at(bytes, RECOVERING + 8) == Some(recovering_crc(generation, *ms)))
+        .unwrap_or(0);
     let half = half as usize;
     let read = |k: usize| {
         let begin = FILE_HEADER as usize + k * half;
@@ -290,17 +347,18 @@ fn records(bytes: &[u8]) -> Option<Vec<Record>> {
         }
         list
     };
-    let (mut older, mut newer) = (read(0), read(1));
-    let number = |r: Option<&Record>| r.map_or(0, |r| r.number);
-    if number(older.first()) > number(newer.first()) {
-        std::mem::swap(&mut older, &mut newer);
+    let (mut records, mut newer) = (read(0), read(1));
+    let first = |list: &[Record]| list.first().map_or(0, |r| r.number);
+    if first(&records) > first(&newer) {
+        std::mem::swap(&mut records, &mut newer);
     }
-    if number(older.last()).checked_add(1) != newer.first().map(|r| r.number) && !newer.is_empty() {
-        // what was between them is gone
-        older.clear();
+    // There may be a gap between them. Either the older half is about to be used again, and these are the remains of what is
+    // durable in the increments; or its end was not synced, and nothing was that is in the newer one.
+    records.append(&mut newer);
+    if let Some(last) = records.iter().rposition(|r| r.offset == SETTLED) {
+        records.drain(..=last);
     }
-    older.append(&mut newer);
-    Some(older)
+    Some(Content { generation, recovering, records })
 }
 
 /// What an increment has from the journal.
@@ -324,91 +382,155 @@ pub enum Recovered {
     Damaged,
 }
 
+/// An increment of which the journal has something.
+struct Target<'a> {
+    part: i64,
+    name: &'a str,
+    /// `None`: it is not there.
+    file: Option<File>,
+    size: u64,
+    modified: SystemTime,
+    /// Where it ends with what will be added.
+    end: u64,
+    /// Where it ends at least if nobody has cut it, and when that was written.
+    least: u64,
+    time_ms: u64,
+    foreign: bool,
+    /// Places in it, and in the journal.
+    missing: Vec<(u64, Range<usize>)>,
+    /// Bytes that it lacks.
+    lacks: u64,
+}
+
+impl<'a> Target<'a> {
+    fn open(dir: &Path, part: i64, name: &'a str, apply: bool) -> io::Result<Target<'a>> {
+        let file = match OpenOptions::new().read(true).write(apply).open(dir.join(name)) {
+            Ok(f) => Some(f),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => return Err(e),
+        };
+        let (size, modified) = match &file {
+            Some(f) => (f.metadata()?.len(), f.metadata()?.modified()?),
+            None => (0, UNIX_EPOCH),
+        };
+        let foreign = file.is_none();
+        Ok(Target {
+            part,
+            name,
+            file,
+            size,
+            modified,
+            end: size,
+            least: 0,
+            time_ms: 0,
+            foreign,
+            missing: Vec::new(),
+            lacks: 0,
+        })
+    }
+
+    /// Compares it with a record that does not begin behind its end.
+    fn compare(&mut self, r: &Record, journal: &[u8]) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let content = journal.get(r.bytes.clone()).unwrap_or_default();
+        let mut there = vec![0; content.len().min(self.size.saturating_sub(r.offset) as usize)];
+        file.read_exact_at(&mut there, r.offset)?;
+        // blocks that the system had not written yet may be there as zeros, but nothing else
+        if there.iter().zip(content).any(|(a, b)| a != b && *a != 0) {
+            self.foreign = true;
+            return Ok(());
+        }
+        let same = there.iter().zip(content).take_while(|(a, b)| a == b).count();
+        if same < content.len() {
+            self.missing.push((r.offset + same as u64, r.bytes.start + same..r.bytes.end));
+            self.lacks += (content.len() - there.iter().zip(content).filter(|(a, b)| a == b).count()) as u64;
+        }
+        self.end = self.end.max(r.end());
+        self.least = self.least.max(r.end());
+        self.time_ms = r.time_ms.max(0) as u64;
+        Ok(())
+    }
+
+    /// Whether it was cut long after the journal's last record for it.
+    fn was_cut(&self, recovering: u64) -> bool {
+        let last = UNIX_EPOCH.checked_add(Duration::from_millis(self.time_ms.max(recovering)) + FOREIGN);
+        self.size < self.least && last.is_some_and(|t| self.modified > t)
+    }
+}
+
 /// Adds to the increments what they lack and the journal has, and waits until they are on the disk: then the journal may go.
-/// `apply`: `false` only tells what would be done. Nothing is done to an increment that goes on beyond the journal's end, that
-/// has other content than the journal, or that was changed seconds after the journal's last record.
+/// `apply`: `false` only tells what would be done. Nothing is done to an increment that has other content than the journal, or
+/// that was cut seconds after the journal's last record.
 ///
 /// # Errors
-/// Those of the system, other than that there is no journal.
+/// Those of the system, other than that there is no journal. It may be tried again.
 pub fn recover(dir: &Path, basename: &str, manifest: &Manifest, apply: bool) -> io::Result<Vec<Recovered>> {
+    let path = dir.join(name(basename));
     let mut bytes = Vec::new();
-    match File::open(dir.join(name(basename))) {
+    match File::open(&path) {
         Ok(f) => drop(io::Read::read_to_end(&mut io::Read::take(f, FILE_HEADER + 2 * MAX_HALF), &mut bytes)?),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(e),
     }
-    let Some(records) = records(&bytes) else { return Ok(vec![Recovered::Damaged]) };
-    let mut done = Vec::new();
-    for part in &manifest.incrs {
-        let own: Vec<&Record> = records.iter().filter(|r| r.part == part.seq).collect();
-        if let Some(r) = recover_part(&dir.join(&part.name), &part.name, &bytes, &own, apply)? {
-            done.push(r);
-        }
-    }
-    Ok(done)
-}
-
-fn recover_part(
-    path: &Path,
-    name: &str,
-    bytes: &[u8],
-    records: &[&Record],
-    apply: bool,
-) -> io::Result<Option<Recovered>> {
-    let open = records.last().is_some_and(|r| r.offset == BEYOND);
-    let records: Vec<&Record> = records.iter().copied().filter(|r| r.offset != BEYOND).collect();
-    let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(None) };
-    let file = match OpenOptions::new().read(true).write(apply).open(path) {
-        Ok(f) => f,
-        // the server tells of it
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e),
+    let Some(Content { generation, recovering, records }) = content(&bytes) else {
+        return Ok(vec![Recovered::Damaged]);
     };
-    let meta = file.metadata()?;
-    let size = meta.len();
-    if size > last.end() && !open {
-        return Ok(None);
+    let mut targets: Vec<Target<'_>> = Vec::new();
+    for (i, r) in records.iter().enumerate() {
+        // others have been replaced by a rewrite
+        let Some(part) = manifest.incrs.iter().find(|p| p.seq == r.part) else { continue };
+        if targets.last().is_none_or(|t| t.part != part.seq) {
+            targets.push(Target::open(dir, part.seq, &part.name, apply)?);
+        }
+        let Some(t) = targets.last_mut() else { continue };
+        if t.foreign {
+            continue;
+        }
+        if r.offset > t.end {
+            if i > 0 {
+                // what stood before it was never synced
+                break;
+            }
+            // but what is older than the journal was
+            t.foreign = true;
+            continue;
+        }
+        t.compare(r, &bytes)?;
     }
-    let foreign = Ok(Some(Recovered::Foreign { name: name.to_owned() }));
-    if size < first.offset {
-        return foreign;
-    }
-    let mut missing: Vec<(u64, &[u8])> = Vec::new();
-    let (mut covered, mut there) = (first.offset, Vec::new());
-    for r in &records {
-        if r.offset > covered && r.offset > size {
-            // what stood between them was never synced: nobody was told of what came after it
-            break;
-        }
-        covered = r.end();
-        let content = bytes.get(r.bytes.clone()).unwrap_or_default();
-        there.resize(content.len().min(size.saturating_sub(r.offset) as usize), 0);
-        file.read_exact_at(&mut there, r.offset)?;
-        let same = there.iter().zip(content).take_while(|(a, b)| a == b).count();
-        // blocks that the system had not written yet may be there as zeros, but nothing else
-        if there.iter().skip(same).any(|b| *b != 0) {
-            return foreign;
-        }
-        if let Some(rest @ [_, ..]) = content.get(same..) {
-            missing.push((r.offset + same as u64, rest));
-        }
-    }
-    let Some((at, _)) = missing.first().copied() else {
-        if apply {
-            // it may be nowhere but in the system's memory
-            file.sync_all()?;
-        }
-        return Ok(None);
-    };
-    if meta.modified()? > UNIX_EPOCH + Duration::from_millis(last.time_ms.max(0) as u64) + FOREIGN {
-        return foreign;
+    for t in &mut targets {
+        t.foreign |= !t.missing.is_empty() && t.was_cut(recovering);
     }
     if apply {
-        for (at, rest) in &missing {
-            file.write_all_at(rest, *at)?;
+        if targets.iter().any(|t| !t.foreign && !t.missing.is_empty()) {
+            note_recovery(&path, generation)?;
         }
-        file.sync_all()?;
+        for t in targets.iter().filter(|t| !t.foreign) {
+            let Some(file) = &t.file else { continue };
+            for (at, range) in &t.missing {
+                file.write_all_at(bytes.get(range.clone()).unwrap_or_default(), *at)?;
+            }
+            // even what is there may be nowhere but in the system's memory
+            file.sync_all()?;
+        }
     }
-    let bytes = missing.iter().map(|(_, rest)| rest.len() as u64).sum();
-    Ok(Some(Recovered::Added { name: name.to_owned(), at, bytes }))
+    let told = targets.iter().filter_map(|t| {
+        let name = t.name.to_owned();
+        if t.foreign {
+            return Some(Recovered::Foreign { name });
+        }
+        let (at, _) = *t.missing.first()?;
+        Some(Recovered::Added { name, at, bytes: t.lacks })
+    });
+    Ok(told.collect())
 }
+
+/// From now on the increments are changed by the recovery, which may be broken off.
+fn note_recovery(path: &Path, generation: u64) -> io::Result<()> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_millis() as u64);
+    let file = OpenOptions::new().write(true).open(path)?;
+    file.write_all_at(&[now, recovering_crc(generation, now)].map(u64::to_le_bytes).concat(), RECOVERING as u64)?;
+    file.sync_data()
+}
+
+#[cfg(test)]
+mod tests;

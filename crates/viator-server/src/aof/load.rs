@@ -79,11 +79,7 @@ impl Aof {
             return Ok(()); // switched off meanwhile
         }
         self.open_at_start(server, &cfg)?;
-        if self.journal_is_wanted(server) {
-            self.open_journal();
-        } else {
-            self.forget_journal();
-        }
+        self.open_journal(server);
         let end = server.propagation.end();
         server.aof.written.store(end, Relaxed);
         server.aof.synced.store(end, Relaxed);
@@ -93,13 +89,14 @@ impl Aof {
         Ok(())
     }
 
-    /// Adds to the increments what only the journal has, after a power failure.
+    /// Adds to the increments what only the journal has, after a power failure. Then they are on the disk, for what is logged
+    /// from now on relies on that, and there is no journal.
     fn recover(&self) -> Result<(), String> {
         let f = self.files.lock();
         let name = journal::name(&f.base);
-        let found = journal::recover(&f.dir, &f.base, &f.manifest, true).map_err(|e| {
-            format!("Fatal error: the AOF file cannot be completed from its journal {name}: {}", plain(&e))
-        })?;
+        let failed =
+            |e| format!("Fatal error: the AOF file cannot be completed from its journal {name}: {}", plain(&e));
+        let found = journal::recover(&f.dir, &f.base, &f.manifest, true).map_err(failed)?;
         let mut keep = false;
         for r in found {
             match r {
@@ -116,20 +113,26 @@ impl Aof {
                 }
             }
         }
+        for p in &f.manifest.incrs {
+            // that it is there is checked when it is loaded
+            if let Ok(file) = File::open(f.path(&p.name)) {
+                file.sync_all().map_err(|e| format!("Error syncing the AOF file {}: {}", p.name, plain(&e)))?;
+            }
+        }
         if keep {
             let (from, to) = (f.path(&name), f.path(&format!("{name}.unused")));
             fs::rename(from, to).map_err(|e| format!("The AOF journal {name} cannot be renamed: {}", plain(&e)))?;
         }
-        Ok(())
+        journal::delete(&f.dir, &f.base).map_err(|e| format!("The AOF journal {name} cannot be deleted: {}", plain(&e)))
     }
 
-    /// Deletes a journal that another time, or another server, has left: what it has is in the increments.
+    /// Deletes a journal that another time has left: what it belongs to is about to be replaced.
     pub(super) fn forget_journal(&self) {
         let f = self.files.lock();
-        let path = f.path(&journal::name(&f.base));
-        match fs::remove_file(path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => tracing::warn!("the AOF journal stays: {}", plain(&e)),
-            _ => {}
+        if f.journal.is_none()
+            && let Err(e) = journal::delete(&f.dir, &f.base)
+        {
+            tracing::warn!("the AOF journal stays: {}", plain(&e));
         }
     }
 
@@ -142,6 +145,10 @@ impl Aof {
         let server = &*server;
         self.flush_for_reload(server);
         let loaded = self.read_manifest().and_then(|()| self.load_all(server, &mut Local::new(server)));
+        if let Some(out) = &mut self.files.lock().out {
+            // it may have been cut
+            out.len = out.file.metadata().map_or(out.len, |m| m.len());
+        }
         if on {
             let _all = server.keyspace.lock(Footprint::ALL);
             server.propagation.reselect();

@@ -4,7 +4,8 @@
 //! turn's replies are sent ([`Aof::flush`]); nobody waits for the disk under a lock of the data. With `appendfsync always`
 //! they gather ([`crate::worker`]) and one fsync is made for all who wait, of the journal ([`viator_persist::aof::journal`]):
 //! by the worker that found that nobody has anything else to do, or by a thread where the disk is slow. Locks are taken in this
-//! order: shards, order of syncs, files, log; whoever holds the files does not ask for shards.
+//! order: shards, order of syncs or making of a journal, files, sync jobs or log; whoever holds the files does not ask for
+//! shards.
 
 mod load;
 mod rewrite;
@@ -36,6 +37,9 @@ const MAX_DELAY: Duration = Duration::from_secs(2);
 const ERROR_LOG_EVERY: Duration = Duration::from_secs(30);
 /// A worker syncs itself if the last fsync did not take longer: nobody else is served by it meanwhile.
 const MAX_HERE: Duration = Duration::from_millis(1);
+/// After this the increments are synced although the journal has room. So the journal can forget what it has: the longer it
+/// knows more than the increments, the more there is that somebody else could do to them meanwhile.
+const SETTLE_EVERY: Duration = Duration::from_secs(2);
 /// After so many failed rewrites in a row the next one waits.
 const FREE_FAILURES: u64 = 3;
 /// Longest such wait, minutes.
@@ -51,6 +55,8 @@ pub struct Aof {
     sync_wake: Condvar,
     /// The increments are synced one after the other: what is closed before what comes after it.
     in_order: Mutex<()>,
+    /// One journal is made at a time.
+    making: Mutex<()>,
     /// The rewrite that runs is to give up.
     cancel: AtomicBool,
     /// When rewrites are tried again.
@@ -118,6 +124,8 @@ struct SyncJobs {
     running: bool,
     /// The increments are to be synced, for which nobody waits.
     settle: bool,
+    /// When that was done last.
+    settled: Option<Instant>,
     last: Option<Instant>,
     /// How long the last fsync took that somebody waited for.
     took: Duration,
@@ -161,6 +169,7 @@ impl Aof {
             sync: Mutex::default(),
             sync_wake: Condvar::new(),
             in_order: Mutex::default(),
+            making: Mutex::default(),
             cancel: AtomicBool::new(false),
             rewrite: Mutex::default(),
             rewrite_ended: Condvar::new(),
@@ -361,11 +370,7 @@ impl Aof {
         if let (Some(journal), Some((seq, len))) = (&mut f.journal, part)
             && status.always.load(Relaxed)
         {
-            let now = crate::now_ms();
-            appended = journal.append(seq, len, bytes, end, settled, now)?;
-            if appended == Appended::No {
-                journal.leave(seq, settled, now)?;
-            }
+            appended = journal.append(seq, len, bytes, end, settled, crate::now_ms())?;
         }
         match appended {
             Appended::Yes => {}
@@ -379,22 +384,28 @@ impl Aof {
     }
 
     /// Whether there is to be a journal, and is none.
-    fn journal_is_wanted(&self, server: &Server) -> bool {
-        if !server.aof.always.load(Relaxed) || server.aof.state() != State::On {
-            return false;
-        }
-        let f = self.files.lock();
-        f.journal.is_none() && !f.journal_failed
+    fn lacks_journal(server: &Server, f: &Files) -> bool {
+        server.aof.always.load(Relaxed) && server.aof.state() == State::On && f.journal.is_none() && !f.journal_failed
     }
 
-    /// Makes a journal; without one every fsync is the increment's.
-    fn open_journal(&self) {
+    /// Makes a journal if there is to be one and is none; without one every fsync is the increment's.
+    fn open_journal(&self, server: &Server) {
+        let _one = self.making.lock();
         let (dir, base) = {
             let f = self.files.lock();
+            if !Aof::lacks_journal(server, &f) {
+                return;
+            }
             (f.dir.clone(), f.base.clone())
         };
-        let made = Journal::create(&dir, &base, journal::HALF);
+        let prepared = Journal::prepare(&dir, &base, journal::HALF);
         let mut f = self.files.lock();
+        let made = match prepared {
+            // all may have changed meanwhile
+            Ok(journal) if !Aof::lacks_journal(server, &f) => return drop(journal.remove()), // it would be in nobody's way
+            Ok(mut journal) => journal.put_in_place().map(|()| journal),
+            Err(e) => Err(e),
+        };
         match made {
             Ok(made) => {
                 // what was written before it
@@ -408,20 +419,16 @@ impl Aof {
         }
     }
 
-    /// Nothing goes to the journal from now on.
-    fn retire_journal(&self) -> Option<Journal> {
-        let mut f = self.files.lock();
-        f.direct = f.end;
-        f.journal.take()
-    }
-
-    /// Deletes a journal that nothing is written to any more, once the increments are on the disk.
-    fn delete_journal(&self, server: &Server, journal: Option<Journal>) {
+    /// Nothing goes to the journal any more, and when the increments are on the disk it is deleted.
+    fn retire_journal(&self, server: &Server) {
+        let journal = {
+            let mut f = self.files.lock();
+            f.direct = f.end;
+            f.journal.take()
+        };
         let Some(journal) = journal else { return };
-        let synced = self.sync_files(server).map_or(Ok(()), Err).and_then(|()| journal.remove());
-        if let Err(e) = synced {
-            tracing::warn!("the AOF journal stays: {}", plain(&e));
-        }
+        let settled = self.sync_files(server).map_or(Ok(()), Err);
+        delete_journal(journal, settled, &self.files.lock());
     }
 
     /// A complete file is to be synced before anything after it.
@@ -467,8 +474,11 @@ impl Aof {
     fn sync_thread(self: Arc<Self>) {
         loop {
             let Some(server) = self.server() else { return };
-            if self.journal_is_wanted(&server) {
-                self.open_journal();
+            if server.aof.always.load(Relaxed) {
+                self.open_journal(&server);
+            }
+            if self.settling_is_due() {
+                self.sync.lock().settle = true;
             }
             let mut s = self.sync.lock();
             let due = s.asked && !s.running && s.want > server.aof.synced.load(Relaxed);
@@ -491,33 +501,61 @@ impl Aof {
                     self.wake(None, &server);
                 }
             }
-            if settle && let Some(e) = self.sync_files(&server) {
-                self.sync_failed(&server, &e);
+            if settle {
+                match self.sync_files(&server) {
+                    Some(e) => self.sync_failed(&server, &e),
+                    None => self.tell_settled(&server),
+                }
             }
         }
+    }
+
+    /// The increments were synced, for which nobody waited; but it may be all that those wait for who have asked meanwhile.
+    fn tell_settled(&self, server: &Server) {
+        {
+            let mut s = self.sync.lock();
+            if s.want <= server.aof.synced.load(Relaxed) {
+                s.asked = false;
+                if !s.running {
+                    server.aof.fsync_pending.store(false, Relaxed);
+                }
+            }
+        }
+        self.wake(None, server);
+    }
+
+    /// Whether the journal has had for long what the increments may not have.
+    fn settling_is_due(&self) -> bool {
+        if self.sync.lock().settled.is_some_and(|t| t.elapsed() < SETTLE_EVERY) {
+            return false;
+        }
+        let f = self.files.lock();
+        f.journal.as_ref().is_some_and(|j| j.end() > f.settled)
     }
 
     /// Syncs the increments: complete ones before the one that is written.
     fn sync_files(&self, server: &Server) -> Option<io::Error> {
         let _one_after_the_other = self.in_order.lock();
-        let closing = std::mem::take(&mut self.sync.lock().closing);
-        let mut failed = None;
-        for f in closing {
-            failed = f.sync_data().err().or(failed);
-        }
         let status = &server.aof;
-        let (out, written) = {
+        let (files, written) = {
+            // what is closed from now on is not in what was written
             let f = self.files.lock();
-            (f.out.as_ref().map(|i| i.file.clone()), status.written.load(Relaxed))
+            let mut s = self.sync.lock();
+            s.settled = Some(Instant::now());
+            let mut files = std::mem::take(&mut s.closing);
+            files.extend(f.out.as_ref().map(|i| i.file.clone()));
+            (files, status.written.load(Relaxed))
         };
-        // what was closed meanwhile was synced then
-        if let Some(Err(e)) = out.map(|f| f.sync_data()) {
-            failed = Some(e);
-        }
+        let failed = sync_all(&files).err();
         if failed.is_none() {
             let mut f = self.files.lock();
             f.settled = f.settled.max(written);
             status.synced.fetch_max(written, Relaxed);
+            let settled = f.settled;
+            if let Some(j) = &mut f.journal {
+                // the next record tells if it cannot be written
+                let _ = j.mark_settled(settled, crate::now_ms());
+            }
         }
         failed
     }
@@ -603,8 +641,7 @@ impl Aof {
                 self.files.lock().journal_failed = false;
                 self.sync_wake.notify_one();
             } else {
-                let journal = self.retire_journal();
-                self.delete_journal(&server, journal);
+                self.retire_journal(&server);
             }
             // who waits for the old policy's promise gets it, or does not need it any more
             self.request_sync(server.aof.written.load(Relaxed), &server);
@@ -660,15 +697,17 @@ impl Aof {
                 s.abandon();
             }
         }
-        let journal = {
+        {
+            let _one_after_the_other = self.in_order.lock();
             // whoever begins to log or to write looks, holding the files, whether this has happened
             let mut f = self.files.lock();
             server.propagation.listen(listener::AOF, false);
             self.write(server, &mut f, true);
-            if let Some(out) = f.out.take()
-                && let Err(e) = out.file.sync_data()
-            {
-                tracing::warn!("Fail to fsync the AOF file: {}", plain(&e));
+            let mut files = std::mem::take(&mut self.sync.lock().closing);
+            files.extend(f.out.take().map(|i| i.file));
+            let synced = sync_all(&files);
+            if let Err(e) = &synced {
+                tracing::warn!("Fail to fsync the AOF file: {}", plain(e));
             }
             if server.aof.state() == State::On
                 && let Some(last) = f.manifest.incrs.last_mut()
@@ -689,9 +728,10 @@ impl Aof {
             server.aof.rewrite_scheduled.store(false, Relaxed);
             note(server, &server.aof.write_failed, None);
             note(server, &server.aof.sync_failed, None);
-            f.journal.take()
-        };
-        self.delete_journal(server, journal);
+            if let Some(journal) = f.journal.take() {
+                delete_journal(journal, synced, &f);
+            }
+        }
         self.wake(None, server);
     }
 
@@ -790,6 +830,26 @@ fn note(server: &Server, which: &AtomicBool, error: Option<String>) -> bool {
     }
     server.set_gate(gate::AOF_FAILING, server.aof.failing());
     before
+}
+
+/// Syncs files, one after the other.
+fn sync_all(files: &[Arc<File>]) -> io::Result<()> {
+    let mut all = Ok(());
+    for f in files {
+        // whatever becomes of one
+        all = all.and(f.sync_data());
+    }
+    all
+}
+
+/// Deletes a journal that nothing is written to any more, if all that it has is durable in the increments.
+fn delete_journal(journal: Journal, settled: io::Result<()>, f: &Files) {
+    if f.journal.is_some() {
+        return; // another one has taken its place
+    }
+    if let Err(e) = settled.and_then(|()| journal.remove()) {
+        tracing::warn!("the AOF journal stays: {}", plain(&e));
+    }
 }
 
 /// The text of an error, as C gives it.

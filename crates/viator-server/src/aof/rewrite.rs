@@ -266,7 +266,7 @@ impl Aof {
             for i in f.out.iter_mut().chain(&mut f.next).filter(|i| i.seq.is_none()) {
                 i.seq = Some(seq);
             }
-            let old = temporary_incr(&f);
+            let old = temporary_incr(f);
             fs::rename(f.path(&old), f.path(&incr))?;
             tracing::info!("Successfully renamed the temporary AOF incr file {old} into {incr}");
         }
