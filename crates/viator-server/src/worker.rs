@@ -263,17 +263,25 @@ struct Gathering {
     since: Option<Instant>,
     /// The log's offset up to which it was made.
     asked: u64,
+    /// Another worker that has something to do will make it.
+    left: bool,
 }
 
 impl Gathering {
-    /// Whether to go on gathering. `idle`: nobody has anything to do.
-    fn goes_on(&mut self, end: u64, idle: bool) -> bool {
-        if end > self.asked && !idle && self.since.get_or_insert_with(Instant::now).elapsed() < GATHER {
+    /// Whether to go on gathering. `idle`: no client has anything to do; `others`: but other workers have.
+    fn goes_on(&mut self, end: u64, idle: bool, others: bool) -> bool {
+        self.left = idle && others;
+        if end > self.asked && (!idle || others) && self.since.get_or_insert_with(Instant::now).elapsed() < GATHER {
             return true;
         }
         self.since = None;
         self.asked = end;
         false
+    }
+
+    /// How long to wait for events meanwhile.
+    fn timeout(&self) -> Option<Duration> {
+        self.since.map(|_| if self.left { GATHER } else { Duration::ZERO })
     }
 }
 
@@ -361,8 +369,10 @@ impl Worker {
         scripting::set_pump(&mut local, Rc::new(move || pump.turn()));
         self.memory.publish(&counted);
         loop {
-            let timeout = if !self.desk.again.is_empty() || self.gathering.since.is_some() {
+            let timeout = if !self.desk.again.is_empty() {
                 Duration::ZERO
+            } else if let Some(gathering) = self.gathering.timeout() {
+                gathering
             } else if server.gate.load(Relaxed) & (gate::PAUSED | gate::CLIENT_EVICTION) != 0 {
                 Duration::from_millis(20)
             } else {
@@ -384,10 +394,6 @@ impl Worker {
             }
             let idle = events.is_empty() && self.desk.again.is_empty();
             self.inbox.busy.store(!idle, Relaxed);
-            if idle && timeout.is_zero() && self.peers.len() > 1 {
-                // another worker, or a client, may be waiting for this core
-                std::thread::yield_now();
-            }
             let began = local.begin_batch(&server);
             let commands = local.stats.counters.commands.get();
             for event in &events {
@@ -512,7 +518,7 @@ impl Worker {
         fence(SeqCst);
         if !always {
             self.aof.flush(server);
-        } else if !self.gathering.goes_on(server.propagation.end(), idle && !self.others_are_busy()) {
+        } else if !self.gathering.goes_on(server.propagation.end(), idle, self.others_are_busy()) {
             self.aof.flush_here(server, self.index);
         }
         let settled = server.aof.settled();

