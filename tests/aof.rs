@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 use viator_client::{Client, value::Value};
+use viator_persist::aof::journal::Journal;
 
 fn digest(server: &Server) -> Value {
     ok(&mut server.client(), &["DEBUG", "DIGEST"])
@@ -220,10 +221,113 @@ fn the_checkers_agree() {
     fs::remove_dir_all(&dir).unwrap();
 }
 
-/// Switched on and off by several clients while others write and rewrites are asked for: no write fails, then or later.
+/// A folder with a manifest, an increment that a power failure has cut to `cut`, and a journal that has the rest.
+fn torn_folder(dir: &Path, whole: &str, cut: usize) -> std::path::PathBuf {
+    let _ = fs::remove_dir_all(dir);
+    fs::create_dir_all(dir).unwrap();
+    fs::write(dir.join("appendonly.aof.manifest"), "file appendonly.aof.1.incr.aof seq 1 type i\n").unwrap();
+    let mut journal = Journal::prepare(dir, "appendonly.aof", 64 << 10).unwrap();
+    journal.put_in_place().unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+    journal.append(1, 0, whole.as_bytes(), whole.len() as u64, 0, now).unwrap();
+    let path = dir.join("appendonly.aof.1.incr.aof");
+    fs::write(&path, &whole[..cut]).unwrap();
+    path
+}
+
+fn resp(words: &[&str]) -> String {
+    let args: String = words.iter().map(|w| format!("${}\r\n{w}\r\n", w.len())).collect();
+    format!("*{}\r\n{args}", words.len())
+}
+
+/// What the journal has is told, and added before anything is cut; then the server cannot add it again.
+#[test]
+fn the_checker_knows_the_journal() {
+    let dir = std::env::temp_dir().join(format!("viator-check-journal-{}", std::process::id()));
+    let run = |args: &[&str], answer: &str| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_viator-check-aof"))
+            .args(args)
+            .arg(dir.join("appendonly.aof.manifest"))
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // it may end without asking
+        let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), answer.as_bytes());
+        let out = child.wait_with_output().unwrap();
+        (String::from_utf8_lossy(&out.stdout).into_owned(), out.status.success())
+    };
+    let journal = dir.join("appendonly.aof.journal");
+    let (first, second) = (resp(&["SET", "a", "1"]), resp(&["SET", "b", "2"]));
+    let whole = ["#TS:100\r\n", &first, "#TS:200\r\n", &second].concat();
+    let before_second = "#TS:100\r\n".len() + first.len();
+    let lacks = |n: usize, what: &str| {
+        format!(
+            "INCR AOF appendonly.aof.1.incr.aof lacked {n} bytes from offset {} on, which the journal \
+             appendonly.aof.journal has: {what}\n",
+            whole.len() - n
+        )
+    };
+    let added = "they were added";
+
+    let path = torn_folder(&dir, &whole, whole.len() - 3);
+    let (text, sound) = run(&[], "");
+    assert!(text.contains(&lacks(3, "the server adds them when it starts")), "{text}");
+    assert!(!sound, "as it is, it is torn");
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole[..whole.len() - 3]);
+    assert!(journal.exists());
+    let (text, sound) = run(&["--fix"], "");
+    assert!(sound && text.contains(&lacks(3, added)), "{text}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+    assert!(!journal.exists());
+    let (text, sound) = run(&["--fix"], "");
+    assert!(sound && !text.contains("journal"), "{text}");
+
+    let path = torn_folder(&dir, &whole, 5);
+    let (text, sound) = run(&["--truncate-to-timestamp", "150"], "");
+    assert!(sound && text.contains(&lacks(whole.len() - 5, added)), "{text}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole[..before_second]);
+    assert!(!journal.exists());
+
+    // a group that is not whole: it is cut, if the user agrees
+    let torn = &whole[..whole.len() - 3];
+    let path = torn_folder(&dir, torn, 5);
+    let (text, sound) = run(&["--fix"], "n\n");
+    assert!(!sound && text.contains("Aborting"), "{text}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), torn);
+    assert!(journal.exists());
+    let (text, sound) = run(&["--fix"], "y\n");
+    assert!(sound && !text.contains("journal"), "{text}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole[..before_second + "#TS:200\r\n".len()]);
+    assert!(!journal.exists());
+
+    // one that does not fit is said nothing of, and kept aside
+    let path = torn_folder(&dir, &whole, 0);
+    fs::write(&path, &second).unwrap();
+    let (text, sound) = run(&[], "");
+    assert!(sound && !text.contains("journal"), "{text}");
+    assert!(journal.exists());
+    let (text, sound) = run(&["--fix"], "");
+    assert!(sound && !text.contains("journal"), "{text}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), second);
+    assert!(!journal.exists() && dir.join("appendonly.aof.journal.unused").exists());
+    fs::remove_dir_all(&dir).unwrap();
+}
+
 #[test]
 fn switched_on_and_off_all_the_time() {
-    let server = Launch::viator().directive("io-threads", "4").start();
+    on_and_off("everysec");
+}
+
+/// Journals come and go with it.
+#[test]
+fn switched_on_and_off_all_the_time_with_always() {
+    on_and_off("always");
+}
+
+/// Switched on and off by several clients while others write and rewrites are asked for: no write fails, then or later.
+fn on_and_off(fsync: &str) {
+    let mut server = Launch::viator().directive("io-threads", "4").directive("appendfsync", fsync).start();
     std::thread::scope(|s| {
         for n in 0..2 {
             let mut c = server.client();
@@ -255,4 +359,14 @@ fn switched_on_and_off_all_the_time() {
         info(&mut c, "aof_rewrite_in_progress") == "0" && info(&mut c, "aof_enabled") == "1"
     });
     assert_eq!(ok(&mut c, &["SET", "k", "w"]).as_text().unwrap(), "OK");
+    if fsync == "always" {
+        let journal = server.dir().join("appendonlydir/appendonly.aof.journal");
+        wait_until("a journal", || journal.exists());
+        ok(&mut c, &["SET", "k", "x"]);
+        // the one that is there is the one in use
+        let last = b"\r\nx\r\n";
+        assert!(fs::read(&journal).unwrap().windows(last.len()).any(|w| w == last));
+        assert!(server.terminate());
+        assert!(!journal.exists());
+    }
 }

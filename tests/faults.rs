@@ -290,14 +290,17 @@ fn errors_of_the_append_only_file_refuse_writes_until_they_are_gone() {
     }
 }
 
+const JOURNAL: &str = "appendonlydir/appendonly.aof.journal";
+
 /// What was not synced is not acknowledged.
 #[test]
 fn an_fsync_that_fails_ends_a_server_that_promised_always() {
-    for what in ["write:error=EIO", "fdatasync:error=EIO"] {
+    let cases = [("write:error=EIO", INCREMENT), ("fdatasync:error=EIO", JOURNAL), ("pwrite64:error=EIO", JOURNAL)];
+    for (what, file) in cases {
         let mut server = with_log("always").start();
         let mut client = server.client();
         ok(&mut client, &["RPUSH", "list", "0"]);
-        let Some(fault) = Fault::inject(&server, what, Some(INCREMENT)) else { return };
+        let Some(fault) = Fault::inject(&server, what, Some(file)) else { return };
         assert!(client.cmd(&["RPUSH", "list", "1"]).is_err(), "{what}: acknowledged");
         assert!(!server.wait(), "it ends with an error");
         drop(fault);
@@ -305,6 +308,25 @@ fn an_fsync_that_fails_ends_a_server_that_promised_always() {
         let n = ok(&mut server.client(), &["LLEN", "list"]).as_int().unwrap();
         assert!(n == 1 || n == 2 && what.starts_with("fdatasync"), "{what}: {n}");
     }
+}
+
+/// What is in the journal is on the disk, even if the increment cannot be synced.
+#[test]
+fn an_increment_that_cannot_be_synced_ends_a_server_that_promised_always() {
+    let mut server = with_log("always").start();
+    let mut client = server.client();
+    let Some(fault) = Fault::inject(&server, "fdatasync:error=EIO", Some(INCREMENT)) else { return };
+    let mut acked = 0;
+    while client.cmd(&["RPUSH", "list", "x"]).is_ok_and(|v| v.as_int() == Some(acked + 1)) {
+        acked += 1;
+    }
+    assert!(!server.wait(), "it ends with an error");
+    assert!(server.log().contains("Can't persist AOF for fsync error"), "{}", server.log());
+    assert!(acked > 0);
+    drop(fault);
+    server.restart();
+    let n = ok(&mut server.client(), &["LLEN", "list"]).as_int().unwrap();
+    assert!(n == acked || n == acked + 1, "{n} there, {acked} acknowledged");
 }
 
 /// Whatever call of a save or a rewrite fails: it is told, the old file stays, nothing is left, and the next one succeeds.

@@ -6,10 +6,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod power;
 
 use common::rng::{Rng, seed};
 use common::{Launch, Server, ok};
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -284,6 +286,12 @@ fn written(n: i64) -> Server {
     server
 }
 
+/// Damages a file of which nothing is in a journal.
+fn damage(server: &Server, path: &Path, bytes: &[u8]) {
+    let _ = fs::remove_file(power::journal(server)); // there is none after a start that failed
+    fs::write(path, bytes).unwrap();
+}
+
 #[test]
 fn a_torn_file_is_cut_after_its_last_whole_command() {
     let mut server = written(20);
@@ -293,7 +301,7 @@ fn a_torn_file_is_cut_after_its_last_whole_command() {
     let mut rng = Rng::new(seed());
     for _ in 0..rounds().max(8) {
         let cut = rng.below(whole.len());
-        fs::write(&path, &whole[..cut]).unwrap();
+        damage(&server, &path, &whole[..cut]);
         server.restart();
         let mut client = server.client();
         let list = ok(&mut client, &["LRANGE", "list", "0", "-1"]);
@@ -320,7 +328,7 @@ fn flipped_bits_are_an_error_or_another_value_never_a_crash() {
         let mut bytes = whole.clone();
         let at = rng.below(bytes.len());
         bytes[at] ^= 1 << rng.below(8);
-        fs::write(&path, &bytes).unwrap();
+        damage(&server, &path, &bytes);
         let started = server.try_restart();
         if let Err(text) = started {
             assert!(!text.contains("panicked"), "bit flipped at {at}: {text}");

@@ -1,5 +1,6 @@
 //! Checking and mending an append-only file: what `redis-check-aof` does, in its words.
 
+use super::journal::{self, Recovered};
 use super::manifest::{Kind, Manifest, Part};
 use super::{Item, LogError, LogReader};
 use crate::file::Part as RdbPart;
@@ -88,6 +89,41 @@ impl Check<'_> {
             }
         };
         let dir = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let base = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".manifest"));
+        let found = base.map(|base| self.journal(&dir, base, &manifest)).transpose()?.unwrap_or_default();
+        self.parts(&dir, &manifest)?;
+        if let Some(base) = base
+            && self.mode != Mode::Tell
+        {
+            // the server is not to undo what was cut
+            leave_journal(&dir, base, &found)?;
+        }
+        Ok(())
+    }
+
+    /// Tells what the journal has that the increments lack; if they are to be mended, adds it.
+    fn journal(&mut self, dir: &Path, base: &str, manifest: &Manifest) -> Result<Vec<Recovered>, Aborted> {
+        let apply = self.mode != Mode::Tell;
+        let found = match journal::recover(dir, base, manifest, apply) {
+            Ok(found) => found,
+            Err(e) => {
+                writeln!(self.out, "The journal {} cannot be used: {}", journal::name(base), plain(&e))?;
+                return Err(Aborted);
+            }
+        };
+        for r in &found {
+            let Recovered::Added { name, at, bytes } = r else { continue };
+            let what = if apply { "they were added" } else { "the server adds them when it starts" };
+            writeln!(
+                self.out,
+                "INCR AOF {name} lacked {bytes} bytes from offset {at} on, which the journal {} has: {what}",
+                journal::name(base)
+            )?;
+        }
+        Ok(found)
+    }
+
+    fn parts(&mut self, dir: &Path, manifest: &Manifest) -> Result<(), Aborted> {
         let parts: Vec<Part> = manifest.files().cloned().collect();
         let mut incrs = false;
         for (i, p) in parts.iter().enumerate() {
@@ -277,6 +313,14 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+/// Deletes the journal, which is not needed any more; one that did not fit is kept under another name.
+fn leave_journal(dir: &Path, base: &str, found: &[Recovered]) -> io::Result<()> {
+    if !found.iter().all(|r| matches!(r, Recovered::Added { .. })) {
+        journal::set_aside(dir, base)?;
+    }
+    journal::delete(dir, base)
 }
 
 /// The Unix seconds of a timestamp annotation.

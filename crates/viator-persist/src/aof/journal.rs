@@ -304,6 +304,15 @@ pub fn delete(dir: &Path, basename: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives a journal that does not fit another name, under which nobody looks for it.
+///
+/// # Errors
+/// Those of the system.
+pub fn set_aside(dir: &Path, basename: &str) -> io::Result<()> {
+    let name = name(basename);
+    fs::rename(dir.join(&name), dir.join(format!("{name}.unused")))
+}
+
 fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
     if let Some(place) = out.get_mut(at..at + bytes.len()) {
         place.copy_from_slice(bytes);

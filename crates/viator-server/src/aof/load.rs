@@ -120,8 +120,8 @@ impl Aof {
             }
         }
         if keep {
-            let (from, to) = (f.path(&name), f.path(&format!("{name}.unused")));
-            fs::rename(from, to).map_err(|e| format!("The AOF journal {name} cannot be renamed: {}", plain(&e)))?;
+            journal::set_aside(&f.dir, &f.base)
+                .map_err(|e| format!("The AOF journal {name} cannot be renamed: {}", plain(&e)))?;
         }
         journal::delete(&f.dir, &f.base).map_err(|e| format!("The AOF journal {name} cannot be deleted: {}", plain(&e)))
     }
