@@ -5,11 +5,11 @@ use super::*;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// What the journal has of an increment: number of the increment, place in it, length.
-type Piece = (i64, u64, u64);
+/// What the journal has of an increment: number of the increment, place in it, bytes.
+type Piece = (i64, usize, Vec<u8>);
 
 const BLOCK: usize = 4096;
-const SETTLED: u64 = u64::MAX;
+const SETTLED: usize = usize::MAX;
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
@@ -31,7 +31,8 @@ fn pieces(journal: &Path) -> Vec<Piece> {
             }
             number = Some(field(0));
             let length = u32::from_le_bytes(bytes[at + 48..at + 52].try_into().unwrap());
-            found.push((field(0), (field(1) as i64, field(2), u64::from(length))));
+            let bytes = bytes[at + 52..at + 52 + length as usize].to_vec();
+            found.push((field(0), (field(1) as i64, field(2) as usize, bytes)));
             at += (52 + length as usize).next_multiple_of(BLOCK);
         }
     }
@@ -42,16 +43,19 @@ fn pieces(journal: &Path) -> Vec<Piece> {
 }
 
 /// From where on an increment may have lost what it has: what is before the first record, or between two, is in no other place.
-/// `None`: there is nothing.
-fn may_lose(pieces: &[Piece], part: i64, size: u64) -> Option<u64> {
-    let (mut from, mut end) = (None, None);
-    for (_, offset, length) in pieces.iter().filter(|p| p.0 == part) {
-        if end != Some(*offset) {
+/// And what it has then with all that the journal has: the server may have been killed before it wrote the last group to the
+/// increment. `None`: there is nothing that it may have lost.
+fn may_lose(pieces: &[Piece], part: i64, increment: &[u8]) -> Option<(usize, Vec<u8>)> {
+    let mut from = None;
+    let mut whole = Vec::new();
+    for (_, offset, bytes) in pieces.iter().filter(|p| p.0 == part) {
+        if from.is_none() || whole.len() != *offset {
             from = Some(*offset);
+            whole = increment.get(..*offset)?.to_vec();
         }
-        end = Some(offset + length);
+        whole.extend_from_slice(bytes);
     }
-    from.filter(|from| end == Some(size) && *from < size)
+    from.filter(|from| whole.starts_with(increment) && *from < whole.len()).map(|from| (from, whole))
 }
 
 /// What the manifest names: the number and the path of each increment.
@@ -78,17 +82,15 @@ pub fn rewrite_unseen(path: &Path, bytes: &[u8]) {
     File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
 }
 
-/// The increments lose something of what they may: their ends, or blocks. Returns what they were, of those that have.
+/// The increments lose something of what they may: their ends, or blocks. Returns what is to be in those that have.
 fn fail(server: &Server, rng: &mut Rng) -> Vec<(PathBuf, Vec<u8>)> {
     let pieces = pieces(&journal(server));
     let mut changed = Vec::new();
     for (part, path) in increments(server) {
-        let whole = fs::read(&path).unwrap();
-        let Some(from) = may_lose(&pieces, part, whole.len() as u64) else { continue };
-        let from = from as usize;
-        let mut bytes = whole.clone();
+        let mut bytes = fs::read(&path).unwrap();
+        let Some((from, whole)) = may_lose(&pieces, part, &bytes) else { continue };
         if rng.chance(70) {
-            bytes.truncate(from + rng.below(bytes.len() - from));
+            bytes.truncate(from + rng.below(whole.len() - from));
         }
         if rng.chance(50) {
             // blocks that were not written, which begin anywhere here
@@ -145,12 +147,12 @@ fn power_failures(launch: Launch, meanwhile: impl Fn(&Server, &mut Client, &mut 
         while rng.chance(40) {
             server.run_for(Duration::from_millis(rng.below(60) as u64));
         }
-        let again = !changed.iter().any(|(path, whole)| fs::read(path).unwrap() != *whole);
+        let lacks = changed.iter().any(|(path, whole)| fs::read(path).unwrap() != *whole);
         server.restart();
-        assert_eq!(server.log().contains("lacked"), !again, "{}", server.log());
+        assert_eq!(server.log().contains("lacked"), lacks, "{}", server.log());
         assert!(!server.log().contains("is not used"), "{}", server.log());
         for (path, whole) in &changed {
-            assert!(fs::read(path).unwrap() == *whole, "{} is not what it was: {}", path.display(), server.log());
+            assert!(fs::read(path).unwrap() == *whole, "{} is not what it should be: {}", path.display(), server.log());
         }
         from = verify(&server, &known, &[], Promise::Everything);
         if large > 0 {
@@ -240,7 +242,7 @@ fn killed() -> (Server, PathBuf, Vec<u8>) {
         let path = last_increment(&server);
         let whole = fs::read(&path).unwrap();
         // else it was synced at this moment
-        if may_lose(&pieces(&journal(&server)), 1, whole.len() as u64).is_some() {
+        if may_lose(&pieces(&journal(&server)), 1, &whole).is_some() {
             return (server, path, whole);
         }
     }
@@ -297,10 +299,9 @@ fn what_was_cut_later_stays_cut() {
 fn what_is_on_the_disk_is_not_added_again() {
     let mut server = written(10);
     let path = last_increment(&server);
-    let size = fs::metadata(&path).unwrap().len();
-    common::wait_until("the increment is synced", || may_lose(&pieces(&journal(&server)), 1, size).is_none());
-    server.kill();
     let whole = fs::read(&path).unwrap();
+    common::wait_until("the increment is synced", || may_lose(&pieces(&journal(&server)), 1, &whole).is_none());
+    server.kill();
     rewrite_unseen(&path, &whole[..whole.len() - resp(&["RPUSH", "list", "9"]).len()]);
     server.restart();
     assert_eq!(list(&server).len(), 9, "{}", server.log());
