@@ -86,6 +86,12 @@ fn pfadd(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
         && let Some(e) = ctx.keys.entry_at(spot)
     {
         hll::check(bytes(e.value, &mut itoa::Buffer::new())?).map_err(wrong)?;
+    } else if elements.len() > 0
+        && let Some(e) = ctx.keys.entry_at(spot)
+        && let Ok(hll) = bytes(e.value, &mut itoa::Buffer::new())
+        && elements.iter().all(|element| hll::dense_has(hll, element))
+    {
+        // as with most elements once there are many: nothing is to be made ready for a change
     } else {
         // what the elements before a spot of corruption changed stays, as in the reference
         let mut failed = None;

@@ -141,8 +141,6 @@ impl Listeners {
 pub struct Inbox {
     messages: Mutex<Vec<Message>>,
     awake: AtomicBool,
-    /// The worker has something to do, or is about to.
-    busy: AtomicBool,
     /// It holds replies until the append-only file is on the disk.
     holds: AtomicBool,
     waker: Waker,
@@ -153,7 +151,6 @@ pub struct Inbox {
 impl Inbox {
     /// Leaves a message and wakes the worker, once until it has looked.
     pub fn send(&self, m: Message) {
-        self.busy.store(true, Relaxed);
         self.messages.lock().push(m);
         if !self.awake.swap(true, Relaxed) && self.waker.wake().is_err() {
             tracing::warn!("a worker cannot be woken");
@@ -254,34 +251,27 @@ pub struct Worker {
     gathering: Gathering,
 }
 
-/// With `appendfsync always`: what waits for an fsync that was not begun yet. It begins when no client of any worker has
-/// anything to do, so that all who are ready share it; and the worker that finds this makes it itself, for nobody can be
-/// answered before it is done, and handing it to another thread and back costs as much as a command.
+/// With `appendfsync always`: what waits for an fsync that was not begun yet. It begins when no client of this worker has
+/// anything to do, so that all who are ready share it; and the worker makes it itself, for nobody can be answered before it is
+/// done, and handing it to another thread and back costs as much as a command. Other workers serve their clients and make
+/// their own meanwhile.
 #[derive(Default)]
 struct Gathering {
     /// Since when.
     since: Option<Instant>,
     /// The log's offset up to which it was made.
     asked: u64,
-    /// Another worker that has something to do will make it.
-    left: bool,
 }
 
 impl Gathering {
-    /// Whether to go on gathering. `idle`: no client has anything to do; `others`: but other workers have.
-    fn goes_on(&mut self, end: u64, idle: bool, others: bool) -> bool {
-        self.left = idle && others;
-        if end > self.asked && (!idle || others) && self.since.get_or_insert_with(Instant::now).elapsed() < GATHER {
+    /// Whether to go on gathering. `idle`: no client has anything to do.
+    fn goes_on(&mut self, end: u64, idle: bool) -> bool {
+        if end > self.asked && !idle && self.since.get_or_insert_with(Instant::now).elapsed() < GATHER {
             return true;
         }
         self.since = None;
         self.asked = end;
         false
-    }
-
-    /// How long to wait for events meanwhile.
-    fn timeout(&self) -> Option<Duration> {
-        self.since.map(|_| if self.left { GATHER } else { Duration::ZERO })
     }
 }
 
@@ -296,7 +286,6 @@ impl Worker {
         let inbox = Inbox {
             messages: Mutex::default(),
             awake: AtomicBool::new(false),
-            busy: AtomicBool::new(false),
             holds: AtomicBool::new(false),
             waker,
             connections: AtomicUsize::new(0),
@@ -369,10 +358,8 @@ impl Worker {
         scripting::set_pump(&mut local, Rc::new(move || pump.turn()));
         self.memory.publish(&counted);
         loop {
-            let timeout = if !self.desk.again.is_empty() {
+            let timeout = if !self.desk.again.is_empty() || self.gathering.since.is_some() {
                 Duration::ZERO
-            } else if let Some(gathering) = self.gathering.timeout() {
-                gathering
             } else if server.gate.load(Relaxed) & (gate::PAUSED | gate::CLIENT_EVICTION) != 0 {
                 Duration::from_millis(20)
             } else {
@@ -380,9 +367,6 @@ impl Worker {
                 let next = self.desk.waits.first().map_or(500, |(until, _)| (until - now).clamp(0, 500));
                 Duration::from_millis(next as u64)
             };
-            if !timeout.is_zero() {
-                self.inbox.busy.store(false, Relaxed);
-            }
             match self.poll.poll(&mut events, Some(timeout)) {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
@@ -393,7 +377,6 @@ impl Worker {
                 }
             }
             let idle = events.is_empty() && self.desk.again.is_empty();
-            self.inbox.busy.store(!idle, Relaxed);
             let began = local.begin_batch(&server);
             let commands = local.stats.counters.commands.get();
             for event in &events {
@@ -518,8 +501,8 @@ impl Worker {
         fence(SeqCst);
         if !always {
             self.aof.flush(server);
-        } else if !self.gathering.goes_on(server.propagation.end(), idle, self.others_are_busy()) {
-            self.aof.flush_here(server, self.index);
+        } else if !self.gathering.goes_on(server.propagation.end(), idle) {
+            self.aof.flush_here(server);
         }
         let settled = server.aof.settled();
         for token in std::mem::take(&mut self.desk.held) {
@@ -532,10 +515,6 @@ impl Worker {
             }
         }
         self.inbox.holds.store(!self.desk.held.is_empty(), Relaxed);
-    }
-
-    fn others_are_busy(&self) -> bool {
-        self.peers.iter().enumerate().any(|(n, p)| n != self.index && p.busy.load(Relaxed))
     }
 
     /// Ends WAITAOF where what it waits for is on the disk.

@@ -113,6 +113,12 @@ pub fn add(hll: &mut Vec<u8>, element: &[u8], sparse_max_bytes: usize) -> Result
     raise(hll, index, count, sparse_max_bytes)
 }
 
+/// Whether a dense string would not change by an element. Of a sparse one it is not told: `false`.
+pub fn dense_has(hll: &[u8], element: &[u8]) -> bool {
+    let (index, count) = position(element);
+    matches!(check(hll), Ok(Encoding::Dense)) && dense_register(hll, index) >= count
+}
+
 /// The register of an element, and what it counts for there: 1 to 51.
 fn position(element: &[u8]) -> (usize, u8) {
     let hash = murmur64a(element);
@@ -162,18 +168,28 @@ fn dense_place(index: usize) -> (usize, u32) {
     (HEADER + index * 6 / 8, (index * 6 % 8) as u32)
 }
 
-fn raise_dense(hll: &mut [u8], index: usize, count: u8) -> bool {
-    let (at, shift) = dense_place(index);
-    let Some(place) = hll.get_mut(at..) else { return false };
+/// The 16 bits from a register's byte on.
+fn dense_window(hll: &[u8], at: usize) -> u16 {
     // The last register ends with the last byte.
     let mut window = [0u8; 2];
-    for (w, b) in window.iter_mut().zip(place.iter()) {
+    for (w, b) in window.iter_mut().zip(hll.get(at..).unwrap_or_default()) {
         *w = *b;
     }
-    let word = u16::from_le_bytes(window);
-    if (word >> shift & 0x3f) as u8 >= count {
+    u16::from_le_bytes(window)
+}
+
+fn dense_register(hll: &[u8], index: usize) -> u8 {
+    let (at, shift) = dense_place(index);
+    (dense_window(hll, at) >> shift & 0x3f) as u8
+}
+
+fn raise_dense(hll: &mut [u8], index: usize, count: u8) -> bool {
+    if dense_register(hll, index) >= count {
         return false;
     }
+    let (at, shift) = dense_place(index);
+    let word = dense_window(hll, at);
+    let Some(place) = hll.get_mut(at..) else { return false };
     let word = (word & !(0x3f << shift)) | u16::from(count) << shift;
     for (b, w) in place.iter_mut().zip(word.to_le_bytes()) {
         *b = w;

@@ -2,10 +2,9 @@
 //!
 //! Workers append to the log in memory while they hold shard locks, and write it out at the end of their turn, before the
 //! turn's replies are sent ([`Aof::flush`]); nobody waits for the disk under a lock of the data. With `appendfsync always`
-//! they gather ([`crate::worker`]) and one fsync is made for all who wait, of the journal ([`viator_persist::aof::journal`]):
-//! by the worker that found that nobody has anything else to do, or by a thread where the disk is slow. Locks are taken in this
-//! order: shards, order of syncs or making of a journal, files, sync jobs or log; whoever holds the files does not ask for
-//! shards.
+//! a worker makes one fsync for all its clients who wait ([`crate::worker`]), or a thread one for all workers where the disk is
+//! slow: an fsync of the journal ([`viator_persist::aof::journal`]). Locks are taken in this order: shards, order of syncs or
+//! making of a journal, files, sync jobs or log; whoever holds the files does not ask for shards.
 
 mod load;
 mod rewrite;
@@ -35,7 +34,7 @@ use viator_persist::aof::{Kind, Manifest, Part};
 const MAX_DELAY: Duration = Duration::from_secs(2);
 /// How often an error that does not go away is logged.
 const ERROR_LOG_EVERY: Duration = Duration::from_secs(30);
-/// A worker syncs itself if the last fsync did not take longer: nobody else is served by it meanwhile.
+/// A worker syncs itself if the last fsync did not take longer: it serves nobody meanwhile.
 const MAX_HERE: Duration = Duration::from_millis(1);
 /// After this the increments are synced although the journal has room. So the journal can forget what it has: the longer it
 /// knows more than the increments, the more there is that somebody else could do to them meanwhile.
@@ -214,9 +213,8 @@ impl Aof {
         }
     }
 
-    /// As [`Aof::flush`], and syncs it with `always`, unless an fsync is running: then another one follows. Where the disk is
-    /// slow another thread does it. `worker`: which one calls; it looks itself what it can send then.
-    pub fn flush_here(&self, server: &Server, worker: usize) {
+    /// As [`Aof::flush`] with `always`, and syncs it. Where the disk is slow the thread does that, and wakes the worker.
+    pub fn flush_here(&self, server: &Server) {
         if !self.write_logged(server) {
             return;
         }
@@ -224,23 +222,14 @@ impl Aof {
         if want <= server.aof.synced.load(Relaxed) {
             return;
         }
-        {
-            let mut s = self.sync.lock();
-            s.want = s.want.max(want);
-            if s.running {
-                return;
-            }
-            if s.took > MAX_HERE {
-                s.asked = true;
-                server.aof.fsync_pending.store(true, Relaxed);
-                self.sync_wake.notify_one();
-                return;
-            }
-            s.running = true;
-            s.last = Some(Instant::now());
+        if self.sync.lock().took > MAX_HERE {
+            self.request_sync(want, server);
+            return;
         }
         self.sync_now(server, want);
-        self.wake(Some(worker), server);
+        if server.aof.waiters.load(Relaxed) > 0 {
+            self.wake(server);
+        }
     }
 
     /// Takes what has been logged, and writes it. `force`: whatever it has to wait for.
@@ -481,7 +470,13 @@ impl Aof {
                 self.sync.lock().settle = true;
             }
             let mut s = self.sync.lock();
-            let due = s.asked && !s.running && s.want > server.aof.synced.load(Relaxed);
+            if s.asked && s.want <= server.aof.synced.load(Relaxed) {
+                // somebody else has synced it meanwhile
+                drop(s);
+                self.tell_settled(&server);
+                continue;
+            }
+            let due = s.asked && !s.running;
             let settle = s.settle || !s.closing.is_empty();
             if !due && !settle {
                 drop(server);
@@ -497,8 +492,12 @@ impl Aof {
             drop(s);
             if due {
                 self.sync_now(&server, want);
+                let mut s = self.sync.lock();
+                s.running = false;
+                server.aof.fsync_pending.store(s.want > server.aof.synced.load(Relaxed), Relaxed);
+                drop(s);
                 if server.aof.always.load(Relaxed) || server.aof.waiters.load(Relaxed) > 0 {
-                    self.wake(None, &server);
+                    self.wake(&server);
                 }
             }
             if settle {
@@ -510,7 +509,7 @@ impl Aof {
         }
     }
 
-    /// The increments were synced, for which nobody waited; but it may be all that those wait for who have asked meanwhile.
+    /// Something was synced for another reason; it may be all that those wait for who have asked this thread.
     fn tell_settled(&self, server: &Server) {
         {
             let mut s = self.sync.lock();
@@ -521,7 +520,7 @@ impl Aof {
                 }
             }
         }
-        self.wake(None, server);
+        self.wake(server);
     }
 
     /// Whether the journal has had for long what the increments may not have.
@@ -586,16 +585,7 @@ impl Aof {
             tracing::warn!("AOF fsync error looks solved. The server can write again.");
         }
         let took = began.elapsed();
-        {
-            let mut s = self.sync.lock();
-            s.running = false;
-            s.took = took;
-            let pending = s.want > status.synced.load(Relaxed);
-            status.fsync_pending.store(pending, Relaxed);
-            if pending && s.asked {
-                self.sync_wake.notify_one();
-            }
-        }
+        self.sync.lock().took = took;
         let threshold = server.config.load().latency_monitor_threshold;
         let ms = took.as_millis();
         if threshold > 0 && ms as i64 >= threshold {
@@ -617,15 +607,13 @@ impl Aof {
         self.sync.lock().want = 0;
     }
 
-    /// Has the workers send the replies that may be sent now, except for one who knows.
-    fn wake(&self, except: Option<usize>, server: &Server) {
+    /// Has the workers send the replies that may be sent now.
+    fn wake(&self, server: &Server) {
         // whoever notes that it holds replies looks after that how far the log is synced
         fence(SeqCst);
         let all = server.aof.waiters.load(Relaxed) > 0;
-        for (n, inbox) in self.inboxes.iter().enumerate() {
-            if all || except != Some(n) && inbox.holds() {
-                inbox.send(Message::Settled);
-            }
+        for inbox in self.inboxes.iter().filter(|i| all || i.holds()) {
+            inbox.send(Message::Settled);
         }
     }
 
@@ -645,7 +633,7 @@ impl Aof {
             }
             // who waits for the old policy's promise gets it, or does not need it any more
             self.request_sync(server.aof.written.load(Relaxed), &server);
-            self.wake(None, &server);
+            self.wake(&server);
         }
         if changed.contains(&"aof-disable-auto-gc") && !new.aof_disable_auto_gc {
             self.delete_history(&mut self.files.lock());
@@ -732,7 +720,7 @@ impl Aof {
                 delete_journal(journal, synced, &f);
             }
         }
-        self.wake(None, server);
+        self.wake(server);
     }
 
     /// The server ends.
