@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod power;
+mod traced;
 
 use common::rng::{Rng, seed};
 use common::{Launch, Server, ok};

@@ -164,7 +164,7 @@ fn power_failures(launch: Launch, meanwhile: impl Fn(&Server, &mut Client, &mut 
     assert!(losses > 0, "nothing was ever lost");
 }
 
-fn always() -> Launch {
+pub fn always() -> Launch {
     with_aof("always").directive("auto-aof-rewrite-percentage", "0")
 }
 
