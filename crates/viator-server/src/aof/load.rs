@@ -130,6 +130,7 @@ impl Aof {
     pub(super) fn forget_journal(&self) {
         let f = self.files.lock();
         if f.journal.is_none()
+            && f.retired.is_none()
             && let Err(e) = journal::delete(&f.dir, &f.base)
         {
             tracing::warn!("the AOF journal stays: {}", plain(&e));

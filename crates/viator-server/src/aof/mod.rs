@@ -78,6 +78,8 @@ struct Files {
     next: VecDeque<Increment>,
     /// With `always`: takes what goes to the increments first.
     journal: Option<Journal>,
+    /// Nothing goes to this one any more: it is deleted when what it has is durable in the increments.
+    retired: Option<Journal>,
     /// It could not be made.
     journal_failed: bool,
     /// The log's offset up to which the increments are on the disk.
@@ -374,7 +376,8 @@ impl Aof {
 
     /// Whether there is to be a journal, and is none.
     fn lacks_journal(server: &Server, f: &Files) -> bool {
-        server.aof.always.load(Relaxed) && server.aof.state() == State::On && f.journal.is_none() && !f.journal_failed
+        let none = f.journal.is_none() && f.retired.is_none() && !f.journal_failed;
+        none && server.aof.always.load(Relaxed) && server.aof.state() == State::On
     }
 
     /// Makes a journal if there is to be one and is none; without one every fsync is the increment's.
@@ -408,16 +411,15 @@ impl Aof {
         }
     }
 
-    /// Nothing goes to the journal any more, and when the increments are on the disk it is deleted.
-    fn retire_journal(&self, server: &Server) {
-        let journal = {
-            let mut f = self.files.lock();
+    /// Nothing goes to the journal any more; the thread syncs the increments and deletes it.
+    fn retire_journal(&self) {
+        let mut f = self.files.lock();
+        if let Some(journal) = f.journal.take() {
             f.direct = f.end;
-            f.journal.take()
-        };
-        let Some(journal) = journal else { return };
-        let settled = self.sync_files(server).map_or(Ok(()), Err);
-        delete_journal(journal, settled, &self.files.lock());
+            f.retired = Some(journal);
+            self.sync.lock().settle = true;
+            self.sync_wake.notify_one();
+        }
     }
 
     /// A complete file is to be synced before anything after it.
@@ -529,7 +531,7 @@ impl Aof {
             return false;
         }
         let f = self.files.lock();
-        f.journal.as_ref().is_some_and(|j| j.end() > f.settled)
+        f.retired.is_some() || f.journal.as_ref().is_some_and(|j| j.end() > f.settled)
     }
 
     /// Syncs the increments: complete ones before the one that is written.
@@ -554,6 +556,9 @@ impl Aof {
             if let Some(j) = &mut f.journal {
                 // the next record tells if it cannot be written
                 let _ = j.mark_settled(settled, crate::now_ms());
+            }
+            if let Some(old) = f.retired.take_if(|j| j.end() <= settled) {
+                delete_journal(old, &Ok(()));
             }
         }
         failed
@@ -629,7 +634,7 @@ impl Aof {
                 self.files.lock().journal_failed = false;
                 self.sync_wake.notify_one();
             } else {
-                self.retire_journal(&server);
+                self.retire_journal();
             }
             // who waits for the old policy's promise gets it, or does not need it any more
             self.request_sync(server.aof.written.load(Relaxed), &server);
@@ -716,8 +721,8 @@ impl Aof {
             server.aof.rewrite_scheduled.store(false, Relaxed);
             note(server, &server.aof.write_failed, None);
             note(server, &server.aof.sync_failed, None);
-            if let Some(journal) = f.journal.take() {
-                delete_journal(journal, synced, &f);
+            for journal in [f.journal.take(), f.retired.take()].into_iter().flatten() {
+                delete_journal(journal, &synced);
             }
         }
         self.wake(server);
@@ -831,12 +836,10 @@ fn sync_all(files: &[Arc<File>]) -> io::Result<()> {
 }
 
 /// Deletes a journal that nothing is written to any more, if all that it has is durable in the increments.
-fn delete_journal(journal: Journal, settled: io::Result<()>, f: &Files) {
-    if f.journal.is_some() {
-        return; // another one has taken its place
-    }
-    if let Err(e) = settled.and_then(|()| journal.remove()) {
-        tracing::warn!("the AOF journal stays: {}", plain(&e));
+fn delete_journal(journal: Journal, settled: &io::Result<()>) {
+    let deleted = settled.as_ref().map_err(plain).and_then(|()| journal.remove().map_err(|e| plain(&e)));
+    if let Err(e) = deleted {
+        tracing::warn!("the AOF journal stays: {e}");
     }
 }
 
