@@ -249,3 +249,29 @@ fn what_was_acknowledged_was_synced_while_the_policy_changes() {
         }
     });
 }
+
+/// What a killed server had given to the system without syncing it is synced when the next one starts: what that acknowledges
+/// is in the journal alone, which is worth nothing without it.
+#[test]
+fn what_a_killed_server_left_is_synced_at_start() {
+    let script = std::env::temp_dir().join(format!("viator-traced-{}.sh", std::process::id()));
+    let program = env!("CARGO_BIN_EXE_viator");
+    let text = format!("#!/bin/sh\nexec strace -D -f -y -s 0 -e trace=fsync -o \"$PWD/trace\" {program} \"$@\"\n");
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    if !Command::new("strace").args(["-D", "-o", "/dev/null", "true"]).status().is_ok_and(|s| s.success()) {
+        println!("processes cannot be traced here");
+        return;
+    }
+    let launch = Launch::program(script.clone()).directive("appendonly", "yes").directive("appendfsync", "no");
+    let mut server = launch.start();
+    ok(&mut server.client(), &["SET", "k", "v"]);
+    server.kill();
+    server.restart();
+    server.kill();
+    common::wait_until("the increment is synced", || {
+        let notes = fs::read_to_string(server.dir().join("trace")).unwrap();
+        notes.lines().any(|l| l.contains("fsync(") && l.contains("appendonly.aof.1.incr.aof>"))
+    });
+    fs::remove_file(script).unwrap();
+}
