@@ -171,10 +171,11 @@ impl Propagation {
         t.db = None;
     }
 
-    /// Takes what has been appended since the last time.
-    pub fn take(&self) -> Taken {
+    /// Takes what has been appended since the last time. `room`: what comes next is put there; it must be empty.
+    pub fn take(&self, room: Vec<u8>) -> Taken {
         let mut t = self.tail.lock();
-        Taken { bytes: std::mem::take(&mut t.bytes), cuts: std::mem::take(&mut t.cuts), end: self.end.load(Relaxed) }
+        let bytes = std::mem::replace(&mut t.bytes, room);
+        Taken { bytes, cuts: std::mem::take(&mut t.cuts), end: self.end.load(Relaxed) }
     }
 
     /// Forgets what nobody has taken, as when the file is closed.

@@ -235,7 +235,8 @@ impl Aof {
 
     /// Takes what has been logged, and writes it. `force`: whatever it has to wait for.
     fn write(&self, server: &Server, f: &mut Files, force: bool) {
-        let taken = server.propagation.take();
+        let room = if f.buf.is_empty() { std::mem::take(&mut f.buf) } else { Vec::new() };
+        let taken = server.propagation.take(room);
         if !taken.bytes.is_empty() || !taken.cuts.is_empty() {
             let at = f.buf.len();
             f.cuts.extend(taken.cuts.iter().map(|c| c + at));
