@@ -370,3 +370,29 @@ fn on_and_off(fsync: &str) {
         assert!(!journal.exists());
     }
 }
+
+/// Files of an earlier time are not written over, which would mix with them if the server were killed meanwhile.
+#[test]
+fn switched_on_later_the_files_are_numbered_on() {
+    let mut before = Launch::viator().directive("appendonly", "yes").start();
+    ok(&mut before.client(), &["SET", "k", "before"]);
+    assert!(before.terminate());
+    let mut server = Launch::viator().start();
+    server.kill();
+    copy_to(&before, &server);
+    server.restart();
+    let mut c = server.client();
+    assert_eq!(ok(&mut c, &["DBSIZE"]), Value::Integer(0));
+    ok(&mut c, &["CONFIG", "SET", "appendonly", "yes"]);
+    let folder = server.dir().join("appendonlydir");
+    wait_until("the first rewrite", || {
+        fs::read_to_string(folder.join("appendonly.aof.manifest")).is_ok_and(|m| {
+            m.contains("appendonly.aof.2.base.rdb seq 2 type b") && m.contains("appendonly.aof.2.incr.aof seq 2 type i")
+        })
+    });
+    drop(c);
+    server.kill();
+    fs::write(folder.join("appendonly.aof.manifest"), "garbage\n").unwrap();
+    let refused = server.try_restart().unwrap_err();
+    assert!(refused.contains("Invalid AOF manifest file format"), "{refused}");
+}

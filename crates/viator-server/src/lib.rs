@@ -191,7 +191,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
     let loaded = if appendonly {
         aof.load_at_start(&server, &mut Local::new(&server)).map_err(|e| e.to_string())
     } else {
-        start::load(&server)
+        aof.read_manifest().and_then(|()| start::load(&server))
     };
     if let Err(e) = loaded {
         tracing::warn!("{e}");

@@ -25,8 +25,11 @@ enum End {
 }
 
 impl Aof {
-    /// Reads the manifest, or makes one for a single file of an older version.
-    fn read_manifest(&self) -> Result<(), String> {
+    /// Reads the manifest. Also where the AOF is off: if it is switched on later, its files are numbered on.
+    ///
+    /// # Errors
+    /// The text for the log; the server must not start.
+    pub fn read_manifest(&self) -> Result<(), String> {
         let mut f = self.files.lock();
         let path = f.path(&f.manifest_name());
         let found = Manifest::read(&path).map_err(|e| match e.kind() {
@@ -38,6 +41,12 @@ impl Aof {
             ),
         })?;
         f.manifest = found.unwrap_or_default();
+        Ok(())
+    }
+
+    /// Makes a manifest for a single file of an older version.
+    fn upgrade(&self) -> Result<(), String> {
+        let mut f = self.files.lock();
         let old = Path::new(&f.base).to_path_buf();
         let interrupted = match &f.manifest.base {
             Some(b) => is_old_style(b, &f.base) && f.manifest.incrs.is_empty() && !f.path(&f.base).exists(),
@@ -72,6 +81,7 @@ impl Aof {
     /// The text for the log; the server must not start.
     pub fn load_at_start(&self, server: &Server, local: &mut Local) -> Result<(), String> {
         self.read_manifest()?;
+        self.upgrade()?;
         self.recover()?;
         self.load_all(server, local)?;
         let cfg = server.config.load();
