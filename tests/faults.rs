@@ -6,13 +6,13 @@
 
 mod common;
 
+use common::strace::Strace;
 use common::{Launch, Server, ok, wait_until};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Lines};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use viator_client::{Client, value::Value};
 
@@ -216,45 +216,16 @@ fn failing_saves_stop_writes() {
     wait_until("writes go on", || refusal(&mut c, &["SET", "a", "c"]).is_none());
 }
 
-/// `strace` at a server, which injects a fault until it is dropped.
-struct Fault {
-    strace: Child,
-    /// It would be ended by a pipe that nobody reads.
-    _messages: Lines<BufReader<ChildStderr>>,
-}
-
-impl Fault {
-    /// `what`: as `strace --inject` has it. `file`: only calls that concern this file. `None`, said aloud, where processes
-    /// cannot be traced.
-    fn inject(server: &Server, what: &str, file: Option<&str>) -> Option<Fault> {
-        let mut command = Command::new("strace");
-        command.args(["-f", "-p", &server.pid().to_string(), "-e", &format!("inject={what}")]);
-        command.args(["-e", &format!("trace={}", what.split(':').next().unwrap()), "-o", "/dev/null"]);
-        if let Some(file) = file {
-            command.args(["-P", &server.dir().join(file).display().to_string()]);
-        }
-        let Ok(mut child) = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn() else {
-            println!("strace is not installed");
-            return None;
-        };
-        let mut messages = BufReader::new(child.stderr.take().unwrap()).lines();
-        while let Some(Ok(line)) = messages.next() {
-            if line.contains("attached") {
-                return Some(Fault { strace: child, _messages: messages });
-            }
-            println!("{line}");
-        }
-        let _ = child.wait();
-        println!("processes cannot be traced here");
-        None
+/// Has the system calls of a server fail until the result is dropped. `what`: as `strace --inject` has it. `file`: only calls
+/// that concern this file. `None`, said aloud, where processes cannot be traced.
+fn inject(server: &Server, what: &str, file: Option<&str>) -> Option<Strace> {
+    let (inject, trace) = (format!("inject={what}"), format!("trace={}", what.split(':').next().unwrap()));
+    let mut args = vec!["-e", &inject, "-e", &trace, "-o", "/dev/null"];
+    let path = file.map(|f| server.dir().join(f).display().to_string());
+    if let Some(path) = &path {
+        args.extend(["-P", path]);
     }
-}
-
-impl Drop for Fault {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-INT", &self.strace.id().to_string()]).status();
-        let _ = self.strace.wait();
-    }
+    Strace::attach(server, &args)
 }
 
 fn with_log(fsync: &str) -> Launch {
@@ -269,7 +240,7 @@ fn errors_of_the_append_only_file_refuse_writes_until_they_are_gone() {
         let mut server = with_log("everysec").start();
         let mut client = server.client();
         ok(&mut client, &["RPUSH", "list", "0"]);
-        let Some(fault) = Fault::inject(&server, what, Some(INCREMENT)) else { return };
+        let Some(fault) = inject(&server, what, Some(INCREMENT)) else { return };
         let mut acked = 1;
         let mut text = None;
         wait_until("writes are refused", || {
@@ -300,7 +271,7 @@ fn an_fsync_that_fails_ends_a_server_that_promised_always() {
         let mut server = with_log("always").start();
         let mut client = server.client();
         ok(&mut client, &["RPUSH", "list", "0"]);
-        let Some(fault) = Fault::inject(&server, what, Some(file)) else { return };
+        let Some(fault) = inject(&server, what, Some(file)) else { return };
         assert!(client.cmd(&["RPUSH", "list", "1"]).is_err(), "{what}: acknowledged");
         assert!(!server.wait(), "it ends with an error");
         drop(fault);
@@ -315,7 +286,7 @@ fn an_fsync_that_fails_ends_a_server_that_promised_always() {
 fn an_increment_that_cannot_be_synced_ends_a_server_that_promised_always() {
     let mut server = with_log("always").start();
     let mut client = server.client();
-    let Some(fault) = Fault::inject(&server, "fdatasync:error=EIO", Some(INCREMENT)) else { return };
+    let Some(fault) = inject(&server, "fdatasync:error=EIO", Some(INCREMENT)) else { return };
     let mut acked = 0;
     while client.cmd(&["RPUSH", "list", "x"]).is_ok_and(|v| v.as_int() == Some(acked + 1)) {
         acked += 1;
@@ -347,7 +318,7 @@ fn saves_and_rewrites_that_fail_anywhere_leave_the_old_file() {
     let saved = fs::read(server.dir().join("dump.rdb")).unwrap();
     let mut n = 0;
     for what in ["fsync:error=EIO:when=1", "rename:error=EIO:when=1", "openat:error=EMFILE:when=1+"] {
-        let Some(fault) = Fault::inject(&server, what, None) else { return };
+        let Some(fault) = inject(&server, what, None) else { return };
         n += 1;
         ok(&mut client, &["SET", "n", &n.to_string()]);
         ok(&mut client, &["BGSAVE"]);
@@ -362,7 +333,7 @@ fn saves_and_rewrites_that_fail_anywhere_leave_the_old_file() {
         fs::write(server.dir().join("dump.rdb"), &saved).unwrap();
         for call in 1..=4 {
             let what = what.replace("when=1", &format!("when={call}"));
-            let Some(fault) = Fault::inject(&server, &what, None) else { return };
+            let Some(fault) = inject(&server, &what, None) else { return };
             n += 1;
             ok(&mut client, &["SET", "n", &n.to_string()]);
             // there may be fewer calls than that

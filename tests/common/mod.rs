@@ -4,6 +4,7 @@
 
 pub mod quoting;
 pub mod rng;
+pub mod strace;
 
 use std::fs::{self, File};
 use std::net::TcpListener;

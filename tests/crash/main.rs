@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use viator_client::{Client, value::Value};
+use viator_client::Client;
+use viator_client::value::{Value, encode_command};
 
 /// Clients that write.
 const CLIENTS: usize = 6;

@@ -111,6 +111,35 @@ fn fail(server: &Server, rng: &mut Rng) -> Vec<(PathBuf, Vec<u8>)> {
     changed
 }
 
+/// Clients write, the key `large` too, which does not fit into the journal, until so many writes were acknowledged; then the
+/// server is killed. `meanwhile` does something else. Returns what the clients know, and the number in `large`.
+pub fn killed_under_load(
+    server: &mut Server,
+    from: &[i64],
+    writes: u64,
+    rng: &mut Rng,
+    meanwhile: &impl Fn(&Server, &mut Client, &mut Rng),
+) -> (Vec<Known>, i64) {
+    let load = load(server, from);
+    let mut client = server.client();
+    let begun = Instant::now();
+    let (mut next, mut large) = (0, 0);
+    while load.total.load(Ordering::Relaxed) < writes && begun.elapsed() < Duration::from_secs(60) {
+        if load.total.load(Ordering::Relaxed) >= next {
+            next += writes / 4 + 1;
+            meanwhile(server, &mut client, rng);
+            if large == 0 || rng.chance(50) {
+                large += 1;
+                ok(&mut client, &["SET", "large", &format!("{large}:{}", "x".repeat(300_000))]);
+            }
+        }
+        thread::yield_now();
+    }
+    server.kill();
+    load.stop.store(true, Ordering::Relaxed);
+    (load.threads.into_iter().map(|t| t.join().unwrap()).collect(), large)
+}
+
 /// Rounds of load, power failure, start. `meanwhile` does something else under load.
 fn power_failures(launch: Launch, meanwhile: impl Fn(&Server, &mut Client, &mut Rng)) {
     let first = seed();
@@ -121,26 +150,8 @@ fn power_failures(launch: Launch, meanwhile: impl Fn(&Server, &mut Client, &mut 
     let mut losses = 0;
     for round in 0..rounds().max(5) {
         let mut rng = Rng::new(first.wrapping_add(round));
-        let load = load(&server, &from);
-        let mut client = server.client();
         let writes = 20 + rng.below(400) as u64;
-        let begun = Instant::now();
-        let (mut next, mut large) = (writes / 4, 0);
-        while load.total.load(Ordering::Relaxed) < writes && begun.elapsed() < Duration::from_secs(60) {
-            if load.total.load(Ordering::Relaxed) >= next {
-                next += writes / 4 + 1;
-                meanwhile(&server, &mut client, &mut rng);
-                if rng.chance(50) {
-                    // too large for the journal
-                    large += 1;
-                    ok(&mut client, &["SET", "large", &format!("{large}:{}", "x".repeat(300_000))]);
-                }
-            }
-            thread::yield_now();
-        }
-        server.kill();
-        load.stop.store(true, Ordering::Relaxed);
-        let known: Vec<Known> = load.threads.into_iter().map(|t| t.join().unwrap()).collect();
+        let (known, large) = killed_under_load(&mut server, &from, writes, &mut rng, &meanwhile);
         let changed = fail(&server, &mut rng);
         losses += changed.len();
         // killed again while it adds what is missing, or later
@@ -155,11 +166,9 @@ fn power_failures(launch: Launch, meanwhile: impl Fn(&Server, &mut Client, &mut 
             assert!(fs::read(path).unwrap() == *whole, "{} is not what it should be: {}", path.display(), server.log());
         }
         from = verify(&server, &known, &[], Promise::Everything);
-        if large > 0 {
-            let text = ok(&mut server.client(), &["GETRANGE", "large", "0", "9"]).as_text().unwrap();
-            assert_eq!(text.split(':').next().unwrap(), large.to_string());
-            ok(&mut server.client(), &["DEL", "large"]);
-        }
+        let text = ok(&mut server.client(), &["GETRANGE", "large", "0", "9"]).as_text().unwrap();
+        assert_eq!(text.split(':').next().unwrap(), large.to_string());
+        ok(&mut server.client(), &["DEL", "large"]);
     }
     assert!(losses > 0, "nothing was ever lost");
 }
@@ -229,11 +238,6 @@ fn there_is_a_journal_with_always_only() {
     assert_eq!(files(&server), there);
 }
 
-fn resp(words: &[&str]) -> String {
-    let args: String = words.iter().map(|w| format!("${}\r\n{w}\r\n", w.len())).collect();
-    format!("*{}\r\n{args}", words.len())
-}
-
 /// A list of ten elements, whose server was killed; the journal has at least the last ones.
 fn killed() -> (Server, PathBuf, Vec<u8>) {
     for _ in 0..20 {
@@ -259,7 +263,7 @@ fn list(server: &Server) -> Vec<String> {
 fn a_journal_that_does_not_fit_is_not_used() {
     type Change = fn(&[u8]) -> Vec<u8>;
     let cases: &[(&str, Change, &[&str])] = &[
-        ("replaced", |_| [resp(&["SELECT", "0"]), resp(&["RPUSH", "list", "x"])].concat().into_bytes(), &["x"]),
+        ("replaced", |_| [encode_command(&["SELECT", "0"]), encode_command(&["RPUSH", "list", "x"])].concat(), &["x"]),
         (
             "edited",
             |whole| String::from_utf8(whole.to_vec()).unwrap().replace("\r\n9\r\n", "\r\nx\r\n").into_bytes(),
@@ -285,7 +289,7 @@ fn a_journal_that_does_not_fit_is_not_used() {
 #[test]
 fn what_was_cut_later_stays_cut() {
     let (mut server, path, whole) = killed();
-    let last = resp(&["RPUSH", "list", "9"]).len();
+    let last = encode_command(&["RPUSH", "list", "9"]).len();
     fs::write(&path, &whole[..whole.len() - last]).unwrap();
     let later = fs::metadata(&path).unwrap().modified().unwrap() + Duration::from_secs(60);
     File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
@@ -302,7 +306,7 @@ fn what_is_on_the_disk_is_not_added_again() {
     let whole = fs::read(&path).unwrap();
     common::wait_until("the increment is synced", || may_lose(&pieces(&journal(&server)), 1, &whole).is_none());
     server.kill();
-    rewrite_unseen(&path, &whole[..whole.len() - resp(&["RPUSH", "list", "9"]).len()]);
+    rewrite_unseen(&path, &whole[..whole.len() - encode_command(&["RPUSH", "list", "9"]).len()]);
     server.restart();
     assert_eq!(list(&server).len(), 9, "{}", server.log());
 }

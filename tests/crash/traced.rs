@@ -1,18 +1,16 @@
 //! Power failures, played after what the server really synced: `strace` notes its writes and fsyncs, and whatever was written
 //! since the last fsync that covers it may be lost, of the increments and of the journal.
 
-use super::power::{always, journal, rewrite_unseen};
+use super::power::{always, journal, killed_under_load, rewrite_unseen};
 use super::*;
+use common::strace::Strace;
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Lines};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::Command;
 
 /// `strace` at a server, from its start to its end.
 struct Trace {
-    strace: Child,
-    /// It would be ended by a pipe that nobody reads.
-    _messages: Lines<BufReader<ChildStderr>>,
+    strace: Strace,
     notes: PathBuf,
     /// Files of the folder then, all of which was on the disk.
     sizes: HashMap<String, usize>,
@@ -53,32 +51,18 @@ impl Trace {
     /// `None`, said aloud, where processes cannot be traced.
     fn attach(server: &Server) -> Option<Trace> {
         let notes = server.dir().join("trace");
-        let mut command = Command::new("strace");
-        command.args(["-f", "-y", "-s", "0", "-e", "trace=write,pwrite64,fdatasync,fsync"]);
-        command.args(["-p", &server.pid().to_string(), "-o"]).arg(&notes);
-        let Ok(mut child) = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn() else {
-            println!("strace is not installed");
-            return None;
-        };
-        let mut messages = BufReader::new(child.stderr.take().unwrap()).lines();
-        while let Some(Ok(line)) = messages.next() {
-            if line.contains("attached") {
-                let files = fs::read_dir(server.dir().join("appendonlydir")).unwrap().map(|e| e.unwrap());
-                let sizes = files
-                    .map(|e| (e.file_name().into_string().unwrap(), e.metadata().unwrap().len() as usize))
-                    .collect();
-                return Some(Trace { strace: child, _messages: messages, notes, sizes });
-            }
-            println!("{line}");
-        }
-        let _ = child.wait();
-        println!("processes cannot be traced here");
-        None
+        let path = notes.display().to_string();
+        let args = ["-y", "-s", "0", "-e", "trace=write,pwrite64,fdatasync,fsync", "-o", &path];
+        let strace = Strace::attach(server, &args)?;
+        let files = fs::read_dir(server.dir().join("appendonlydir")).unwrap().map(|e| e.unwrap());
+        let sizes =
+            files.map(|e| (e.file_name().into_string().unwrap(), e.metadata().unwrap().len() as usize)).collect();
+        Some(Trace { strace, notes, sizes })
     }
 
     /// What is on the disk, now that the server is gone.
-    fn end(mut self) -> Disk {
-        self.strace.wait().unwrap();
+    fn end(self) -> Disk {
+        self.strace.end();
         let mut disk = Disk { written: self.sizes.clone(), durable: self.sizes, ..Disk::default() };
         let mut running: HashMap<String, Call> = HashMap::new();
         for line in fs::read_to_string(self.notes).unwrap().lines() {
@@ -195,25 +179,8 @@ fn rounds_of(meanwhile: impl Fn(&Server, &mut Client, &mut Rng)) {
             let text = ok(&mut client, &["GETRANGE", "large", "0", "9"]).as_text().unwrap();
             assert_eq!(text.split(':').next().unwrap(), large.to_string());
         }
-        let load = load(&server, &from);
         let writes = 20 + rng.below(200) as u64;
-        let begun = Instant::now();
-        let (mut next, mut large) = (0, 0);
-        while load.total.load(Ordering::Relaxed) < writes && begun.elapsed() < Duration::from_secs(60) {
-            if load.total.load(Ordering::Relaxed) >= next {
-                next += writes / 4 + 1;
-                meanwhile(&server, &mut client, &mut rng);
-                if large == 0 || rng.chance(50) {
-                    // too large for the journal
-                    large += 1;
-                    ok(&mut client, &["SET", "large", &format!("{large}:{}", "x".repeat(300_000))]);
-                }
-            }
-            thread::yield_now();
-        }
-        server.kill();
-        load.stop.store(true, Ordering::Relaxed);
-        let known: Vec<Known> = load.threads.into_iter().map(|t| t.join().unwrap()).collect();
+        let (known, large) = killed_under_load(&mut server, &from, writes, &mut rng, &meanwhile);
         lost += trace.end().fail(&server, &mut rng);
         last = Some((known, large));
         server.restart();

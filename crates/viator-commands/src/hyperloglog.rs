@@ -82,17 +82,17 @@ fn pfadd(ctx: &mut WriteCtx<'_, '_>) -> Outcome {
     let max = sparse_max_bytes(&ctx.keys);
     let spot = ctx.keys.spot(key);
     let mut changed = !spot.is_occupied();
-    if elements.len() == 0
-        && let Some(e) = ctx.keys.entry_at(spot)
-    {
-        hll::check(bytes(e.value, &mut itoa::Buffer::new())?).map_err(wrong)?;
-    } else if elements.len() > 0
-        && let Some(e) = ctx.keys.entry_at(spot)
-        && let Ok(hll) = bytes(e.value, &mut itoa::Buffer::new())
-        && elements.iter().all(|element| hll::dense_has(hll, element))
-    {
-        // as with most elements once there are many: nothing is to be made ready for a change
-    } else {
+    let needless = match ctx.keys.entry_at(spot) {
+        Some(e) if elements.len() == 0 => {
+            hll::check(bytes(e.value, &mut itoa::Buffer::new())?).map_err(wrong)?;
+            true
+        }
+        // as most elements are once there are many: nothing is to be made ready for a change
+        Some(e) => bytes(e.value, &mut itoa::Buffer::new())
+            .is_ok_and(|hll| elements.iter().all(|element| hll::dense_has(hll, element))),
+        None => false,
+    };
+    if !needless {
         // what the elements before a spot of corruption changed stays, as in the reference
         let mut failed = None;
         edit_at(&mut ctx.keys, spot, key, |hll| {

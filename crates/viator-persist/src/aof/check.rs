@@ -112,13 +112,20 @@ impl Check<'_> {
             }
         };
         for r in &found {
-            let Recovered::Added { name, at, bytes } = r else { continue };
-            let what = if apply { "they were added" } else { "the server adds them when it starts" };
-            writeln!(
-                self.out,
-                "INCR AOF {name} lacked {bytes} bytes from offset {at} on, which the journal {} has: {what}",
-                journal::name(base)
-            )?;
+            let journal = journal::name(base);
+            match r {
+                Recovered::Added { name, at, bytes } => {
+                    let what = if apply { "they were added" } else { "the server adds them when it starts" };
+                    writeln!(
+                        self.out,
+                        "INCR AOF {name} lacked {bytes} bytes from offset {at} on, which the journal {journal} has: {what}"
+                    )?;
+                }
+                Recovered::Foreign { name } => {
+                    writeln!(self.out, "INCR AOF {name} was changed without the journal {journal}, which is not used")?;
+                }
+                Recovered::Damaged => writeln!(self.out, "The journal {journal} is damaged and is not used")?,
+            }
         }
         Ok(found)
     }
