@@ -107,7 +107,7 @@ fn load(bytes: &[u8]) -> Replayed {
 /// Whether the checker is content.
 fn check(mode: Mode, path: &Path) -> bool {
     let (mut out, mut answers) = (Vec::new(), Cursor::new(b"y\ny\ny\n"));
-    Check { mode, out: &mut out, answers: &mut answers, lines: 0 }.run(path).is_ok()
+    Check::new(mode, &mut out, &mut answers).run(path).is_ok()
 }
 
 /// A folder that goes with its end.

@@ -6,6 +6,7 @@
 //! little-endian numbers; what a value is made of is told by its type byte.
 
 pub mod aof;
+pub mod check;
 mod decode;
 mod encode;
 mod fault;

@@ -437,6 +437,21 @@ mod tests {
     }
 
     #[test]
+    fn a_dense_one_tells_what_would_change_it() {
+        let mut hll = with((0..2000).map(|i| format!("a{i}")), 0);
+        assert_eq!(check(&hll), Ok(Encoding::Dense));
+        let mut had = 0;
+        for i in 0..4000 {
+            let element = format!("b{i}");
+            let has = dense_has(&hll, element.as_bytes());
+            assert_eq!(add(&mut hll, element.as_bytes(), 0), Ok(!has), "{element}");
+            had += i32::from(has);
+        }
+        assert!((500..3500).contains(&had), "{had}");
+        assert!(!dense_has(&with(["a".into()], 3000), b"a"), "a sparse one does not tell");
+    }
+
+    #[test]
     fn cache() {
         let mut hll = with(["a".into()], 3000);
         assert_eq!(cached(&hll), None);

@@ -3,8 +3,9 @@
 use super::journal::{self, Recovered};
 use super::manifest::{Kind, Manifest, Part};
 use super::{Item, LogError, LogReader};
-use crate::file::Part as RdbPart;
-use crate::{Fault, Reader, Streamed};
+use crate::check::{Found as RdbFound, Progress, text};
+use crate::{Reader, Source, Streamed};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -47,11 +48,76 @@ pub struct Check<'a> {
     pub out: &'a mut dyn Write,
     /// Where the user agrees.
     pub answers: &'a mut dyn BufRead,
+    /// Whether progress is shown on a terminal.
+    pub progress: bool,
     /// Lines read, over all files.
-    pub lines: u64,
+    lines: u64,
+    /// What was found.
+    pub found: Found,
 }
 
-impl Check<'_> {
+/// What was found in an append-only file.
+#[derive(Default, Debug)]
+pub struct Found {
+    /// The files, in order.
+    pub files: Vec<OfFile>,
+    /// The commands, by their names.
+    pub commands: BTreeMap<String, OfCommand>,
+    /// The RDB file that it begins with, if there is one.
+    pub base: Option<RdbFound>,
+}
+
+/// What was found in a file.
+#[derive(Default, Debug)]
+pub struct OfFile {
+    /// Its name.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Up to where it is whole.
+    pub good: u64,
+}
+
+/// What was found of a command.
+#[derive(Default, Debug)]
+pub struct OfCommand {
+    /// How many.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Names of commands that are counted each for itself; whatever comes beyond these is counted together. A file that is not
+/// one has as many names as one likes.
+const MAX_NAMES: usize = 1000;
+/// Longest such name, bytes.
+const MAX_NAME: usize = 64;
+
+impl Found {
+    fn count(&mut self, name: &[u8], bytes: u64) {
+        let name = text(name.get(..MAX_NAME).unwrap_or(name)).to_lowercase();
+        let known = self.commands.len() < MAX_NAMES || self.commands.contains_key(&name);
+        let c = self.commands.entry(if known { name } else { "(others)".to_owned() }).or_default();
+        c.count += 1;
+        c.bytes += bytes;
+    }
+
+    /// The lines of statistics: the base's types, then the commands.
+    pub fn statistics(&self) -> impl Iterator<Item = String> {
+        let commands = self
+            .commands
+            .iter()
+            .map(|(name, c)| format!("[stats] {}: {} commands, {} bytes", name.escape_default(), c.count, c.bytes));
+        self.base.iter().flat_map(RdbFound::statistics).chain(commands)
+    }
+}
+
+impl<'a> Check<'a> {
+    /// A check that has not begun.
+    pub fn new(mode: Mode, out: &'a mut dyn Write, answers: &'a mut dyn BufRead) -> Check<'a> {
+        Check { mode, out, answers, progress: false, lines: 0, found: Found::default() }
+    }
+
     /// Checks what is at `path`: a manifest with its files, or a single file.
     ///
     /// # Errors
@@ -176,12 +242,14 @@ impl Check<'_> {
     fn single(&mut self, path: &Path, name: &str, last: bool, preamble: bool) -> Result<Verdict, Aborted> {
         let mut file = File::open(path)?;
         let size = file.metadata()?.len();
+        let mut progress = Progress::of(size, self.progress);
+        self.found.files.push(OfFile { name: name.to_owned(), bytes: size, good: 0 });
         if size == 0 {
             return Ok(Verdict::Empty);
         }
         let mut from = 0;
         if preamble {
-            from = match preamble_end(&mut file, path, self.out) {
+            from = match self.preamble_end(&mut file, path, &mut progress) {
                 Ok(end) => end,
                 Err(Aborted) => {
                     writeln!(self.out, "RDB preamble of AOF file is not sane, aborting.")?;
@@ -196,6 +264,7 @@ impl Check<'_> {
         let mut complaint = None;
         loop {
             let before = reader.position();
+            progress.advance(before);
             match reader.next_item() {
                 Ok(None) => {
                     if multi {
@@ -214,6 +283,9 @@ impl Check<'_> {
                     }
                 }
                 Ok(Some(Item::Command(args))) => {
+                    if let Some(name) = args.iter().next() {
+                        self.found.count(name, reader.position() - before);
+                    }
                     let is =
                         |word: &str| args.len() == 1 && args.iter().all(|a| a.eq_ignore_ascii_case(word.as_bytes()));
                     if is("multi") {
@@ -251,7 +323,11 @@ impl Check<'_> {
                 }
             }
         }
+        progress.clear();
         self.lines += reader.lines();
+        if let Some(f) = self.found.files.last_mut() {
+            f.good = good;
+        }
         if let Some((at, what)) = complaint {
             writeln!(self.out, "0x{at:16x}: {what}")?;
         }
@@ -289,6 +365,28 @@ impl Check<'_> {
         }
         self.cut(path, name, good)?;
         Ok(Verdict::Truncated)
+    }
+
+    /// Checks an RDB preamble; where it ends.
+    fn preamble_end(&mut self, file: &mut File, path: &Path, progress: &mut Progress) -> Result<u64, Aborted> {
+        file.rewind()?;
+        let mut r = Reader::new(Streamed::new(&*file, true));
+        writeln!(self.out, "[offset 0] Checking RDB file {}", path.display())?;
+        let base = self.found.base.insert(RdbFound::default());
+        let mut said = Ok(());
+        let checked = base.walk(&mut r, progress, &mut |at, text| {
+            if said.is_ok() {
+                said = writeln!(self.out, "[offset {at}] {text}");
+            }
+        });
+        said?;
+        let at = r.source().position();
+        match &checked {
+            Err(e) => writeln!(self.out, "--- RDB ERROR DETECTED ---\n[offset {at}] {e}")?,
+            Ok(()) => writeln!(self.out, "[offset {at}] \\o/ RDB looks OK! \\o/")?,
+        }
+        writeln!(self.out, "[info] {} keys read\n[info] {} expires", base.keys, base.expires)?;
+        checked.map(|()| at).map_err(|_| Aborted)
     }
 
     fn truncate_to(&mut self, path: &Path, name: &str, last: bool, at: u64, time: i64) -> Result<Verdict, Aborted> {
@@ -361,75 +459,4 @@ fn is_rdb(file: &mut File) -> io::Result<bool> {
     let mut magic = Vec::new();
     file.take(5).read_to_end(&mut magic)?;
     Ok(magic == b"REDIS")
-}
-
-/// Checks an RDB preamble; where it ends.
-fn preamble_end(file: &mut File, path: &Path, out: &mut dyn Write) -> Result<u64, Aborted> {
-    file.rewind()?;
-    let mut r = Reader::new(Streamed::new(&*file, true));
-    writeln!(out, "[offset 0] Checking RDB file {}", path.display())?;
-    let mut found = Found::default();
-    let checked = found.walk(&mut r, out);
-    let at = position(&mut r);
-    if let Err(e) = &checked {
-        writeln!(out, "--- RDB ERROR DETECTED ---\n[offset {at}] {e}")?;
-    } else {
-        writeln!(out, "[offset {at}] Checksum OK\n[offset {at}] \\o/ RDB looks OK! \\o/")?;
-    }
-    writeln!(out, "[info] {} keys read\n[info] {} expires", found.keys, found.expires)?;
-    checked.map(|()| at).map_err(|_| Aborted)
-}
-
-fn position<R: Read>(r: &mut Reader<Streamed<R>>) -> u64 {
-    crate::Source::position(r.source())
-}
-
-#[derive(Default)]
-struct Found {
-    keys: u64,
-    expires: u64,
-}
-
-impl Found {
-    fn walk<R: Read>(&mut self, r: &mut Reader<Streamed<R>>, out: &mut dyn Write) -> Result<(), Fault> {
-        let version = r.header()?;
-        loop {
-            let part = r.part()?;
-            let at = position(r);
-            let said = match part {
-                RdbPart::Aux(name, value) => writeln!(
-                    out,
-                    "[offset {at}] AUX FIELD {} = '{}'",
-                    String::from_utf8_lossy(&name),
-                    String::from_utf8_lossy(&value)
-                ),
-                RdbPart::Select(db) => writeln!(out, "[offset {at}] Selecting DB ID {db}"),
-                RdbPart::Expire(_) => {
-                    self.expires += 1;
-                    Ok(())
-                }
-                RdbPart::ModuleAux(_) => {
-                    r.skip_module()?;
-                    Ok(())
-                }
-                RdbPart::Key(kind) => {
-                    r.skip_string()?;
-                    r.skip(kind)?;
-                    self.keys += 1;
-                    Ok(())
-                }
-                RdbPart::End => break,
-                _ => Ok(()),
-            };
-            said.map_err(Fault::Io)?;
-        }
-        if version >= 5 {
-            let got = r.source().checksum();
-            let expected = r.millis()?;
-            if expected != 0 && expected != got {
-                return Err(Fault::Checksum { expected, got });
-            }
-        }
-        Ok(())
-    }
 }
