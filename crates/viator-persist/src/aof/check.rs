@@ -283,7 +283,7 @@ impl<'a> Check<'a> {
                     }
                 }
                 Ok(Some(Item::Command(args))) => {
-                    if let Some(name) = args.iter().next() {
+                    if let Some(name) = args.first() {
                         self.found.count(name, reader.position() - before);
                     }
                     let is =

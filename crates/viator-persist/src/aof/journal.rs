@@ -279,8 +279,11 @@ impl Journal {
 
 /// Opens a journal to be written without the system's cache, if that is possible here: its first block is written to see.
 fn uncached(path: &Path) -> io::Result<File> {
-    let flags = rustix::fs::OFlags::DIRECT.bits();
-    let file = OpenOptions::new().write(true).custom_flags(flags as i32).open(path)?;
+    #[cfg(target_os = "linux")]
+    let flags = rustix::fs::OFlags::DIRECT.bits() as i32;
+    #[cfg(not(target_os = "linux"))]
+    let flags = 0;
+    let file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
     let mut zeros = Blocks::new();
     file.write_all_at(zeros.first(BLOCK), FILE_HEADER)?;
     Ok(file)
