@@ -202,40 +202,53 @@ fn a_power_failure_after_changes_of_the_policy_loses_nothing_that_was_acknowledg
     });
 }
 
+/// What there is of journals.
+fn journals(server: &Server) -> Vec<String> {
+    let names = fs::read_dir(server.dir().join("appendonlydir")).unwrap();
+    let names = names.map(|e| e.unwrap().file_name().into_string().unwrap());
+    names.filter(|n| n.contains("journal")).collect()
+}
+
+/// The server ends while a journal is being made.
+#[test]
+fn a_good_end_leaves_nothing_of_a_journal() {
+    let mut server = with_aof("everysec").start();
+    for _ in 0..3 {
+        ok(&mut server.client(), &["CONFIG", "SET", "appendfsync", "always"]);
+        assert!(server.terminate());
+        assert_eq!(journals(&server), Vec::<String>::new());
+        server.restart();
+    }
+}
+
 /// The journal belongs to `always`, and to a server that runs, or has not ended well.
 #[test]
 fn there_is_a_journal_with_always_only() {
     let mut server = always().start();
     let mut client = server.client();
-    let files = |server: &Server| {
-        let names = fs::read_dir(server.dir().join("appendonlydir")).unwrap();
-        let mut names: Vec<_> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.retain(|n| n.contains("journal"));
-        names
-    };
     let there = vec!["appendonly.aof.journal".to_owned()];
-    assert_eq!(files(&server), there, "from the start on");
+    assert_eq!(journals(&server), there, "from the start on");
     for (off, on) in
         [(["appendfsync", "everysec"], ["appendfsync", "always"]), (["appendonly", "no"], ["appendonly", "yes"])]
     {
         ok(&mut client, &["INCR", "n"]);
         ok(&mut client, &["CONFIG", "SET", off[0], off[1]]);
-        common::wait_until("no journal", || files(&server).is_empty());
+        common::wait_until("no journal", || journals(&server).is_empty());
         ok(&mut client, &["INCR", "n"]);
         ok(&mut client, &["CONFIG", "SET", on[0], on[1]]);
-        common::wait_until("a journal", || files(&server) == there);
+        common::wait_until("a journal", || journals(&server) == there);
         ok(&mut client, &["INCR", "n"]);
     }
     server.kill();
-    assert_eq!(files(&server), there);
+    assert_eq!(journals(&server), there);
     server.restart();
-    assert_eq!(files(&server), there);
+    assert_eq!(journals(&server), there);
     assert_eq!(number(&mut server.client(), "n"), 6);
     assert!(server.terminate());
-    assert!(files(&server).is_empty(), "after a good end");
+    assert!(journals(&server).is_empty(), "after a good end");
     server.restart();
     assert_eq!(number(&mut server.client(), "n"), 6);
-    assert_eq!(files(&server), there);
+    assert_eq!(journals(&server), there);
 }
 
 /// A list of ten elements, whose server was killed; the journal has at least the last ones.

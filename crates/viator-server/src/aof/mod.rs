@@ -659,6 +659,8 @@ impl Aof {
         }
         tracing::info!("Calling fsync() on the AOF file.");
         self.stop(server);
+        // one that is being made goes again
+        drop(self.making.lock());
     }
 
     /// Deletes what rewrites have replaced, and tells the manifest.
