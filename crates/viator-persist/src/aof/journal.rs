@@ -293,18 +293,29 @@ fn temporary(dir: &Path, basename: &str) -> PathBuf {
     dir.join(format!("{TEMP_PREFIX}{}", name(basename)))
 }
 
-/// Deletes a journal of which nothing is needed, if there is one, and what is left of one that was being made.
+/// Deletes a journal of which nothing is needed, if there is one, and what is left of one that was being made: none may be being
+/// made now.
 ///
 /// # Errors
 /// Those of the system.
 pub fn delete(dir: &Path, basename: &str) -> io::Result<()> {
-    for path in [temporary(dir, basename), dir.join(name(basename))] {
-        match fs::remove_file(path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
+    remove_if_there(&temporary(dir, basename))?;
+    delete_in_place(dir, basename)
+}
+
+/// As [`delete`], while one may be being made.
+///
+/// # Errors
+/// Those of the system.
+pub fn delete_in_place(dir: &Path, basename: &str) -> io::Result<()> {
+    remove_if_there(&dir.join(name(basename)))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Gives a journal that does not fit another name, under which nobody looks for it.

@@ -138,10 +138,11 @@ impl Aof {
 
     /// Deletes a journal that another time has left: what it belongs to is about to be replaced.
     pub(super) fn forget_journal(&self) {
-        let f = self.files.lock();
+        let mut f = self.files.lock();
+        f.journal_failed = false;
         if f.journal.is_none()
             && f.retired.is_none()
-            && let Err(e) = journal::delete(&f.dir, &f.base)
+            && let Err(e) = journal::delete_in_place(&f.dir, &f.base)
         {
             tracing::warn!("the AOF journal stays: {}", plain(&e));
         }

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst, fence};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,8 +55,10 @@ pub struct Aof {
     in_order: Mutex<()>,
     /// One journal is made at a time.
     making: Mutex<()>,
-    /// The rewrite that runs is to give up.
-    cancel: AtomicBool,
+    /// How often the log was switched off, counted by who holds the files: a rewrite that began before the last time gives up.
+    stops: AtomicU64,
+    /// The count with which the rewrite that runs began.
+    began: AtomicU64,
     /// When rewrites are tried again.
     rewrite: Mutex<Rewrites>,
     rewrite_ended: Condvar,
@@ -170,7 +172,8 @@ impl Aof {
             sync_wake: Condvar::new(),
             in_order: Mutex::default(),
             making: Mutex::default(),
-            cancel: AtomicBool::new(false),
+            stops: AtomicU64::new(0),
+            began: AtomicU64::new(0),
             rewrite: Mutex::default(),
             rewrite_ended: Condvar::new(),
             running: Mutex::default(),
@@ -606,15 +609,12 @@ impl Aof {
         }
         if server.aof.rewriting.load(Relaxed) {
             tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
-            self.cancel.store(true, Relaxed);
-            if let Some(s) = &*self.running.lock() {
-                s.abandon();
-            }
         }
         {
             let _one_after_the_other = self.in_order.lock();
             // whoever begins to log or to write looks, holding the files, whether this has happened
             let mut f = self.files.lock();
+            self.stops.fetch_add(1, Relaxed);
             server.propagation.listen(listener::AOF, false);
             self.write(server, &mut f, true);
             let mut files = std::mem::take(&mut self.sync.lock().closing);
@@ -645,6 +645,10 @@ impl Aof {
             for journal in [f.journal.take(), f.retired.take()].into_iter().flatten() {
                 delete_journal(journal, &synced);
             }
+        }
+        // one that is not there yet sees, when it is, that the log was switched off
+        if let Some(s) = &*self.running.lock() {
+            s.abandon();
         }
         self.wake(server);
     }

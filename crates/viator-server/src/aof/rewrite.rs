@@ -21,11 +21,29 @@ use viator_persist::aof::{commands, manifest::TEMP_PREFIX};
 use viator_persist::file::Part;
 use viator_persist::{Fault, Limits, Reader};
 
+/// What held when a rewrite began. If the log is switched off after that the rewrite comes to nothing, whatever follows.
+#[derive(Clone, Copy)]
+struct Circumstances {
+    state: State,
+    /// How often the log had been switched off.
+    stops: u64,
+}
+
+impl Circumstances {
+    /// The log is written: an increment begins with the rewrite.
+    fn on(self) -> bool {
+        self.state != State::Off
+    }
+
+    /// The first rewrite since the log was switched on.
+    fn first(self) -> bool {
+        self.state == State::WaitRewrite
+    }
+}
+
 /// A rewrite whose point in time has come.
 struct Begun {
     snapshot: Arc<Snapshot>,
-    /// The log is written: an increment begins there.
-    on: bool,
     /// The replication offset.
     offset: i64,
 }
@@ -37,7 +55,7 @@ impl Aof {
     /// Redis's text.
     pub fn request_rewrite(self: &Arc<Self>, held: bool) -> Result<&'static str, &'static str> {
         let Some(server) = self.server() else { return Err("ERR the server ends") };
-        if !held && self.cancel.load(Relaxed) {
+        if !held && self.began.load(Relaxed) != self.stops.load(Relaxed) {
             // one that was given up is about to end
             let until = Instant::now() + Duration::from_secs(1);
             let mut r = self.rewrite.lock();
@@ -70,18 +88,21 @@ impl Aof {
             return;
         }
         status.rewrite_scheduled.store(false, Relaxed);
-        self.cancel.store(false, Relaxed);
+        let now = {
+            let _files = self.files.lock();
+            Circumstances { state: status.state(), stops: self.stops.load(Relaxed) }
+        };
+        self.began.store(now.stops, Relaxed);
         status.rewrites.add_shared(1);
         status.rewrite_began.store(crate::now_ms() / 1000, Relaxed);
-        let first = status.state() == State::WaitRewrite;
-        let begun = here.then(|| self.begin_parts(server, first));
+        let begun = here.then(|| self.begin_parts(server, now));
         let (aof, server) = (self.clone(), server.clone());
         let spawned = thread::Builder::new().name("aof_rewrite".into()).spawn(move || {
             give_way();
             let memory = aof.memory.clone();
             memory.counted(move || {
-                let begun = begun.unwrap_or_else(|| aof.begin_parts(&server, first));
-                aof.run_rewrite(&server, first, begun);
+                let begun = begun.unwrap_or_else(|| aof.begin_parts(&server, now));
+                aof.run_rewrite(&server, now, begun);
             });
         });
         match spawned {
@@ -93,12 +114,11 @@ impl Aof {
         }
     }
 
-    fn run_rewrite(self: &Arc<Self>, server: &Arc<Server>, first: bool, begun: io::Result<Begun>) {
+    fn run_rewrite(self: &Arc<Self>, server: &Arc<Server>, now: Circumstances, begun: io::Result<Begun>) {
         let began = Instant::now();
         let temp = PathBuf::from(format!("{TEMP_PREFIX}rewriteaof-bg-{}.aof", std::process::id()));
-        let done = begun.and_then(|b| self.rewrite_parts(server, first, b, &temp));
+        let done = begun.and_then(|b| self.rewrite_parts(server, now, b, &temp));
         let status = &server.aof;
-        let cancelled = self.cancel.load(Relaxed);
         match &done {
             Ok(()) => {
                 status.rewrite_failures.store(0, Relaxed);
@@ -109,11 +129,11 @@ impl Aof {
             }
             Err(e) => {
                 drop(fs::remove_file(&temp)); // it may not have been made
-                if !cancelled && e.kind() != io::ErrorKind::ResourceBusy {
+                if !self.is_cancelled(now) && e.kind() != io::ErrorKind::ResourceBusy {
                     status.rewrite_failures.fetch_add(1, Relaxed);
                     tracing::warn!("Background AOF rewrite terminated with error: {}", plain(e));
                 }
-                if first {
+                if now.first() {
                     self.forget_temporary(server);
                 }
             }
@@ -147,18 +167,22 @@ impl Aof {
         }
     }
 
+    /// The log was switched off since; certain only while the files are held.
+    fn is_cancelled(&self, began: Circumstances) -> bool {
+        self.stops.load(Relaxed) != began.stops
+    }
+
     /// Opens the next increment and takes the snapshot with which it begins.
-    fn begin_parts(&self, server: &Server, first: bool) -> io::Result<Begun> {
-        let on = server.aof.state() != State::Off;
-        if on {
-            self.open_next(server, first)?;
+    fn begin_parts(&self, server: &Server, now: Circumstances) -> io::Result<Begun> {
+        if now.on() {
+            self.open_next(server, now)?;
         }
         let mut offset = 0;
         let snapshot = Snapshot::begin(server, crate::now_ms(), |_, _| {
             let _files = self.files.lock();
             // if it was switched off meanwhile, nothing is logged for a rewrite that comes to nothing
-            if on && !self.cancel.load(Relaxed) {
-                if first {
+            if now.on() && !self.is_cancelled(now) {
+                if now.first() {
                     settle_all(server);
                     server.propagation.listen(listener::AOF, true);
                 }
@@ -170,21 +194,21 @@ impl Aof {
         let Some(snapshot) = snapshot else {
             // a save began meanwhile; what the manifest calls the last increment is the one that is written
             let _files = self.files.lock();
-            if on && !first && !self.cancel.load(Relaxed) {
+            if now.on() && !now.first() && !self.is_cancelled(now) {
                 server.propagation.cut();
             }
             server.aof.rewrite_scheduled.store(true, Relaxed);
             return Err(io::ErrorKind::ResourceBusy.into());
         };
         *self.running.lock() = Some(snapshot.clone());
-        if self.cancel.load(Relaxed) {
+        if self.is_cancelled(now) {
             snapshot.abandon();
         }
-        Ok(Begun { snapshot, on, offset })
+        Ok(Begun { snapshot, offset })
     }
 
-    fn rewrite_parts(&self, server: &Arc<Server>, first: bool, begun: Begun, temp: &Path) -> io::Result<()> {
-        let Begun { snapshot, on, offset } = begun;
+    fn rewrite_parts(&self, server: &Arc<Server>, began: Circumstances, begun: Begun, temp: &Path) -> io::Result<()> {
+        let Begun { snapshot, offset } = begun;
         let walks = snapshot.clone();
         let walker = {
             let (server, memory) = (server.clone(), self.memory.clone());
@@ -197,20 +221,22 @@ impl Aof {
             snapshot.abandon();
             snapshot.walk(server);
         })?;
-        let written = self.note_offset(on && !first, offset).and_then(|()| write_base(server, &snapshot, temp));
+        let written = self.note_offset(began, offset).and_then(|()| write_base(server, &snapshot, temp));
         if written.is_err() {
             snapshot.abandon();
         }
         drop(walker.join()); // it does not fail
         *self.running.lock() = None;
         let rdb = written?;
-        self.put_in_place(server, first, rdb, offset, temp)
+        self.put_in_place(server, began, rdb, offset, temp)
     }
 
     /// The replication offset at which the last increment begins is known now.
-    fn note_offset(&self, wanted: bool, offset: i64) -> io::Result<()> {
+    fn note_offset(&self, began: Circumstances, offset: i64) -> io::Result<()> {
         let mut f = self.files.lock();
-        if wanted
+        if began.on()
+            && !began.first()
+            && !self.is_cancelled(began)
             && let Some(last) = f.manifest.incrs.last_mut()
             && last.start_offset != Some(offset)
         {
@@ -221,9 +247,12 @@ impl Aof {
     }
 
     /// Opens the increment that begins with the snapshot: the manifest knows of it before anything is written to it.
-    fn open_next(&self, server: &Server, first: bool) -> io::Result<()> {
+    fn open_next(&self, server: &Server, began: Circumstances) -> io::Result<()> {
         let mut f = self.files.lock();
-        if first {
+        if self.is_cancelled(began) {
+            return Err(io::Error::other("cancelled"));
+        }
+        if began.first() {
             let name = temporary_incr(&f);
             let file = File::create(f.path(&name))?;
             tracing::info!("Creating AOF incr file {name} on background rewrite");
@@ -243,13 +272,20 @@ impl Aof {
     }
 
     /// The new base is complete: it and the increment take the place of what was there.
-    fn put_in_place(&self, server: &Server, first: bool, rdb: bool, offset: i64, temp: &Path) -> io::Result<()> {
+    fn put_in_place(
+        &self,
+        server: &Server,
+        began: Circumstances,
+        rdb: bool,
+        offset: i64,
+        temp: &Path,
+    ) -> io::Result<()> {
         let cfg = server.config.load();
         let mut f = self.files.lock();
-        if self.cancel.load(Relaxed) {
+        if self.is_cancelled(began) {
             return Err(io::Error::other("cancelled"));
         }
-        let on = server.aof.state() != State::Off;
+        let first = began.first();
         fs::create_dir_all(&f.dir)?;
         let mut m = f.manifest.clone();
         let base = f.base.clone();
@@ -257,7 +293,7 @@ impl Aof {
         tracing::info!("Successfully created the temporary AOF base file {}", temp.display());
         fs::rename(temp, f.path(&name))?;
         tracing::info!("Successfully renamed the temporary AOF base file {} into {name}", temp.display());
-        let keep = usize::from(on && !first);
+        let keep = usize::from(began.on() && !first);
         m.retire_incrs(keep);
         if first {
             let part = m.next_incr(&base, Some(offset));
