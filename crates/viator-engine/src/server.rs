@@ -217,12 +217,13 @@ pub mod gate {
 pub struct ConfigCell {
     version: AtomicU64,
     value: Mutex<Arc<Config>>,
+    changing: Mutex<()>,
 }
 
 impl ConfigCell {
     /// With an initial configuration.
     pub fn new(c: Config) -> ConfigCell {
-        ConfigCell { version: AtomicU64::new(1), value: Mutex::new(Arc::new(c)) }
+        ConfigCell { version: AtomicU64::new(1), value: Mutex::new(Arc::new(c)), changing: Mutex::default() }
     }
     /// Changes with every replacement.
     #[inline]
@@ -233,13 +234,15 @@ impl ConfigCell {
     pub fn load(&self) -> Arc<Config> {
         self.value.lock().clone()
     }
-    /// Replaces it by what `change` makes of it; nothing else changes it meanwhile.
+    /// Replaces it by what `change` makes of it. One change follows the other, with all that it does besides; meanwhile the old
+    /// configuration can be read. `change` must not ask for locks of the data: who holds them may wait here.
     ///
     /// # Errors
     /// Those of `change`, which leave it as it was.
-    pub fn update<E>(&self, change: impl FnOnce(&Arc<Config>) -> Result<Config, E>) -> Result<(), E> {
-        let mut v = self.value.lock();
-        *v = Arc::new(change(&v)?);
+    pub fn update<E>(&self, change: impl FnOnce(&Config) -> Result<Config, E>) -> Result<(), E> {
+        let _one_at_a_time = self.changing.lock();
+        let changed = Arc::new(change(&self.load())?);
+        *self.value.lock() = changed;
         self.version.fetch_add(1, Relaxed);
         Ok(())
     }
@@ -593,5 +596,38 @@ impl Server {
         self.scripting.reset_stats();
         self.error_stats.lock().clear();
         *self.rates.lock() = Rates::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a change does besides is done once, and not beside another's.
+    #[test]
+    fn changes_of_the_configuration_follow_each_other() {
+        const EACH: i64 = 300;
+        let cell = ConfigCell::new(Config { maxclients: 0, ..Config::default() });
+        let (running, done) = (AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|s| {
+            for _ in 0..4 {
+                s.spawn(|| {
+                    for _ in 0..EACH {
+                        let changed = cell.update(|old| {
+                            assert_eq!(running.fetch_add(1, Relaxed), 0);
+                            assert_eq!(done.fetch_add(1, Relaxed), old.maxclients as u64);
+                            assert_eq!(cell.load().maxclients, old.maxclients);
+                            std::thread::yield_now();
+                            running.fetch_sub(1, Relaxed);
+                            Ok::<_, ()>(Config { maxclients: old.maxclients + 1, ..old.clone() })
+                        });
+                        assert_eq!(changed, Ok(()));
+                    }
+                });
+            }
+        });
+        assert_eq!(cell.load().maxclients, 4 * EACH);
+        assert_eq!(cell.update(|_| Err(7)), Err(7));
+        assert_eq!((cell.load().maxclients, cell.version()), (4 * EACH, 4 * EACH as u64 + 1));
     }
 }

@@ -4,7 +4,6 @@ use crate::help::help;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use viator_engine::command::Outcome;
 use viator_engine::command::{ArgSpec, Command, Flags, Group, Handler};
@@ -231,24 +230,19 @@ fn config_set(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
         .collect::<Option<_>>()
         .ok_or(Error::Syntax)?;
     let server = ctx.server;
-    loop {
-        let old = server.config.load();
+    server.config.update(|old| {
         let context = SetContext {
             loading: server.gate.load(Relaxed) & gate::LOADING != 0,
             protected_allowed: old.enable_protected_configs.allows(ctx.session.local),
         };
-        let updated = configuration::config_set(&old, &pairs, context).map_err(Error::text)?;
+        let updated = configuration::config_set(old, &pairs, context).map_err(Error::text)?;
         // what touches the system comes first: if it fails, nothing has changed
         server
             .host
-            .apply_config(&old, &updated.config, &updated.changed)
+            .apply_config(old, &updated.config, &updated.changed)
             .map_err(|(name, text)| Error::text(configuration::set_failed(&name, &text)))?;
-        // unless another client was faster: then once more, on top of its change
-        let fresh = |now: &Arc<Config>| if Arc::ptr_eq(now, &old) { Ok(updated.config) } else { Err(()) };
-        if server.config.update(fresh).is_ok() {
-            break;
-        }
-    }
+        Ok::<_, Error>(updated.config)
+    })?;
     server.refresh_gates();
     ctx.local.refresh_config(server);
     server.host.wake_all();

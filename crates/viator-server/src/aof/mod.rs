@@ -595,7 +595,14 @@ impl Aof {
             "Unable to turn on AOF. Check server logs.".to_owned()
         })?;
         self.forget_journal();
-        server.aof.set_state(State::WaitRewrite);
+        {
+            let _files = self.files.lock();
+            if server.aof.state() != State::Off {
+                // the end of the load has switched it on meanwhile
+                return Ok(());
+            }
+            server.aof.set_state(State::WaitRewrite);
+        }
         // CONFIG SET may hold locks
         tracing::info!("AOF was enabled. An AOF background was scheduled to start when possible.");
         self.begin_rewrite(server, false);
