@@ -148,7 +148,7 @@ impl<S: Source> Reader<S> {
                 *out = lzf::decompress(packed, len).map_err(|_| Fault::Data("Invalid LZF compressed string"))?;
                 return Ok(());
             }
-            Len::Encoded(_) => return Err(Fault::Data("Unknown RDB string encoding type")),
+            Len::Encoded(n) => return Err(Fault::Encoding(n)),
         };
         out.extend_from_slice(viator_data::packed::IntBuf::new().format(int));
         Ok(())
@@ -169,7 +169,7 @@ impl<S: Source> Reader<S> {
                 self.length()?;
                 self.take(packed).map(|_| ())
             }
-            Len::Encoded(_) => Err(Fault::Data("Unknown RDB string encoding type")),
+            Len::Encoded(n) => Err(Fault::Encoding(n)),
         }
     }
 

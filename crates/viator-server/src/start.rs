@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::Ordering::Relaxed;
 use viator_engine::config::{Config, Loaded, ShutdownFlags, Supervised};
 use viator_engine::local::Local;
 use viator_engine::persistence::{Duplicates, load_file};
@@ -117,6 +118,7 @@ pub fn load(server: &Server) -> Result<(), String> {
     match load_file(server, None, &cfg.dbfilename, Duplicates::Refused, crate::now_ms()) {
         Ok(_) => {
             viator_engine::persistence::install_functions(server, &mut Local::new(server))?;
+            server.dirty_at_save.store(server.sum(|c| &c.dirty), Relaxed);
             tracing::info!("DB loaded from disk: {:.3} seconds", began.elapsed().as_secs_f64());
             Ok(())
         }

@@ -103,7 +103,7 @@ pub fn reload(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     }
     for code in libraries {
         scripting::load_library(ctx, &code, duplicates == Duplicates::Replace).map_err(|e| {
-            tracing::warn!("Failed loading functions: {e}");
+            tracing::warn!("Failed loading library, {e}");
             RELOAD_FAILED
         })?;
     }

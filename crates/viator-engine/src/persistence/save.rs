@@ -140,9 +140,9 @@ fn create(server: &Server, temp: String, now_ms: i64) -> io::Result<FileSink> {
     })
 }
 
-fn finish(server: &Server, sink: FileSink) -> io::Result<()> {
+fn finish(server: &Server, sink: FileSink) -> io::Result<u64> {
     let path = server.config.load().dbfilename.clone();
-    sink.finish(&path).map(|_| ()).inspect_err(|e| tracing::warn!("Write error saving DB on disk: {}", plain(e)))
+    sink.finish(&path).inspect_err(|e| tracing::warn!("Write error saving DB on disk: {}", plain(e)))
 }
 
 /// A save has ended.
@@ -161,7 +161,8 @@ fn note(server: &Server, result: &io::Result<()>, background: bool, dirty: u64, 
     server.refresh_disk_gate();
 }
 
-/// SAVE: takes a snapshot and waits for it. Others go on meanwhile.
+/// SAVE: takes a snapshot and waits for it. Others go on meanwhile. One that is taken for something else, the rewriting of the
+/// AOF, comes to its end first.
 ///
 /// # Errors
 /// If another save runs, or it fails.
@@ -171,14 +172,24 @@ pub fn save(server: &Server, now_ms: i64) -> Result<(), Error> {
     }
     let failed = Error::Static("ERR Error saving DB on disk, check server logs");
     let mut dirty = 0;
-    let snapshot = Snapshot::begin(server, now_ms, |_, _| {
-        dirty = server.sum(|c| &c.dirty);
-        // one may have begun meanwhile, and still be writing the file
-        server.persistence.running.lock().is_none()
-    });
-    let Some(snapshot) = snapshot else {
-        return Err(not_now(server, "ERR Another snapshot is being taken: can't SAVE right now"));
+    let snapshot = loop {
+        let begun = Snapshot::begin(server, now_ms, |_, _| {
+            dirty = server.sum(|c| &c.dirty);
+            // one may have begun meanwhile, and still be writing the file
+            server.persistence.running.lock().is_none()
+        });
+        if let Some(snapshot) = begun {
+            break snapshot;
+        }
+        if let Some(e) = busy(server) {
+            return Err(e);
+        }
+        let mut current = server.snapshot.lock();
+        while current.is_some() && server.persistence.running.lock().is_none() {
+            server.snapshot_over.wait(&mut current);
+        }
     };
+    server.persistence.saves.fetch_add(1, Relaxed);
     let (tx, rx) = std::sync::mpsc::channel();
     let writer = snapshot.clone();
     let spawned =
@@ -198,21 +209,24 @@ pub fn save(server: &Server, now_ms: i64) -> Result<(), Error> {
     }
 }
 
-/// Why a snapshot could not begin.
-fn not_now(server: &Server, another: &'static str) -> Error {
+/// Why a save could not begin, unless another snapshot is the reason.
+fn busy(server: &Server) -> Option<Error> {
     if server.persistence.running.lock().is_some() {
-        Error::Static("ERR Background save already in progress")
-    } else if server.is_busy() {
-        server.scripting.running.busy_error()
+        Some(Error::Static("ERR Background save already in progress"))
     } else {
-        Error::Static(another)
+        server.is_busy().then(|| server.scripting.running.busy_error())
     }
 }
 
 fn write_file(server: &Server, snapshot: &Snapshot, now_ms: i64) -> io::Result<()> {
     let mut sink = create(server, temp_name(false), now_ms).inspect_err(|_| snapshot.abandon())?;
     match snapshot.write(&mut sink) {
-        Ok(()) => finish(server, sink),
+        Ok(()) => {
+            let bytes = finish(server, sink)?;
+            let keys = snapshot.saved_keys();
+            tracing::info!("BGSAVE done, {keys} keys saved, 0 keys skipped, {bytes} bytes written.");
+            Ok(())
+        }
         Err(e) => {
             sink.discard();
             if e.kind() != io::ErrorKind::Interrupted {
@@ -244,11 +258,10 @@ pub fn bgsave(server: &Server, now_ms: i64) -> Result<(), Error> {
         true
     });
     let Some(snapshot) = snapshot else {
-        return Err(not_now(
-            server,
+        return Err(busy(server).unwrap_or(Error::Static(
             "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule \
              a BGSAVE whenever possible.",
-        ));
+        )));
     };
     p.last_try.store(now_ms / 1000, Relaxed);
     p.scheduled.store(false, Relaxed);
@@ -299,7 +312,7 @@ pub fn save_held(server: &Server, guards: &mut Held<'_>, now_ms: i64) -> io::Res
     let mut sink = create(server, temp_name(true), now_ms)?;
     let dirty = server.sum(|c| &c.dirty);
     let result = match HeldSnapshot::write(server, guards, now_ms, &mut sink) {
-        Ok(()) => finish(server, sink),
+        Ok(()) => finish(server, sink).map(|_| ()),
         Err(e) => {
             sink.discard();
             tracing::warn!("Write error saving DB on disk: {}", plain(&e));
