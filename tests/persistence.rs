@@ -355,3 +355,25 @@ fn shutdown_without_saving_overtakes_a_save_that_waits() {
 fn ok_command(command: &mut Command) {
     assert!(command.status().unwrap().success());
 }
+
+/// What was loaded from a file counts as saved, functions as well; what the file says of itself under such a name is told.
+#[test]
+fn a_loaded_file_is_no_change() {
+    let mut server = Launch::viator().directive("save", "").start();
+    let mut client = server.client();
+    ok(&mut client, &["SET", "a", "1"]);
+    ok(&mut client, &["FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() return 1 end)"]);
+    ok(&mut client, &["SAVE"]);
+    server.kill();
+    server.restart();
+    let mut client = server.client();
+    assert_eq!(info(&mut client, "rdb_changes_since_last_save"), "0");
+    assert_eq!(ok(&mut client, &["FCALL", "f", "0"]), Value::Integer(1));
+    server.kill();
+    let path = server.dir().join("dump.rdb");
+    let file = fs::read(&path).unwrap();
+    let told = [&file[..9], b"\xfa\x05%note\x05hello", &file[9..file.len() - 8], &[0; 8]].concat();
+    fs::write(&path, told).unwrap();
+    server.restart();
+    assert!(server.log().contains("RDB '%note': hello"), "{}", server.log());
+}

@@ -23,6 +23,8 @@ pub enum Fault {
     Module(String),
     /// Data of a module that belong to no key: its type's name.
     ModuleAux(String),
+    /// A file of another format.
+    Signature,
     /// A file of a version that is not known.
     Version(String),
     /// A file with another checksum than its content has.
@@ -38,9 +40,15 @@ pub enum Fault {
 
 impl PartialEq for Fault {
     fn eq(&self, other: &Fault) -> bool {
-        use Fault::{Checksum, Data, EarlyFunction, Empty, Encoding, Footer, Kind, Module, ModuleAux, Short, Version};
+        use Fault::{
+            Checksum, Data, EarlyFunction, Empty, Encoding, Footer, Kind, Module, ModuleAux, Short, Signature, Version,
+        };
         match (self, other) {
-            (Footer, Footer) | (Short, Short) | (Empty, Empty) | (EarlyFunction, EarlyFunction) => true,
+            (Footer, Footer)
+            | (Short, Short)
+            | (Empty, Empty)
+            | (EarlyFunction, EarlyFunction)
+            | (Signature, Signature) => true,
             (Kind(a), Kind(b)) | (Encoding(a), Encoding(b)) => a == b,
             (Data(a), Data(b)) => a == b,
             (Module(a), Module(b)) | (ModuleAux(a), ModuleAux(b)) | (Version(a), Version(b)) => a == b,
@@ -66,6 +74,7 @@ impl fmt::Display for Fault {
             Fault::Module(name) => {
                 write!(f, "The RDB file contains module data I can't load: no matching module type '{name}'")
             }
+            Fault::Signature => f.write_str("Wrong signature trying to load DB from file"),
             Fault::Version(v) => write!(f, "Can't handle RDB format version {v}"),
             Fault::Checksum { expected, got } => {
                 write!(f, "Wrong RDB checksum expected: ({expected:x}) but got ({got:x}). Aborting now.")

@@ -124,7 +124,7 @@ pub fn load(server: &Server) -> Result<(), String> {
         }
         Err(Fault::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(e) => {
-            if !matches!(e, Fault::Io(_)) {
+            if !matches!(e, Fault::Io(_) | Fault::Signature | Fault::Version(_)) {
                 tracing::warn!("Terminating server after rdb file reading failure.");
             }
             Err("Fatal error loading the DB, check server logs. Exiting.".into())

@@ -167,7 +167,7 @@ pub fn load_stream<R: Read>(
                                 String::from_utf8_lossy(&key),
                                 next.db
                             );
-                            return Err(Fault::Data("Internal error in RDB reading: duplicated key"));
+                            return Err(Fault::Data("duplicated key"));
                         }
                         loaded.keys += 1;
                     }

@@ -132,7 +132,7 @@ fn commands<R: Read>(server: &Server, local: &mut Local, file: R, from: u64) -> 
                         "== CRITICAL == This server is sending an error to its AOF-loading-client: '{}' after processing \
                          the command '{}'",
                         String::from_utf8_lossy(error).trim_end(),
-                        shown(&args)
+                        shown(&args).to_lowercase()
                     );
                 }
                 out.clear();

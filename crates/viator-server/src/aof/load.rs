@@ -248,19 +248,19 @@ fn load_file(server: &Server, local: &mut Local, cfg: &Config, log: Log<'_>) -> 
     let Replayed { good, stop } = replay(server, local, file, old_style);
     let size = fs::metadata(path).map_or(0, |m| m.len());
     let tail = size.saturating_sub(good);
-    let cut = |why: &str| -> Result<u64, String> {
+    let cut = |why: &str, remaining: &str, directive: &str| -> Result<u64, String> {
         if !last {
             tracing::warn!("Fatal error: the truncated file is not the last file");
             return Err(unexpected_end(name));
         }
         tracing::warn!("!!! Warning: {why} while loading the AOF file {name}!!!");
-        tracing::warn!("!!! Truncating the AOF {name} at offset {good} !!!");
+        tracing::warn!("!!! Truncating the AOF {name} at offset {good}{remaining} !!!");
         let truncated = OpenOptions::new().write(true).open(path).and_then(|f| {
             f.set_len(good)?;
             f.sync_all()
         });
         truncated.map_err(|e| format!("Error truncating the AOF file {name}: {}", plain(&e)))?;
-        tracing::warn!("AOF {folder}/{name} loaded anyway because aof-load-truncated is enabled");
+        tracing::warn!("AOF {folder}/{name} loaded anyway because {directive} is enabled");
         Ok(good)
     };
     let Some(stop) = stop else { return Ok(size) };
@@ -278,12 +278,12 @@ fn load_file(server: &Server, local: &mut Local, cfg: &Config, log: Log<'_>) -> 
             if matches!(stop, Stop::Unfinished) {
                 tracing::warn!("Revert incomplete MULTI/EXEC transaction in AOF file {name}");
             }
-            if cfg.aof_load_truncated { cut("short read") } else { Err(unexpected_end(name)) }
+            if cfg.aof_load_truncated { cut("short read", "", "aof-load-truncated") } else { Err(unexpected_end(name)) }
         }
         Stop::Log(LogError::Format(_) | LogError::NotCommand)
             if last && tail <= cfg.aof_load_corrupt_tail_max_size.max(0) as u64 =>
         {
-            cut("corrupt tail")
+            cut("corrupt tail", &format!(" (remaining {tail})"), "aof-load-corrupt-tail-max-size")
         }
         Stop::Log(e @ (LogError::Format(_) | LogError::NotCommand)) => {
             tracing::warn!("{e}");
