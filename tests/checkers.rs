@@ -161,6 +161,20 @@ fn of_rdb_files_as_the_reference() {
     for version in 1..=12 {
         cases.push(("a version", rdb_file(version, string)));
     }
+    let parts: [&[u8]; 8] = [
+        b"\xfa\x05%note\x05hello\xf5\x0f#!lua name=lib\n \xfe\x00\xfb\x42\x00\x80\0\0\0\x01\xf4\x45\x00\x01\x00",
+        b"\xfc\xff\xff\0\0\0\0\0\0\xf8\x41\x00\x00\x01k\xc1\x00\x01\xfd\xff\xff\0\0\xf9\x05\x00\xc0\x05\xc2\0\0\0\x01",
+        b"\x01\x01l\x02\x01a\xc3\x04\x40\x40\x00aaa\x00",
+        b"\x02\x01s\x02\x01a\x01b\x05\x01z\x01\x01a\0\0\0\0\0\0\0\0\x03\x01y\x01\x01a\x031.5",
+        b"\x04\x01h\x01\x01f\x01v",
+        b"\xf7",
+        &module,
+        b"\x02\x01\x02\x07\x00",
+    ];
+    let all = rdb_file(12, &parts.concat());
+    for cut in 0..all.len() {
+        cases.push(("cut", all[..cut].to_vec()));
+    }
     let dir = std::env::temp_dir().join(format!("viator-check-vdb-{}", std::process::id()));
     fs::create_dir_all(&dir).unwrap();
     let tell = |tool: &Path| {

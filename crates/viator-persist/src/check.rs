@@ -109,7 +109,13 @@ impl Found {
             self.doing = "read-type";
             self.key = None;
             progress.advance(reader.source().position());
-            let part = reader.part()?;
+            let part = match reader.part() {
+                Ok(part) => part,
+                Err(e) => {
+                    self.doing = reader.code.map_or(self.doing, doing);
+                    return Err(e);
+                }
+            };
             let mut say = |at: u64, text: &str| {
                 progress.clear();
                 say(at, text);
@@ -255,6 +261,18 @@ impl Found {
                 text(&t.largest_key)
             )
         })
+    }
+}
+
+/// What is being done with a part that begins so, in the reference's words.
+fn doing(code: u8) -> &'static str {
+    match code {
+        types::AUX => "read-aux",
+        types::EXPIRE | types::EXPIRE_MS => "read-expire",
+        types::SELECT_DB | types::RESIZE_DB | types::SLOT_INFO => "read-len",
+        types::FUNCTION => "read-functions",
+        types::MODULE_AUX => "read-module-aux",
+        _ => "read-type",
     }
 }
 

@@ -61,7 +61,10 @@ impl<S: Source> Reader<S> {
     /// # Errors
     /// [`Fault::Short`], [`Fault::Data`], [`Fault::Io`].
     pub fn part(&mut self) -> Result<Part, Fault> {
-        Ok(match self.byte()? {
+        self.code = None;
+        let code = self.byte()?;
+        self.code = Some(code);
+        Ok(match code {
             types::AUX => Part::Aux(self.string()?, self.string()?),
             types::SELECT_DB => Part::Select(self.length()?),
             types::RESIZE_DB => Part::Resize(self.length()?, self.length()?),
