@@ -223,6 +223,9 @@ impl Found {
             let reason = match e {
                 Fault::Checksum { .. } => "RDB CRC error".to_owned(),
                 Fault::EarlyFunction => format!("Pre-release function format not supported {}", self.version),
+                _ if self.doing == "read-functions" => {
+                    "Failed loading library, Failed loading library payload".to_owned()
+                }
                 Fault::Data(_) | Fault::Encoding(_) if matches!(self.doing, "read-key" | "read-object-value") => {
                     format!("Internal error in RDB reading -> {e}")
                 }
