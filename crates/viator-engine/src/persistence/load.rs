@@ -122,7 +122,7 @@ pub fn load_stream<R: Read>(
     let mut delay = LoadDelay::default();
     loop {
         match reader.part()? {
-            Part::Aux(name, value) => aux(&name, &value, now_ms),
+            Part::Aux(name, value) => aux(server, &name, &value, now_ms),
             Part::Select(db) => {
                 let databases = server.keyspace.databases();
                 next.db = usize::try_from(db).ok().filter(|d| *d < databases).ok_or_else(|| {
@@ -251,7 +251,7 @@ impl Next {
     }
 }
 
-fn aux(name: &[u8], value: &[u8], now_ms: i64) {
+fn aux(server: &Server, name: &[u8], value: &[u8], now_ms: i64) {
     let text = String::from_utf8_lossy(value);
     match name {
         b"redis-ver" => tracing::info!("Loading RDB produced by version {text}"),
@@ -262,6 +262,7 @@ fn aux(name: &[u8], value: &[u8], now_ms: i64) {
         }
         b"used-mem" => {
             if let Ok(n) = text.parse::<u64>() {
+                server.persistence.loading_used_mem.store(n, Relaxed);
                 tracing::info!("RDB memory usage when created {:.2} Mb", n as f64 / 1_048_576.0);
             }
         }

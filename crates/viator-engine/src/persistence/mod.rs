@@ -84,6 +84,8 @@ pub struct Persistence {
     pub loading_read: AtomicU64,
     /// Those of the files before the one that is loaded now.
     pub loading_before: AtomicU64,
+    /// Bytes of memory that the server took which wrote it, as it says; 0: it does not.
+    pub loading_used_mem: AtomicU64,
     /// When the log is to tell next how far that is.
     loading_pace: Mutex<Pace>,
     /// Libraries of functions, as they came from a file: whoever had it loaded takes them.
@@ -108,6 +110,7 @@ impl Default for Persistence {
             loading_total: AtomicU64::new(0),
             loading_read: AtomicU64::new(0),
             loading_before: AtomicU64::new(0),
+            loading_used_mem: AtomicU64::new(0),
             loading_pace: Mutex::default(),
             functions: Mutex::default(),
         }
@@ -121,6 +124,7 @@ impl Persistence {
         self.loading_total.store(bytes, Relaxed);
         self.loading_read.store(0, Relaxed);
         self.loading_before.store(0, Relaxed);
+        self.loading_used_mem.store(0, Relaxed);
         *self.loading_pace.lock() = Pace::default();
     }
 
