@@ -15,7 +15,7 @@ pub(super) fn persistence(source: &Source<'_>, out: &mut Lines) {
     let snapshot = s.snapshot.lock().clone();
     let (copied, peak) = snapshot.as_ref().map_or((0, 0), |x| x.copied());
     let (saved, total) = snapshot.as_ref().map_or((0, 0), |x| (x.saved_keys(), x.total_keys()));
-    let running = p.running.lock().as_ref().map(|r| r.since);
+    let running = p.running.lock().as_ref().filter(|r| r.background).map(|r| r.since);
     out.section("Persistence");
     out.line("loading", u8::from(loading));
     out.line("async_loading", 0);

@@ -14,8 +14,10 @@ use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
-/// A background save that runs.
+/// A save that runs.
 pub struct Running {
+    /// Nobody waits for it; else it is SAVE's.
+    pub background: bool,
     /// Unix seconds of its beginning.
     pub since: i64,
     /// The snapshot.
@@ -24,7 +26,7 @@ pub struct Running {
 
 /// See the module.
 pub struct Persistence {
-    /// The background save that runs.
+    /// The save that runs: there is one file that it writes to.
     pub running: Mutex<Option<Running>>,
     /// It has ended.
     ended: Condvar,
