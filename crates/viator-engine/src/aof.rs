@@ -95,6 +95,11 @@ impl AofStatus {
         (end > self.settled()).then_some(end)
     }
 
+    /// Bytes of the log that the system has not been given yet.
+    pub fn unwritten(&self, log: &Propagation) -> u64 {
+        log.end().saturating_sub(self.written.load(Relaxed))
+    }
+
     /// The offset up to which replies may be sent: whatever it is, if the log is not written (any more).
     #[inline]
     pub fn settled(&self) -> u64 {

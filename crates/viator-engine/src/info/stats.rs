@@ -57,7 +57,7 @@ pub(super) fn persistence(source: &Source<'_>, out: &mut Lines) {
         out.line("aof_current_size", aof.current_size.load(Relaxed));
         out.line("aof_base_size", aof.base_size.load(Relaxed));
         out.zeros(&["aof_pending_rewrite"]);
-        out.line("aof_buffer_length", s.propagation.pending());
+        out.line("aof_buffer_length", aof.unwritten(&s.propagation));
         out.line("aof_pending_bio_fsync", u8::from(aof.fsync_pending.load(Relaxed)));
         out.line("aof_delayed_fsync", aof.delayed_fsync.get());
     }
