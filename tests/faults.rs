@@ -341,6 +341,8 @@ fn saves_and_rewrites_that_fail_anywhere_leave_the_old_file() {
             drop(fault);
             n += 1;
             wait_until("writes go on", || refusal(&mut client, &["SET", "n", &n.to_string()]).is_none());
+            // a write may have to wait for an fsync that runs
+            wait_until("the write", || info(&mut client, "aof_buffer_length") == "0");
             server.kill();
             server.restart();
             client = server.client();

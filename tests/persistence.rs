@@ -5,6 +5,7 @@
 mod common;
 
 use common::rng::Rng;
+use common::strace::Strace;
 use common::{Launch, Server, ok, wait_until};
 use std::fs;
 use std::process::Command;
@@ -376,4 +377,41 @@ fn a_loaded_file_is_no_change() {
     fs::write(&path, told).unwrap();
     server.restart();
     assert!(server.log().contains("RDB '%note': hello"), "{}", server.log());
+}
+
+/// Two clients save at once: the file of the first is complete before another is begun.
+#[test]
+fn saves_do_not_write_into_each_others_files() {
+    let server = Launch::viator().directive("io-threads", "2").start();
+    let (mut a, mut b) = (server.client(), server.client());
+    ok(&mut a, &["DEBUG", "POPULATE", "500"]);
+    // the dataset has been walked long before it is on the disk
+    let slow = ["-e", "inject=fsync:delay_enter=700000", "-e", "trace=fsync", "-o", "/dev/null"];
+    let Some(_slow) = Strace::attach(&server, &slow) else { return };
+    a.send(&["SAVE"]).unwrap();
+    wait_until("the save to begin", || {
+        let names = fs::read_dir(server.dir()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        names.filter(|n| n.starts_with("temp-")).count() == 1 && info(&mut b, "current_save_keys_total") == "0"
+    });
+    for save in ["SAVE", "BGSAVE"] {
+        let refused = b.cmd(&[save]).unwrap();
+        assert_eq!(refused.as_error(), Some(&b"ERR Background save already in progress"[..]), "{}", server.log());
+    }
+    assert!(a.read_reply().unwrap().is_status("OK"));
+}
+
+/// Nor does what was flushed while SAVE was running.
+#[test]
+fn what_was_flushed_during_save_does_not_come_back() {
+    let launch = Launch::viator().directive("save", "3600 1000000").directive("rdb-key-save-delay", "1000");
+    let mut server = launch.directive("io-threads", "2").start();
+    let (mut a, mut b) = (server.client(), server.client());
+    ok(&mut a, &["DEBUG", "POPULATE", "500"]);
+    a.send(&["SAVE"]).unwrap();
+    wait_until("the save to begin", || info(&mut b, "current_save_keys_total") == "500");
+    ok(&mut b, &["FLUSHALL"]);
+    assert!(a.read_reply().unwrap().is_status("OK"));
+    drop((a, b));
+    server.restart();
+    assert_eq!(ok(&mut server.client(), &["DBSIZE"]).as_int(), Some(0));
 }

@@ -95,9 +95,17 @@ impl AofStatus {
         (end > self.settled()).then_some(end)
     }
 
-    /// The offset up to which replies may be sent.
+    /// Bytes of the log that the system has not been given yet.
+    pub fn unwritten(&self, log: &Propagation) -> u64 {
+        log.end().saturating_sub(self.written.load(Relaxed))
+    }
+
+    /// The offset up to which replies may be sent: whatever it is, if the log is not written (any more).
     #[inline]
     pub fn settled(&self) -> u64 {
+        if self.state.load(Relaxed) == 0 {
+            return u64::MAX;
+        }
         if self.always.load(Relaxed) { self.synced.load(Relaxed) } else { self.written.load(Relaxed) }
     }
 }

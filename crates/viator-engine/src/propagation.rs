@@ -157,11 +157,6 @@ impl Propagation {
         self.tail.lock().db = None;
     }
 
-    /// Bytes that nobody has taken yet.
-    pub fn pending(&self) -> usize {
-        self.tail.lock().bytes.len()
-    }
-
     /// A new file begins here: what follows selects its database anew. All shards must be held if the file is to follow
     /// a snapshot.
     pub fn cut(&self) {

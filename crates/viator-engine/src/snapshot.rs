@@ -12,7 +12,7 @@
 use crate::config::Config;
 use crate::evict;
 use crate::persistence::Pace;
-use crate::server::{Held as Locks, Server};
+use crate::server::{Held as Locks, Server, gate};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::io;
@@ -128,7 +128,8 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Begins a snapshot. `at_start` runs under all locks, at the point in time that the snapshot shows; it may refuse.
-    /// `None`: it did, or one is being taken already, or a script that takes long holds the locks.
+    /// `None`: it did, or one is being taken already, or a script that takes long holds the locks, or the dataset is not whole
+    /// because it is being loaded.
     pub fn begin(
         server: &Server,
         now: i64,
@@ -139,6 +140,10 @@ impl Snapshot {
         }
         // the shards come first: INFO in a transaction holds them when it looks for a snapshot
         let mut guards = server.lock(Footprint::ALL).ok()?;
+        // DEBUG LOADAOF notes it under these locks
+        if server.gate.load(Relaxed) & gate::LOADING != 0 {
+            return None;
+        }
         let mut current = server.snapshot.lock();
         if current.is_some() {
             return None;

@@ -1,7 +1,11 @@
-//! The part of one database that one shard holds: 256 slot tables over one arena, and the expiry index.
+//! The part of one database that one shard holds: 256 slot tables over one arena; the expiry index is in `db/expiry.rs`.
 
 #![expect(clippy::indexing_slicing, reason = "slot indexes are `Loc::index()`, below SLOTS_PER_SHARD by construction")]
 
+mod expiry;
+mod walk;
+
+use self::expiry::TtlIndex;
 use crate::arena::{self, Arena, Handle};
 use crate::buckets::{Buckets, Wanted};
 use crate::change::Changing;
@@ -11,8 +15,6 @@ use crate::object::{Object, Objects};
 use crate::sizes::Sizes;
 use crate::small::MAX_KEY;
 use crate::{HashSeed, Loc, SLOTS_PER_SHARD, Type};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -137,23 +139,6 @@ pub enum Expiry {
     Keep,
     /// Set, Unix milliseconds.
     At(i64),
-}
-
-/// Ticks of the expiry index: 1/8 s since the index's epoch. Index entries are only hints that lead to the entry, whose
-/// own milliseconds decide.
-const TICK_MS: i64 = 125;
-
-fn tick(epoch: i64, when: i64) -> u32 {
-    // rounded up: when the tick has passed, the key has expired
-    u32::try_from((when.saturating_sub(epoch).max(0)).div_euclid(TICK_MS) + 1).unwrap_or(u32::MAX)
-}
-
-#[derive(Default)]
-struct TtlIndex {
-    /// (tick << 32 | handle), earliest first; may hold stale ones.
-    heap: BinaryHeap<Reverse<u64>>,
-    /// Entries with an expiry in this slot.
-    live: u32,
 }
 
 /// The entry of a key.
@@ -290,58 +275,6 @@ impl DbShard {
         });
         let told = self.sizes();
         Type::ALL.iter().all(|kind| told.steps(*kind).eq(counted.steps(*kind)))
-    }
-
-    /// When the first field of a hash expires.
-    #[inline]
-    fn field_time(&self, value: Inline<'_>) -> Option<u64> {
-        field_time(&self.objects, value)
-    }
-
-    #[inline]
-    pub(crate) fn fields_changed(&mut self, handle: Handle, old: Option<u64>, new: Option<u64>) {
-        if old.is_some() || new.is_some() {
-            let (arena, objects) = (&self.arena, &self.objects);
-            self.fields.change(handle, old, new, |h| time_of_hash(arena, objects, h));
-        }
-    }
-
-    /// An entry has moved, or was named by [`DbShard::fields_due`] and still has expired fields: the index must find it.
-    pub fn reindex_fields(&mut self, handle: Handle) {
-        let handle = self.settled(handle);
-        let (arena, objects) = (&self.arena, &self.objects);
-        if let Some(at) = time_of_hash(arena, objects, handle) {
-            self.fields.hint(handle, at, |h| time_of_hash(arena, objects, h));
-        }
-    }
-
-    /// Number of hashes with fields that expire.
-    pub fn expiring_hashes(&mut self) -> usize {
-        self.settle();
-        self.fields.len()
-    }
-
-    /// Keys of hashes with fields that have expired by `now`, at most `limit`, found through the index. Those that keep
-    /// such fields are to be given to [`DbShard::reindex_fields`].
-    pub fn fields_due(&mut self, now: i64, limit: usize) -> Vec<Vec<u8>> {
-        self.settle();
-        let mut out = Vec::new();
-        if self.fields.len() == 0 {
-            return out;
-        }
-        let now = now.max(0).unsigned_abs();
-        while out.len() < limit
-            && let Some(handle) = self.fields.pop_due(now)
-        {
-            if !self.arena.is_live(handle) {
-                continue;
-            }
-            let view = entry::view(self.arena.bytes(handle));
-            if self.field_time(view.value).is_some_and(|at| at < now) {
-                out.push(view.key.to_vec());
-            }
-        }
-        out
     }
 
     /// What a value counts as in `sizes`.
@@ -670,53 +603,6 @@ impl DbShard {
         self.slots[loc.index()].table.replace(loc.hash, from.0, to.0);
     }
 
-    /// Sets or removes an entry's expiry, leaving value and LRU bits. Returns the entry's new handle.
-    pub fn set_expire(&mut self, loc: Loc, handle: Handle, expire: Option<i64>) -> Handle {
-        let handle = self.settled(handle);
-        self.before_change(handle);
-        let slot = self.arena.bytes(handle);
-        match (entry::expire(slot), expire) {
-            (None, None) => handle,
-            (Some(before), Some(when)) => {
-                if before != when {
-                    entry::set_expire(self.arena.bytes_mut(handle), when);
-                    self.index_expiry(loc, handle, when, false);
-                }
-                handle
-            }
-            (had, _) => {
-                // the entry grows or shrinks by its expiry field: write it anew, perhaps elsewhere
-                let old = slot[..entry::len(slot)].to_vec();
-                let v = entry::view(&old);
-                let need = entry::size(v.key, v.value, expire.is_some());
-                let mut at = handle;
-                if arena::slot_bytes(need) != arena::slot_bytes(old.len()) {
-                    self.arena.free(handle);
-                    at = self.arena.alloc(need);
-                    if at != handle {
-                        self.redirect(loc, handle, at);
-                    }
-                }
-                self.write_entry(at, v.key, v.value, expire, v.lru);
-                match expire {
-                    Some(when) => {
-                        self.expires += 1;
-                        self.index_expiry(loc, at, when, true);
-                    }
-                    None => {
-                        debug_assert!(had.is_some());
-                        self.forget_expiry(loc);
-                    }
-                }
-                if at != handle {
-                    self.reindex_fields(at);
-                }
-                self.report();
-                at
-            }
-        }
-    }
-
     /// Removes an entry. Returns the object it held, but no small collection.
     pub fn remove(&mut self, loc: Loc, handle: Handle) -> Option<Box<Object>> {
         let handle = self.settled(handle);
@@ -743,234 +629,12 @@ impl DbShard {
         self.report();
         object
     }
-
-    pub(crate) fn index_expiry(&mut self, loc: Loc, handle: Handle, when: i64, new: bool) {
-        let t = tick(self.epoch, when);
-        let slot = &mut self.slots[loc.index()];
-        let ttl = slot.ttl.get_or_insert_default();
-        if new {
-            ttl.live += 1;
-        }
-        ttl.heap.push(Reverse(u64::from(t) << 32 | u64::from(handle.0)));
-        let due = &mut self.due[loc.index()];
-        *due = (*due).min(t);
-        if ttl.heap.len() > 2 * ttl.live as usize + 8 {
-            // mostly stale: rebuild from the entries
-            let (arena, epoch) = (&self.arena, self.epoch);
-            let fresh: Vec<_> = slot
-                .table
-                .iter()
-                .filter_map(|h| {
-                    entry::expire(arena.bytes(Handle(h)))
-                        .map(|e| Reverse(u64::from(tick(epoch, e)) << 32 | u64::from(h)))
-                })
-                .collect();
-            ttl.heap = BinaryHeap::from(fresh);
-        }
-    }
-
-    fn forget_expiry(&mut self, loc: Loc) {
-        self.expires -= 1;
-        let slot = &mut self.slots[loc.index()];
-        if let Some(ttl) = &mut slot.ttl {
-            ttl.live -= 1;
-            if ttl.live == 0 {
-                slot.ttl = None;
-                self.due[loc.index()] = u32::MAX;
-            }
-        }
-    }
-
-    /// Keys that have expired by `now`, at most `limit`, found through the index. A key may be named twice.
-    pub fn expired(&mut self, now: i64, limit: usize) -> Vec<Vec<u8>> {
-        let mut out = Vec::new();
-        if self.expires == 0 {
-            return out;
-        }
-        let now_tick = u32::try_from((now - self.epoch).max(0) / TICK_MS).unwrap_or(u32::MAX);
-        for index in 0..self.slots.len() {
-            if self.due[index] > now_tick {
-                continue;
-            }
-            let Some(ttl) = &mut self.slots[index].ttl else {
-                self.due[index] = u32::MAX;
-                continue;
-            };
-            loop {
-                let Some(&Reverse(top)) = ttl.heap.peek() else {
-                    self.due[index] = u32::MAX;
-                    break;
-                };
-                if (top >> 32) as u32 > now_tick {
-                    self.due[index] = (top >> 32) as u32;
-                    break;
-                }
-                if out.len() >= limit {
-                    return out;
-                }
-                ttl.heap.pop();
-                let handle = Handle(top as u32);
-                if self.arena.is_live(handle)
-                    && let Some(when) = entry::expire(self.arena.bytes(handle))
-                    && when <= now
-                {
-                    out.push(entry::key(self.arena.bytes(handle)).to_vec());
-                }
-            }
-        }
-        out
-    }
-
-    /// Puts a key that `expired` gave, and that was not removed after all, back into the index.
-    pub fn reindex(&mut self, loc: Loc, handle: Handle) {
-        if let Some(when) = self.expire_of(handle) {
-            self.index_expiry(loc, handle, when, false);
-        }
-    }
-
-    /// A random entry, chosen by `random`; every key has a similar chance.
-    pub fn random(&self, random: u64) -> Option<Handle> {
-        if self.len == 0 {
-            return None;
-        }
-        let mut r = random;
-        // slots hold similar numbers of keys: rejection against the fullest seen keeps small ones from being favoured
-        for _ in 0..32 {
-            r = mix(r);
-            let table = &self.slots[(r % SLOTS_PER_SHARD as u64) as usize].table;
-            if table.is_empty() {
-                continue;
-            }
-            for _ in 0..16 {
-                r = mix(r);
-                if let Some(h) = table.probe(r) {
-                    return Some(Handle(h));
-                }
-            }
-        }
-        // sparse: walk from a random slot on
-        let start = (r % SLOTS_PER_SHARD as u64) as usize;
-        (0..SLOTS_PER_SHARD)
-            .map(|i| &self.slots[(start + i) % SLOTS_PER_SHARD].table)
-            .find(|t| !t.is_empty())
-            .and_then(|t| t.iter().nth((r >> 32) as usize % t.len()))
-            .map(Handle)
-    }
-
-    /// A random entry among those with an expiry.
-    pub fn random_volatile(&self, random: u64) -> Option<Handle> {
-        if self.expires == 0 {
-            return None;
-        }
-        let mut r = mix(random);
-        let start = (r % SLOTS_PER_SHARD as u64) as usize;
-        for i in 0..SLOTS_PER_SHARD {
-            let Some(ttl) = &self.slots[(start + i) % SLOTS_PER_SHARD].ttl else { continue };
-            let n = ttl.heap.len();
-            for _ in 0..8 {
-                r = mix(r);
-                if let Some(Reverse(e)) = ttl.heap.as_slice().get((r % n.max(1) as u64) as usize) {
-                    let h = Handle(*e as u32);
-                    if self.arena.is_live(h) && self.expire_of(h).is_some() {
-                        return Some(h);
-                    }
-                }
-            }
-        }
-        None
-    }
-
-    /// One step of a scan over a slot: visits entries whose hash position is at least `from`, in order of position, until
-    /// at least `count` were visited. Returns the position to go on from, or `None` when the slot is done.
-    ///
-    /// An entry's position depends on its key alone, so whatever is present during a whole scan is visited exactly once,
-    /// however the table changes in between.
-    pub fn scan_slot(
-        &mut self,
-        index: usize,
-        from: u32,
-        count: usize,
-        mut visit: impl FnMut(EntryRef<'_>),
-    ) -> Option<u32> {
-        let table = &self.slots.get(index)?.table;
-        if from == 0 && table.len() <= count {
-            for h in self.slot_handles(index) {
-                visit(self.get(Handle(h)));
-            }
-            return None;
-        }
-        let mut at: Vec<(u32, u32)> = table
-            .iter()
-            .map(|h| (self.seed.hash(entry::key(self.arena.bytes(Handle(h)))) as u32, h))
-            .filter(|&(p, _)| p >= from)
-            .collect();
-        at.sort_unstable();
-        let mut last = None;
-        for (seen, (position, h)) in at.into_iter().enumerate() {
-            if seen >= count && last != Some(position) {
-                return Some(position);
-            }
-            visit(self.get(Handle(h)));
-            last = Some(position);
-        }
-        None
-    }
-
-    /// Visits every entry.
-    pub fn for_each(&mut self, mut visit: impl FnMut(EntryRef<'_>)) {
-        for index in 0..self.slots.len() {
-            for h in self.slot_handles(index) {
-                visit(self.get(Handle(h)));
-            }
-        }
-    }
-
-    /// Moves the entries of one sparse page to others, so that the page's memory is returned. Returns entries moved.
-    pub fn compact(&mut self, random: u64) -> usize {
-        self.settle(); // entries move
-        let Some(slots) = self.arena.sparse_page(random as usize) else { return 0 };
-        let Some(&first) = slots.first() else { return 0 };
-        self.arena.retire(first);
-        let n = slots.len();
-        for from in slots {
-            let bytes = self.arena.bytes(from);
-            let copy = bytes[..entry::len(bytes)].to_vec();
-            let loc = self.seed.locate(entry::key(&copy));
-            let to = self.arena.alloc(copy.len());
-            self.arena.bytes_mut(to)[..copy.len()].copy_from_slice(&copy);
-            self.redirect(loc, from, to);
-            self.arena.free(from);
-            if let Some(when) = entry::expire(&copy) {
-                self.index_expiry(loc, to, when, false);
-            }
-            self.reindex_fields(to);
-        }
-        self.report();
-        n
-    }
 }
 
 impl Drop for DbShard {
     fn drop(&mut self) {
         self.free.fetch_sub(self.reported, Ordering::Relaxed);
     }
-}
-
-/// When the first field of a hash expires.
-#[inline]
-fn field_time(objects: &Objects, value: Inline<'_>) -> Option<u64> {
-    match value {
-        Inline::Small(form, bytes) => form.first_expire(bytes),
-        Inline::Object(id) => match objects.get(id)? {
-            Object::Hash(hash) => hash.min_expire(),
-            _ => None,
-        },
-        Inline::Int(_) | Inline::Str { .. } | Inline::List(..) => None,
-    }
-}
-
-fn time_of_hash(arena: &Arena, objects: &Objects, handle: Handle) -> Option<u64> {
-    field_time(objects, entry::view(arena.is_live(handle).then(|| arena.bytes(handle))?).value)
 }
 
 /// The hashes of entries, with their memory loads overlapped.
@@ -989,12 +653,4 @@ fn hashes(arena: &Arena, seed: &HashSeed, handles: &[u32]) -> Vec<u64> {
             seed.hash(entry::key(arena.bytes(Handle(h))))
         })
         .collect()
-}
-
-/// A step of splitmix64.
-pub(crate) fn mix(x: u64) -> u64 {
-    let mut z = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -280,26 +280,29 @@ fn control<'s>(rx: &Receiver<Control>, server: &'s Server, process: &Process) ->
             Err(_) => return None,
         };
         tracing::warn!("User requested shutdown...");
+        let mut waiting = Vec::from_iter(request.client);
         // not if it was aborted before it began
         if process.stopping.load(Relaxed)
-            && let Some(held) = end(rx, server, process, &request)
+            && let Some(held) = end(rx, server, process, &request, &mut waiting)
         {
             return held;
         }
         process.stopping.store(false, Relaxed);
-        if let Some(c) = request.client.and_then(|id| server.clients.get(id)) {
+        for c in waiting.into_iter().filter_map(|id| server.clients.get(id)) {
             c.wake();
         }
     }
 }
 
 /// Saves what is to be saved. `None`: that failed, and the server goes on; else the locks that are to stay held, if any.
+/// `waiting`: gets the clients that asked for the same meanwhile.
 #[expect(clippy::option_option, reason = "whether it ends, and how")]
 fn end<'s>(
     rx: &Receiver<Control>,
     server: &'s Server,
     process: &Process,
     request: &ShutdownRequest,
+    waiting: &mut Vec<u64>,
 ) -> Option<Option<Held<'s>>> {
     if server.persistence.abandon() {
         tracing::warn!("There is a child saving an .rdb. Killing it!");
@@ -316,7 +319,7 @@ fn end<'s>(
         return Some(None);
     }
     tracing::info!("Saving the final RDB snapshot before exiting.");
-    let mut guards = match all_locks(rx, server, process) {
+    let mut guards = match all_locks(rx, server, process, waiting) {
         Ok(g) => g,
         Err(ends) => return ends.then_some(None),
     };
@@ -335,14 +338,20 @@ fn end<'s>(
 
 /// All locks, under which the dataset is saved. A script that takes long is waited for, as in Redis, unless SHUTDOWN NOSAVE
 /// comes: then the server ends (`Err(true)`); or SHUTDOWN ABORT: then it goes on.
-fn all_locks<'s>(rx: &Receiver<Control>, server: &'s Server, process: &Process) -> Result<Held<'s>, bool> {
+fn all_locks<'s>(
+    rx: &Receiver<Control>,
+    server: &'s Server,
+    process: &Process,
+    waiting: &mut Vec<u64>,
+) -> Result<Held<'s>, bool> {
     loop {
         let guards = server.lock(Footprint::ALL);
         let wait = if guards.is_ok() { Duration::ZERO } else { Duration::from_millis(10) };
-        if let Ok(Control::Shutdown(r)) = rx.recv_timeout(wait)
-            && r.save == Some(false)
-        {
-            return Err(true);
+        if let Ok(Control::Shutdown(r)) = rx.recv_timeout(wait) {
+            waiting.extend(r.client);
+            if r.save == Some(false) {
+                return Err(true);
+            }
         }
         if !process.stopping.load(Relaxed) {
             return Err(false);

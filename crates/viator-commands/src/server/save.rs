@@ -32,7 +32,8 @@ fn bgsave(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     };
     let p = &ctx.server.persistence;
     let taken = ctx.server.snapshot.lock().is_some();
-    let busy = taken && p.running.lock().is_none();
+    let running = p.running.lock().as_ref().map(|r| r.background);
+    let busy = running.map_or(taken, |background| !background);
     // a transaction holds the locks that a snapshot needs to begin
     if (schedule && busy) || ctx.in_exec() {
         p.scheduled.store(true, Relaxed);

@@ -15,7 +15,7 @@ pub(super) fn persistence(source: &Source<'_>, out: &mut Lines) {
     let snapshot = s.snapshot.lock().clone();
     let (copied, peak) = snapshot.as_ref().map_or((0, 0), |x| x.copied());
     let (saved, total) = snapshot.as_ref().map_or((0, 0), |x| (x.saved_keys(), x.total_keys()));
-    let running = p.running.lock().as_ref().map(|r| r.since);
+    let running = p.running.lock().as_ref().filter(|r| r.background).map(|r| r.since);
     out.section("Persistence");
     out.line("loading", u8::from(loading));
     out.line("async_loading", 0);
@@ -57,7 +57,7 @@ pub(super) fn persistence(source: &Source<'_>, out: &mut Lines) {
         out.line("aof_current_size", aof.current_size.load(Relaxed));
         out.line("aof_base_size", aof.base_size.load(Relaxed));
         out.zeros(&["aof_pending_rewrite"]);
-        out.line("aof_buffer_length", s.propagation.pending());
+        out.line("aof_buffer_length", aof.unwritten(&s.propagation));
         out.line("aof_pending_bio_fsync", u8::from(aof.fsync_pending.load(Relaxed)));
         out.line("aof_delayed_fsync", aof.delayed_fsync.get());
     }

@@ -44,8 +44,10 @@ impl Pace {
     }
 }
 
-/// A background save that runs.
+/// A save that runs.
 pub struct Running {
+    /// Nobody waits for it; else it is SAVE's.
+    pub background: bool,
     /// Unix seconds of its beginning.
     pub since: i64,
     /// The snapshot.
@@ -54,7 +56,7 @@ pub struct Running {
 
 /// See the module.
 pub struct Persistence {
-    /// The background save that runs.
+    /// The save that runs: there is one file that it writes to.
     pub running: Mutex<Option<Running>>,
     /// It has ended.
     ended: Condvar,

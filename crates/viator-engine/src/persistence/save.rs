@@ -3,12 +3,12 @@
 use super::Running;
 use crate::REDIS_VERSION;
 use crate::error::Error;
-use crate::server::{Held, Server};
+use crate::server::{Held, Server, gate};
 use crate::snapshot::{Held as HeldSnapshot, Sink, Snapshot};
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use viator_data::crc::crc64;
 use viator_persist::Writer;
@@ -167,55 +167,45 @@ fn note(server: &Server, result: &io::Result<()>, background: bool, dirty: u64, 
 /// # Errors
 /// If another save runs, or it fails.
 pub fn save(server: &Server, now_ms: i64) -> Result<(), Error> {
-    if server.persistence.running.lock().is_some() {
-        return Err(Error::Static("ERR Background save already in progress"));
-    }
-    let failed = Error::Static("ERR Error saving DB on disk, check server logs");
-    let mut dirty = 0;
-    let snapshot = loop {
-        let begun = Snapshot::begin(server, now_ms, |_, _| {
-            dirty = server.sum(|c| &c.dirty);
-            // one may have begun meanwhile, and still be writing the file
-            server.persistence.running.lock().is_none()
-        });
-        if let Some(snapshot) = begun {
-            break snapshot;
+    let mut counted = false;
+    loop {
+        let (tell, told) = mpsc::channel();
+        let snapshot = match begin(server, now_ms, false, tell)? {
+            Begun::Snapshot(snapshot) => snapshot,
+            Begun::NoThread => return Err(SAVE_FAILED),
+            Begun::Another => {
+                let mut current = server.snapshot.lock();
+                while current.is_some() && server.persistence.running.lock().is_none() {
+                    server.snapshot_over.wait(&mut current);
+                }
+                continue;
+            }
+        };
+        if !std::mem::replace(&mut counted, true) {
+            server.persistence.saves.fetch_add(1, Relaxed);
         }
-        if let Some(e) = busy(server) {
-            return Err(e);
+        snapshot.walk(server);
+        match told.recv().unwrap_or_else(|_| Err(io::Error::other("the writing thread is gone"))) {
+            Ok(()) => return Ok(()),
+            // FLUSHALL has come, which comes before this, then
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return Err(SAVE_FAILED),
         }
-        let mut current = server.snapshot.lock();
-        while current.is_some() && server.persistence.running.lock().is_none() {
-            server.snapshot_over.wait(&mut current);
-        }
-    };
-    server.persistence.saves.fetch_add(1, Relaxed);
-    let (tx, rx) = std::sync::mpsc::channel();
-    let writer = snapshot.clone();
-    let spawned =
-        server.host.spawn("rdb_write", Box::new(move |server| drop(tx.send(write_file(server, &writer, now_ms)))));
-    if !spawned {
-        snapshot.abandon();
-    }
-    snapshot.walk(server);
-    let result = rx.recv().unwrap_or_else(|_| Err(io::Error::other("the writing thread is gone")));
-    note(server, &result, false, dirty, now_ms);
-    match result {
-        Ok(()) => {
-            tracing::info!("DB saved on disk");
-            Ok(())
-        }
-        Err(_) => Err(failed),
     }
 }
 
-/// Why a save could not begin, unless another snapshot is the reason.
-fn busy(server: &Server) -> Option<Error> {
-    if server.persistence.running.lock().is_some() {
-        Some(Error::Static("ERR Background save already in progress"))
-    } else {
-        server.is_busy().then(|| server.scripting.running.busy_error())
-    }
+const SAVE_FAILED: Error = Error::Static("ERR Error saving DB on disk, check server logs");
+
+const RUNNING: Error = Error::Static("ERR Background save already in progress");
+
+/// Whether a save has begun.
+enum Begun {
+    /// Its snapshot is to be walked.
+    Snapshot(Arc<Snapshot>),
+    /// There is no thread for it.
+    NoThread,
+    /// A snapshot is being taken for something else.
+    Another,
 }
 
 fn write_file(server: &Server, snapshot: &Snapshot, now_ms: i64) -> io::Result<()> {
@@ -242,73 +232,100 @@ fn write_file(server: &Server, snapshot: &Snapshot, now_ms: i64) -> io::Result<(
 /// # Errors
 /// If another snapshot is being taken.
 pub fn bgsave(server: &Server, now_ms: i64) -> Result<(), Error> {
+    const TAKEN: Error = Error::Static(
+        "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a \
+         BGSAVE whenever possible.",
+    );
+    const FAILED: Error = Error::Static("ERR Can't save in background");
+    let snapshot = match begin(server, now_ms, true, mpsc::channel().0)? {
+        Begun::Snapshot(snapshot) => snapshot,
+        Begun::NoThread => return Err(FAILED),
+        Begun::Another => return Err(TAKEN),
+    };
+    let p = &server.persistence;
+    p.last_try.store(now_ms / 1000, Relaxed);
+    p.scheduled.store(false, Relaxed);
+    p.saves.fetch_add(1, Relaxed);
+    tracing::info!("Background saving started by pid {}", std::process::id());
+    let walks = snapshot.clone();
+    if !server.host.spawn("rdb_walk", Box::new(move |server| walks.walk(server))) {
+        tracing::warn!("Can't save in background: no thread");
+        snapshot.abandon();
+        snapshot.walk(server);
+        return Err(FAILED);
+    }
+    Ok(())
+}
+
+/// Begins a save, which writes its file as it is walked, and tells the result.
+fn begin(server: &Server, now_ms: i64, background: bool, tell: mpsc::Sender<io::Result<()>>) -> Result<Begun, Error> {
     let p = &server.persistence;
     if p.running.lock().is_some() {
-        return Err(Error::Static("ERR Background save already in progress"));
+        return Err(RUNNING);
     }
     await_void(server);
     let mut dirty = 0;
     let snapshot = Snapshot::begin(server, now_ms, |_, snapshot| {
         let mut running = p.running.lock();
+        // one may have begun meanwhile, and still be writing the file
         if running.is_some() {
             return false;
         }
         dirty = server.sum(|c| &c.dirty);
-        *running = Some(Running { since: now_ms / 1000, snapshot: snapshot.clone() });
+        *running = Some(Running { background, since: now_ms / 1000, snapshot: snapshot.clone() });
         true
     });
     let Some(snapshot) = snapshot else {
-        return Err(busy(server).unwrap_or(Error::Static(
-            "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule \
-             a BGSAVE whenever possible.",
-        )));
+        return if p.running.lock().is_some() {
+            Err(RUNNING)
+        } else if server.is_busy() {
+            Err(server.scripting.running.busy_error())
+        } else {
+            Ok(Begun::Another)
+        };
     };
-    p.last_try.store(now_ms / 1000, Relaxed);
-    p.scheduled.store(false, Relaxed);
-    p.saves.fetch_add(1, Relaxed);
-    let (writer, walker) = (snapshot.clone(), snapshot);
-    let started = Instant::now();
-    let work: crate::server::Job = Box::new(move |server| {
+    let (writer, started) = (snapshot.clone(), Instant::now());
+    let write: crate::server::Job = Box::new(move |server| {
         let result = write_file(server, &writer, now_ms);
-        let seconds = started.elapsed().as_secs() as i64;
         let p = &server.persistence;
-        p.last_seconds.store(seconds, Relaxed);
-        p.last_copied.store(writer.copied().1, Relaxed);
-        note(server, &result, true, dirty, now_ms + started.elapsed().as_millis() as i64);
+        if background {
+            p.last_seconds.store(started.elapsed().as_secs() as i64, Relaxed);
+            p.last_copied.store(writer.copied().1, Relaxed);
+        }
+        note(server, &result, background, dirty, now_ms + started.elapsed().as_millis() as i64);
         match &result {
-            Ok(()) => {
-                tracing::info!("DB saved on disk");
-                tracing::info!("Copies for RDB: {} MB at most", writer.copied().1 >> 20);
-                tracing::info!("Background saving terminated with success");
-            }
+            Ok(()) => tracing::info!("DB saved on disk"),
+            Err(_) if !background => {}
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {
                 tracing::warn!("Background saving terminated by signal 10")
             }
             Err(_) => tracing::warn!("Background saving error"),
         }
-        *p.running.lock() = None;
-        p.ended.notify_all();
-    });
-    tracing::info!("Background saving started by pid {}", std::process::id());
-    let walks = walker.clone();
-    let walked = server.host.spawn("rdb_walk", Box::new(move |server| walks.walk(server)));
-    if !(walked && server.host.spawn("rdb_write", work)) {
-        walker.abandon();
-        if !walked {
-            walker.walk(server);
+        if background && result.is_ok() {
+            tracing::info!("Copies for RDB: {} MB at most", writer.copied().1 >> 20);
+            tracing::info!("Background saving terminated with success");
         }
-        *p.running.lock() = None;
-        tracing::warn!("Can't save in background: no thread");
-        return Err(Error::Static("ERR Can't save in background"));
+        p.end();
+        drop(tell.send(result)); // nobody may care
+    });
+    if server.host.spawn("rdb_write", write) {
+        return Ok(Begun::Snapshot(snapshot));
     }
-    Ok(())
+    tracing::warn!("Can't save: no thread");
+    snapshot.abandon();
+    // whoever waits for the end may hold the locks
+    p.end();
+    snapshot.walk(server);
+    Ok(Begun::NoThread)
 }
 
-/// Saves under all locks, which the caller holds: nothing changes until they are given back.
+/// Saves under all locks, which the caller holds: nothing changes until they are given back. A save that runs is given up: it
+/// would put an older state in this one's place.
 ///
 /// # Errors
 /// Those of the file system, logged.
 pub fn save_held(server: &Server, guards: &mut Held<'_>, now_ms: i64) -> io::Result<()> {
+    server.persistence.abandon();
     let mut sink = create(server, temp_name(true), now_ms)?;
     let dirty = server.sum(|c| &c.dirty);
     let result = match HeldSnapshot::write(server, guards, now_ms, &mut sink) {
@@ -351,7 +368,7 @@ pub fn cron(server: &Server, now_ms: i64) {
     let p = &server.persistence;
     // one lock after the other: the order is shards, snapshot, running
     let saving = p.running.lock().is_some();
-    if saving || server.snapshot.lock().is_some() {
+    if saving || server.snapshot.lock().is_some() || server.gate.load(Relaxed) & (gate::LOADING | gate::BUSY) != 0 {
         return;
     }
     let now = now_ms / 1000;
@@ -373,15 +390,21 @@ pub fn cron(server: &Server, now_ms: i64) {
 }
 
 impl super::Persistence {
-    /// Gives up the background save that runs, if there is one, and waits until its file is gone.
+    /// Gives up the save that runs, if there is one, and waits until its file is gone.
     pub fn abandon(&self) -> bool {
         let snapshot: Option<Arc<Snapshot>> = self.running.lock().as_ref().map(|r| r.snapshot.clone());
         let Some(snapshot) = snapshot else { return false };
         snapshot.abandon();
         let mut running = self.running.lock();
-        while running.is_some() {
+        while running.as_ref().is_some_and(|r| Arc::ptr_eq(&r.snapshot, &snapshot)) {
             self.ended.wait(&mut running);
         }
         true
+    }
+
+    /// No save runs any more.
+    fn end(&self) {
+        *self.running.lock() = None;
+        self.ended.notify_all();
     }
 }

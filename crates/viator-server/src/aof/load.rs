@@ -4,6 +4,7 @@ use super::{Aof, is_old_style, plain};
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 use viator_engine::aof::State;
@@ -144,24 +145,31 @@ impl Aof {
     ///
     /// # Errors
     /// The text for the client.
-    pub fn reload_now(&self, on: bool) -> Result<(), String> {
+    pub fn reload_now(self: &Arc<Self>, on: bool) -> Result<(), String> {
         let Some(server) = self.server() else { return Err("ERR the server ends".into()) };
-        let server = &*server;
-        self.flush_for_reload(server);
-        let loaded =
-            self.read_manifest().and_then(|()| self.load_all(server, &mut Local::new(server))).and_then(|bytes| {
+        let loaded = {
+            let _files_stay = self.replacing.lock();
+            self.flush_for_reload(&server);
+            let loaded = self.read_manifest().and_then(|()| self.load_all(&server, &mut Local::new(&server)));
+            loaded.and_then(|bytes| {
                 if bytes == 0 { Err("There is no append only file, or it is empty".to_owned()) } else { Ok(()) }
-            });
-        if let Some(out) = &mut self.files.lock().out {
-            // it may have been cut
-            out.len = out.file.metadata().map_or(out.len, |m| m.len());
-        }
-        if on {
+            })
+        };
+        {
             let _all = server.keyspace.lock(Footprint::ALL);
-            server.propagation.reselect();
-            server.propagation.listen(listener::AOF, true);
+            let mut f = self.files.lock();
+            if let Some(out) = &mut f.out {
+                // it may have been cut
+                out.len = out.file.metadata().map_or(out.len, |m| m.len());
+            }
+            // if it was not switched off meanwhile, and its first rewrite has not failed
+            if on && server.aof.state() != State::Off && (f.out.is_some() || !f.next.is_empty()) {
+                server.propagation.reselect();
+                server.propagation.listen(listener::AOF, true);
+            }
+            server.set_gate(gate::LOADING, false);
         }
-        server.set_gate(gate::LOADING, false);
+        self.after_loading(&server);
         loaded.map_err(|e| {
             tracing::warn!("{e}");
             "ERR Error trying to load the AOF files, check server logs.".to_owned()

@@ -3,14 +3,15 @@
 //! Workers append to the log in memory while they hold shard locks, and write it out at the end of their turn, before the
 //! turn's replies are sent ([`Aof::flush`]); nobody waits for the disk under a lock of the data. With `appendfsync always`
 //! a worker makes one fsync for all its clients who wait ([`crate::worker`]), or a thread one for all workers where the disk is
-//! slow: an fsync of the journal ([`viator_persist::aof::journal`]). Locks are taken in this order: shards, order of syncs or
-//! making of a journal, files, sync jobs or log; whoever holds the files does not ask for shards.
+//! slow: an fsync of the journal ([`viator_persist::aof::journal`]). Locks are taken in this order: replacing, shards, order of
+//! syncs or making of a journal, files, sync jobs or log; whoever holds the files does not ask for shards.
 
 mod ahead;
 mod load;
 mod rewrite;
 
 use self::ahead::delete_journal;
+use self::rewrite::temporary_base;
 use crate::memory::Memory;
 use crate::worker::{Inbox, Message};
 use parking_lot::{Condvar, Mutex};
@@ -55,6 +56,8 @@ pub struct Aof {
     in_order: Mutex<()>,
     /// One journal is made at a time.
     making: Mutex<()>,
+    /// The files are loaded (DEBUG LOADAOF), or a rewrite replaces them.
+    replacing: Mutex<()>,
     /// How often the log was switched off, counted by who holds the files: a rewrite that began before the last time gives up.
     stops: AtomicU64,
     /// The count with which the rewrite that runs began.
@@ -152,6 +155,17 @@ impl Files {
         m.write(&self.dir, &self.manifest_name())
     }
 
+    /// Forgets what was logged and is in no file: it belongs to none. Nobody waits for it.
+    fn forget_logged(&mut self, server: &Server) {
+        self.buf = Vec::new();
+        self.cuts.clear();
+        self.done = 0;
+        server.propagation.discard();
+        let end = server.propagation.end();
+        server.aof.written.store(end, Relaxed);
+        server.aof.synced.store(end, Relaxed);
+    }
+
     /// Bytes of the parts that are read at start.
     fn size(&self) -> u64 {
         self.manifest.files().filter_map(|p| fs::metadata(self.path(&p.name)).ok()).map(|m| m.len()).sum()
@@ -172,6 +186,7 @@ impl Aof {
             sync_wake: Condvar::new(),
             in_order: Mutex::default(),
             making: Mutex::default(),
+            replacing: Mutex::default(),
             stops: AtomicU64::new(0),
             began: AtomicU64::new(0),
             rewrite: Mutex::default(),
@@ -579,10 +594,16 @@ impl Aof {
 
     /// Follows `appendonly` as it was set while the dataset was loaded.
     pub fn after_loading(self: &Arc<Self>, server: &Arc<Server>) {
-        if server.config.load().appendonly
-            && server.aof.state() == State::Off
-            && let Err(e) = self.start(server)
-        {
+        // not beside a CONFIG SET that has seen that the dataset is loaded, and is not in force yet
+        let followed = server.config.update(|cfg| {
+            match (server.aof.state() != State::Off, cfg.appendonly) {
+                (true, false) => self.stop(server),
+                (false, true) => self.start(server)?,
+                _ => {}
+            }
+            Ok::<_, String>(cfg.clone())
+        });
+        if let Err(e) = followed {
             tracing::warn!("{e}");
         }
     }
@@ -596,11 +617,12 @@ impl Aof {
         })?;
         self.forget_journal();
         {
-            let _files = self.files.lock();
+            let mut f = self.files.lock();
             if server.aof.state() != State::Off {
-                // the end of the load has switched it on meanwhile
                 return Ok(());
             }
+            // the last words of those who did not see that it was switched off
+            f.forget_logged(server);
             server.aof.set_state(State::WaitRewrite);
         }
         // CONFIG SET may hold locks
@@ -640,11 +662,7 @@ impl Aof {
                 }
             }
             f.next.clear();
-            f.buf = Vec::new();
-            f.cuts.clear();
-            f.done = 0;
-            server.propagation.discard();
-            server.aof.synced.fetch_max(server.aof.written.load(Relaxed), Relaxed);
+            f.forget_logged(server);
             server.aof.set_state(State::Off);
             server.aof.rewrite_scheduled.store(false, Relaxed);
             note(server, &server.aof.write_failed, None);
@@ -662,16 +680,19 @@ impl Aof {
 
     /// The server ends.
     pub fn shut_down(&self, server: &Server) {
-        if server.aof.state() == State::Off {
-            return;
-        }
-        if server.aof.rewriting.load(Relaxed) {
+        let rewriting = server.aof.rewriting.load(Relaxed);
+        if rewriting {
             tracing::warn!("There is a child rewriting the AOF. Killing it!");
         }
-        tracing::info!("Calling fsync() on the AOF file.");
-        self.stop(server);
-        // one that is being made goes again
-        drop(self.making.lock());
+        if server.aof.state() != State::Off {
+            tracing::info!("Calling fsync() on the AOF file.");
+            self.stop(server);
+            // one that is being made goes again
+            drop(self.making.lock());
+        }
+        if rewriting {
+            drop(fs::remove_file(temporary_base())); // it may not have been made
+        }
     }
 
     /// Deletes what rewrites have replaced, and tells the manifest.

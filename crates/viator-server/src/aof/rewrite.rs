@@ -7,13 +7,14 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use viator_engine::aof::State;
+use viator_engine::aof::{AofStatus, State};
 use viator_engine::config::Config;
 use viator_engine::persistence::FileSink;
 use viator_engine::propagation::listener;
-use viator_engine::server::Server;
+use viator_engine::server::{Server, gate};
 use viator_engine::snapshot::{Sink, Snapshot};
 use viator_engine::typed::rdb_limits;
 use viator_keyspace::{EntryRef, NewValue, ValueRef};
@@ -73,19 +74,23 @@ impl Aof {
             server.aof.rewrite_failures.store(0, Relaxed);
             return Ok("Background append only file rewriting scheduled");
         }
-        self.begin_rewrite(&server, true);
+        if !self.begin_rewrite(&server, true) {
+            return Err(
+                "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+            );
+        }
         Ok("Background append only file rewriting started")
     }
 
     /// Starts a rewrite on a thread of its own, unless one is running: then it is done again after that. `here`: its point in
-    /// time is now; no shard may be held.
-    pub(super) fn begin_rewrite(self: &Arc<Self>, server: &Arc<Server>, here: bool) {
+    /// time is now; no shard may be held. `false`: it cannot begin.
+    pub(super) fn begin_rewrite(self: &Arc<Self>, server: &Arc<Server>, here: bool) -> bool {
         let status = &server.aof;
         // a save that runs comes first
         let taken = server.snapshot.lock().is_some();
         if taken || status.rewriting.swap(true, Relaxed) {
             status.rewrite_scheduled.store(true, Relaxed);
-            return;
+            return true;
         }
         status.rewrite_scheduled.store(false, Relaxed);
         let now = {
@@ -95,28 +100,54 @@ impl Aof {
         self.began.store(now.stops, Relaxed);
         status.rewrites.add_shared(1);
         status.rewrite_began.store(crate::now_ms() / 1000, Relaxed);
-        let begun = here.then(|| self.begin_parts(server, now));
-        let (aof, server) = (self.clone(), server.clone());
+        let (tell, told) = mpsc::channel();
+        let (aof, its) = (self.clone(), server.clone());
         let spawned = thread::Builder::new().name("aof_rewrite".into()).spawn(move || {
             give_way();
             let memory = aof.memory.clone();
             memory.counted(move || {
-                let begun = begun.unwrap_or_else(|| aof.begin_parts(&server, now));
-                aof.run_rewrite(&server, now, begun);
+                let begun = if here {
+                    told.recv().unwrap_or_else(|e| Err(io::Error::other(e)))
+                } else {
+                    aof.begin_parts(&its, now)
+                };
+                aof.run_rewrite(&its, now, begun);
             });
         });
         match spawned {
-            Ok(_) => tracing::info!("Background append only file rewriting started by pid {}", std::process::id()),
+            Ok(_) => {
+                tracing::info!("Background append only file rewriting started by pid {}", std::process::id());
+                if here {
+                    // nothing has begun before there is a thread to end it
+                    drop(tell.send(self.begin_parts(server, now))); // it waits for that
+                }
+                true
+            }
             Err(e) => {
                 tracing::warn!("Can't rewrite append only file in background: {e}");
-                status.rewriting.store(false, Relaxed);
+                status.rewrite_failures.fetch_add(1, Relaxed);
+                self.note_end(status);
+                false
             }
+        }
+    }
+
+    /// No rewrite runs any more.
+    fn note_end(&self, status: &AofStatus) {
+        {
+            let _ending = self.rewrite.lock();
+            status.rewriting.store(false, Relaxed);
+            self.rewrite_ended.notify_all();
+        }
+        // switched off and on again meanwhile, or the first one failed
+        if status.state() == State::WaitRewrite {
+            status.rewrite_scheduled.store(true, Relaxed);
         }
     }
 
     fn run_rewrite(self: &Arc<Self>, server: &Arc<Server>, now: Circumstances, begun: io::Result<Begun>) {
         let began = Instant::now();
-        let temp = PathBuf::from(format!("{TEMP_PREFIX}rewriteaof-bg-{}.aof", std::process::id()));
+        let temp = temporary_base();
         let done = begun.and_then(|b| self.rewrite_parts(server, now, b, &temp));
         let status = &server.aof;
         match &done {
@@ -139,15 +170,7 @@ impl Aof {
             }
         }
         status.last_rewrite_secs.store(began.elapsed().as_secs() as i64 + 1, Relaxed);
-        {
-            let _ending = self.rewrite.lock();
-            status.rewriting.store(false, Relaxed);
-            self.rewrite_ended.notify_all();
-        }
-        // switched off and on again meanwhile, or the first one failed
-        if status.state() == State::WaitRewrite {
-            status.rewrite_scheduled.store(true, Relaxed);
-        }
+        self.note_end(status);
     }
 
     /// The first rewrite has failed: what was logged since its beginning is of no use.
@@ -156,11 +179,7 @@ impl Aof {
         let mut f = self.files.lock();
         f.out = None;
         f.next.clear();
-        f.buf = Vec::new();
-        f.cuts.clear();
-        f.done = 0;
-        server.propagation.discard();
-        settle_all(server);
+        f.forget_logged(server);
         let name = temporary_incr(&f);
         if fs::remove_file(f.path(&name)).is_ok() {
             tracing::info!("Removing the temp incr aof file {name}");
@@ -179,11 +198,12 @@ impl Aof {
         }
         let mut offset = 0;
         let snapshot = Snapshot::begin(server, crate::now_ms(), |_, _| {
-            let _files = self.files.lock();
+            let mut f = self.files.lock();
             // if it was switched off meanwhile, nothing is logged for a rewrite that comes to nothing
             if now.on() && !self.is_cancelled(now) {
                 if now.first() {
-                    settle_all(server);
+                    // the last words of those who did not see that it was switched off, before it was switched on again
+                    f.forget_logged(server);
                     server.propagation.listen(listener::AOF, true);
                 }
                 server.propagation.cut();
@@ -281,6 +301,7 @@ impl Aof {
         temp: &Path,
     ) -> io::Result<()> {
         let cfg = server.config.load();
+        let _not_while_they_are_loaded = self.replacing.lock();
         let mut f = self.files.lock();
         if self.is_cancelled(began) {
             return Err(io::Error::other("cancelled"));
@@ -327,6 +348,10 @@ impl Aof {
         if status.rewriting.load(Relaxed) || server.snapshot.lock().is_some() {
             return;
         }
+        // no snapshot can begin, and each attempt would leave an increment
+        if server.gate.load(Relaxed) & (gate::LOADING | gate::BUSY) != 0 {
+            return;
+        }
         if status.rewrite_scheduled.load(Relaxed) {
             if status.state() == State::WaitRewrite && self.limited(server) {
                 return;
@@ -370,13 +395,6 @@ impl Aof {
             }
         }
     }
-}
-
-/// Nothing is on its way to the disk.
-fn settle_all(server: &Server) {
-    let end = server.propagation.end();
-    server.aof.written.store(end, Relaxed);
-    server.aof.synced.store(end, Relaxed);
 }
 
 /// Writes the base's content: an RDB file, or commands. Returns which.
@@ -459,6 +477,11 @@ impl Sink for CommandSink {
         self.translate(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
         self.file.write_all(&self.out)
     }
+}
+
+/// Where a rewrite writes its base.
+pub(super) fn temporary_base() -> PathBuf {
+    PathBuf::from(format!("{TEMP_PREFIX}rewriteaof-bg-{}.aof", std::process::id()))
 }
 
 fn temporary_incr(f: &Files) -> String {

@@ -1,0 +1,253 @@
+//! What the append-only file does when several things happen to it at once: each test holds open a moment that is short
+//! otherwise.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use common::strace::Strace;
+use common::{Launch, ok, wait_until};
+use std::thread;
+use std::time::Duration;
+use viator_client::Client;
+use viator_client::value::encode_command;
+
+fn info(client: &mut Client, field: &str) -> String {
+    common::info(client, "persistence", field)
+}
+
+fn always() -> Launch {
+    Launch::viator().directive("appendonly", "yes").directive("appendfsync", "always").directive("io-threads", "4")
+}
+
+fn switch(client: &mut Client, on: &str) {
+    ok(client, &["CONFIG", "SET", "appendonly", on]);
+}
+
+fn is_written(client: &mut Client) {
+    wait_until("the first rewrite", || {
+        info(client, "aof_rewrite_in_progress") == "0" && info(client, "aof_rewrite_scheduled") == "0"
+    });
+    assert_eq!(info(client, "aof_last_bgrewrite_status"), "ok");
+}
+
+fn pause(ms: u64) {
+    thread::sleep(Duration::from_millis(ms));
+}
+
+/// Sends a transaction that takes so many seconds; what it changes is logged at its end. `first`: a command before it.
+fn slow_transaction(client: &mut Client, first: &[&str], seconds: &str) {
+    let commands = [first, &["MULTI"], &["SET", "y", "v"], &["DEBUG", "SLEEP", seconds], &["EXEC"]];
+    client.send_raw(&commands.map(encode_command).concat()).unwrap();
+}
+
+fn replies(client: &mut Client, log: impl Fn() -> String) {
+    for _ in 0..5 {
+        let reply = client.read_reply();
+        assert!(reply.is_ok(), "no reply: {reply:?}\n{}", log());
+    }
+}
+
+/// A command ends while the log is being switched off: what it logs is written no more.
+fn late_command(admin: &mut Client, client: &mut Client, log: impl Fn() -> String) {
+    ok(admin, &["DEBUG", "AOF-FLUSH-SLEEP", "800000"]);
+    // logged at once, so that there is something to be written, which takes long now
+    slow_transaction(client, &["SET", "x", "v"], "0.4");
+    pause(150);
+    switch(admin, "no");
+    replies(client, log);
+    ok(admin, &["DEBUG", "AOF-FLUSH-SLEEP", "0"]);
+}
+
+/// Nobody waits for what is logged too late to be written. The timer writes the log too, so the moment is not met every time.
+#[test]
+fn a_reply_does_not_wait_for_a_log_that_was_switched_off() {
+    let server = always().directive("hz", "1").start();
+    let (mut admin, mut client) = (server.client(), server.client());
+    for _ in 0..4 {
+        late_command(&mut admin, &mut client, || server.log());
+        switch(&mut admin, "yes");
+        is_written(&mut admin);
+    }
+}
+
+/// And what it logged is not there when the log is switched on again.
+#[test]
+fn a_log_that_is_switched_on_again_begins_with_nothing() {
+    let server = always().start();
+    let (mut admin, mut client) = (server.client(), server.client());
+    for _ in 0..3 {
+        slow_transaction(&mut client, &["PING"], "0.3");
+        pause(100);
+        switch(&mut admin, "no");
+        replies(&mut client, || server.log());
+        // a long turn, after which the log is written
+        let mut turn = vec![vec!["CONFIG", "SET", "appendonly", "yes"]];
+        turn.extend(vec![vec!["COMMAND", "DOCS"]; 8]);
+        turn.push(vec!["SET", "z", "v"]);
+        let replies = admin.pipeline(&turn);
+        assert!(replies.is_ok(), "{replies:?}\n{}", server.log());
+        is_written(&mut admin);
+        assert!(!server.log().contains("Error writing"), "{}", server.log());
+    }
+}
+
+/// Replies do not wait for what was thrown away with the log, though the first rewrite cannot begin yet.
+#[test]
+fn a_log_that_waits_for_its_first_rewrite_holds_nobody_up() {
+    let server = always().directive("hz", "1").directive("rdb-key-save-delay", "1000").start();
+    let (mut admin, mut client) = (server.client(), server.client());
+    ok(&mut admin, &["DEBUG", "POPULATE", "15000"]);
+    late_command(&mut admin, &mut client, || server.log());
+    ok(&mut admin, &["BGSAVE"]);
+    switch(&mut admin, "yes");
+    for _ in 0..10 {
+        ok(&mut client, &["SET", "z", "v"]);
+    }
+    assert_eq!(info(&mut admin, "rdb_bgsave_in_progress"), "1");
+    ok(&mut admin, &["CONFIG", "SET", "rdb-key-save-delay", "0"]);
+    is_written(&mut admin);
+}
+
+/// No thread can be had for a rewrite that is about to begin: it is as if it had not begun.
+#[test]
+fn a_rewrite_without_a_thread_leaves_nothing_behind() {
+    let server = Launch::viator().directive("appendonly", "yes").directive("io-threads", "2").start();
+    let mut client = server.client();
+    ok(&mut client, &["SET", "k", "v"]);
+    let refused = ["-e", "inject=clone3,clone:error=EAGAIN", "-e", "trace=clone3,clone", "-o", "/dev/null"];
+    let Some(fault) = Strace::attach(&server, &refused) else { return };
+    client.cmd(&["BGREWRITEAOF"]).unwrap();
+    assert_eq!(info(&mut client, "aof_rewrite_in_progress"), "0");
+    assert_eq!(info(&mut client, "aof_last_bgrewrite_status"), "err");
+    client.cmd(&["BGSAVE"]).unwrap();
+    assert_eq!(info(&mut client, "rdb_bgsave_in_progress"), "0");
+    assert!(client.cmd(&["SAVE"]).unwrap().as_error().is_some());
+    // the first one is tried again
+    switch(&mut client, "no");
+    switch(&mut client, "yes");
+    assert_eq!(info(&mut client, "aof_last_bgrewrite_status"), "err");
+    drop(fault);
+    is_written(&mut client);
+    ok(&mut client, &["SAVE"]);
+    ok(&mut client, &["BGSAVE"]);
+    wait_until("the save", || info(&mut client, "rdb_bgsave_in_progress") == "0");
+    assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "ok");
+    ok(&mut client, &["BGREWRITEAOF"]);
+    is_written(&mut client);
+}
+
+/// While the files are loaded nothing is rewritten or saved: the dataset is not whole.
+#[test]
+fn a_dataset_that_is_being_loaded_is_not_saved() {
+    let mut server = always().directive("auto-aof-rewrite-percentage", "0").start();
+    let (mut admin, mut client) = (server.client(), server.client());
+    for i in 0..2000 {
+        client.send(&["SET", &i.to_string(), "v"]).unwrap();
+    }
+    for _ in 0..2000 {
+        client.read_reply().unwrap();
+    }
+    // asked for at the moment at which the load begins, and done by the timer meanwhile
+    ok(&mut admin, &["CONFIG", "SET", "key-load-delay", "500"]);
+    let waiting: Vec<Vec<&str>> =
+        vec![vec!["MULTI"], vec!["BGREWRITEAOF"], vec!["BGSAVE"], vec!["EXEC"], vec!["DEBUG", "LOADAOF"]];
+    admin.pipeline(&waiting).unwrap();
+    assert_eq!(ok(&mut admin, &["DBSIZE"]).as_int(), Some(2000));
+    is_written(&mut admin);
+    wait_until("the save", || info(&mut admin, "rdb_bgsave_in_progress") == "0");
+    drop((admin, client));
+    server.kill();
+    server.restart();
+    assert_eq!(ok(&mut server.client(), &["DBSIZE"]).as_int(), Some(2000));
+}
+
+/// A rewrite that ends while the files are loaded leaves them where they are until then.
+#[test]
+fn a_rewrite_does_not_delete_files_that_are_loaded() {
+    let server = always().directive("auto-aof-rewrite-percentage", "0").start();
+    let (mut admin, mut client) = (server.client(), server.client());
+    ok(&mut admin, &["CONFIG", "SET", "key-load-delay", "500", "rdb-key-save-delay", "100"]);
+    for round in 0..2 {
+        for i in 0..1000 {
+            client.send(&["SET", &format!("{round}:{i}"), "v"]).unwrap();
+        }
+        for _ in 0..1000 {
+            client.read_reply().unwrap();
+        }
+        ok(&mut admin, &["BGREWRITEAOF"]);
+        if round == 0 {
+            is_written(&mut admin);
+        }
+    }
+    ok(&mut admin, &["DEBUG", "LOADAOF"]);
+    assert_eq!(ok(&mut admin, &["DBSIZE"]).as_int(), Some(2000));
+    is_written(&mut admin);
+}
+
+/// What CONFIG SET says while the files are loaded is followed after that.
+#[test]
+fn the_log_is_switched_while_the_files_are_loaded() {
+    let server = always().start();
+    let (mut admin, mut client) = (server.client(), server.client());
+    for i in 0..1000 {
+        ok(&mut client, &["SET", &i.to_string(), "v"]);
+    }
+    ok(&mut admin, &["CONFIG", "SET", "key-load-delay", "500"]);
+    for (onoff, enabled) in [("no", "0"), ("yes", "1")] {
+        client.send(&["DEBUG", "LOADAOF"]).unwrap();
+        wait_until("the load to begin", || info(&mut admin, "loading") == "1");
+        switch(&mut admin, onoff);
+        assert_eq!(info(&mut admin, "loading"), "1");
+        assert!(client.read_reply().unwrap().is_status("OK"));
+        assert_eq!(info(&mut admin, "aof_enabled"), enabled);
+        for i in 0..10 {
+            ok(&mut client, &["SET", &i.to_string(), "w"]);
+        }
+    }
+    is_written(&mut admin);
+}
+
+/// Two clients that load the files do so one after the other.
+#[test]
+fn the_files_are_loaded_once_at_a_time() {
+    let server = always().start();
+    let (mut admin, mut client, mut other) = (server.client(), server.client(), server.client());
+    for _ in 0..500 {
+        ok(&mut client, &["INCR", "n"]);
+    }
+    ok(&mut admin, &["CONFIG", "SET", "key-load-delay", "500"]);
+    // both wait for the locks
+    admin.send(&["DEBUG", "SLEEP", "0.3"]).unwrap();
+    pause(100);
+    for c in [&mut client, &mut other] {
+        c.send(&["DEBUG", "LOADAOF"]).unwrap();
+    }
+    for c in [&mut admin, &mut client, &mut other] {
+        c.read_reply().unwrap();
+    }
+    assert_eq!(ok(&mut admin, &["GET", "n"]).as_text().as_deref(), Some("500"));
+    assert_eq!(ok(&mut admin, &["INCR", "n"]).as_int(), Some(501));
+    ok(&mut admin, &["CONFIG", "SET", "key-load-delay", "0"]);
+    ok(&mut admin, &["DEBUG", "LOADAOF"]);
+    assert_eq!(ok(&mut admin, &["GET", "n"]).as_text().as_deref(), Some("501"));
+}
+
+/// Nobody who asks for the server's end waits for ever for the news that it cannot end.
+#[test]
+fn a_shutdown_that_fails_is_told_to_all_who_asked_for_it() {
+    let server = Launch::viator().directive("io-threads", "4").directive("dbfilename", "folder").start();
+    std::fs::create_dir(server.dir().join("folder")).unwrap();
+    let mut clients: Vec<Client> = (0..3).map(|_| server.client()).collect();
+    let mut admin = server.client();
+    ok(&mut admin, &["SET", "k", "v"]);
+    // all of them come before the first can be followed
+    admin.send(&["DEBUG", "SLEEP", "0.3"]).unwrap();
+    pause(100);
+    for c in &mut clients {
+        c.send(&["SHUTDOWN", "SAVE"]).unwrap();
+    }
+    for c in &mut clients {
+        let reply = c.read_reply().unwrap_or_else(|e| panic!("no reply: {e}\n{}", server.log()));
+        assert_eq!(reply.as_error(), Some(&b"ERR Errors trying to SHUTDOWN. Check logs."[..]));
+    }
+}
