@@ -287,10 +287,27 @@ fn old_files_are_read() {
     let ours = Launch::viator().start();
     let reference = Launch::reference().map(|l| l.start());
     let mut c = ours.client();
-    for name in ["version-1", "version-4", "version-7", "version-9", "version-9-without-checksum"] {
+    // with every encoding that the version has
+    let files = [
+        ("version-1", "1030fec51c939f1cfe65e2a0abafd4a829283bf6"),
+        ("version-2", "6a3f07d8a1d0ab2156a15613a21c407729f7c587"),
+        ("version-3", "94b4f5f164729c1671dcbcb3d72f2ae63516cfb6"),
+        ("version-4", "0b8fbf1dde89d6a5f7c0026e66f1167fa108ccdd"),
+        ("version-5", "ac40971e0164a78c4954e06b71efe9afbdf62bac"),
+        ("version-6", "ac40971e0164a78c4954e06b71efe9afbdf62bac"),
+        ("version-7", "46e06e0607118a13f212291ad52a4ce605ae5acc"),
+        ("version-8", "d32c7bcc211376a76e6dc839f9ce905963308b7e"),
+        ("version-9", "7255d69e0188821ac9c3c07a98420ca994eb8907"),
+        ("version-9-without-checksum", "7255d69e0188821ac9c3c07a98420ca994eb8907"),
+        ("version-10", "6c59ee9df530a0a2688aed20b3594ef300237ea0"),
+        ("version-11", "0b6dc6b2227dcb9b8fdd6ef420e014cac96d7edb"),
+        ("version-12", "c8244ed83ffdf59a66ae17e293ce43171f2a6169"),
+    ];
+    for (name, content) in files {
         let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/rdb/{name}.rdb"));
         fs::copy(&file, ours.dir().join("dump.rdb")).unwrap();
         ok(&mut c, &["DEBUG", "RELOAD", "NOSAVE"]);
+        assert_eq!(digest(&ours).as_text().as_deref(), Some(content), "{name}");
         if let Some(reference) = &reference {
             fs::copy(&file, reference.dir().join("dump.rdb")).unwrap();
             ok(&mut reference.client(), &["DEBUG", "RELOAD", "NOSAVE"]);
