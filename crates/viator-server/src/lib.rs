@@ -237,7 +237,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         drop(std::fs::remove_file(path)); // it may be gone already
     }
     tracing::warn!("Redis is now ready to exit, bye bye...");
-    if held.take().is_some() {
+    if held.is_some() {
         // nobody may change what was saved: the process ends with its locks held
         std::process::exit(0);
     }
