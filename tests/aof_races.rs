@@ -4,8 +4,10 @@
 
 mod common;
 
+use common::rng::{Rng, seed};
 use common::strace::Strace;
 use common::{Launch, ok, wait_until};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 use viator_client::Client;
@@ -23,10 +25,14 @@ fn switch(client: &mut Client, on: &str) {
     ok(client, &["CONFIG", "SET", "appendonly", on]);
 }
 
+/// No rewrite runs or waits: asked at once, for one becomes the other.
+fn is_idle(client: &mut Client) -> bool {
+    let text = ok(client, &["INFO", "persistence"]).as_text().unwrap();
+    ["aof_rewrite_in_progress:0\r\n", "aof_rewrite_scheduled:0\r\n"].iter().all(|f| text.contains(f))
+}
+
 fn is_written(client: &mut Client) {
-    wait_until("the first rewrite", || {
-        info(client, "aof_rewrite_in_progress") == "0" && info(client, "aof_rewrite_scheduled") == "0"
-    });
+    wait_until("the first rewrite", || is_idle(client));
     assert_eq!(info(client, "aof_last_bgrewrite_status"), "ok");
 }
 
@@ -250,4 +256,173 @@ fn a_shutdown_that_fails_is_told_to_all_who_asked_for_it() {
         let reply = c.read_reply().unwrap_or_else(|e| panic!("no reply: {e}\n{}", server.log()));
         assert_eq!(reply.as_error(), Some(&b"ERR Errors trying to SHUTDOWN. Check logs."[..]));
     }
+}
+
+/// Who writes: `n:C` counts up. Returns the last number that was acknowledged, when told to stop or when the server is gone.
+fn count(mut client: Client, key: &str, stop: &AtomicBool, gone: &AtomicBool) -> i64 {
+    let mut n = 0;
+    while !stop.load(Ordering::Relaxed) {
+        match client.cmd(&["SET", key, &(n + 1).to_string()]) {
+            Ok(reply) if reply.is_status("OK") => n += 1,
+            Ok(reply) => assert!(reply.to_string().contains("LOADING"), "{reply}"),
+            Err(e) => {
+                assert!(gone.load(Ordering::Relaxed), "{key}: {e}");
+                break;
+            }
+        }
+    }
+    n
+}
+
+/// Nobody is told of a change that is made when all is on the disk, while the server ends.
+#[test]
+fn nothing_is_acknowledged_after_the_last_save() {
+    for (appendonly, save) in [("yes", "\"\""), ("no", "3600 1")] {
+        let launch = Launch::viator().directive("io-threads", "4").directive("appendfsync", "no");
+        let mut server = launch.directive("appendonly", appendonly).directive("save", save).start();
+        for round in 0..10 {
+            let (stop, gone) = (AtomicBool::new(false), AtomicBool::new(false));
+            let key = |c: usize| format!("n:{round}:{c}");
+            let acked: Vec<i64> = thread::scope(|s| {
+                let (stop, gone) = (&stop, &gone);
+                let start = |c| (server.client(), key(c));
+                let writers: Vec<_> =
+                    (0..12).map(start).map(|(client, key)| s.spawn(move || count(client, &key, stop, gone))).collect();
+                pause(40);
+                gone.store(true, Ordering::Relaxed);
+                assert!(server.terminate(), "{}", server.log());
+                stop.store(true, Ordering::Relaxed);
+                writers.into_iter().map(|w| w.join().unwrap()).collect()
+            });
+            server.restart();
+            let mut client = server.client();
+            for (c, n) in acked.iter().enumerate() {
+                let there = ok(&mut client, &["GET", &key(c)]).as_text().map_or(0, |t| t.parse().unwrap());
+                assert!(there >= *n, "{there} is there, {n} was acknowledged (round {round}, appendonly {appendonly})");
+            }
+        }
+    }
+}
+
+/// Several clients do what they like, in any order, while others write. `ops`: lines, `|` between those that are sent at once.
+/// Then the log is on, with 'always', and the server ends: all that was acknowledged is there.
+fn anything_at_once(ops: &[&str], calm: bool) {
+    const WRITERS: usize = 3;
+    let first = seed();
+    println!("VIATOR_SEED={first}");
+    let rounds: u64 = std::env::var("VIATOR_CRASH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
+    for round in 0..rounds {
+        let mut server =
+            always().directive("auto-aof-rewrite-percentage", "1").directive("auto-aof-rewrite-min-size", "1").start();
+        let mut admin = server.client();
+        ok(&mut admin, &["DEBUG", "POPULATE", "2000"]);
+        let (stop, quiet, gone) = (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
+        let terminated = round % 2 == 1;
+        let acked: Vec<i64> = thread::scope(|s| {
+            let (stop, quiet, gone) = (&stop, &quiet, &gone);
+            let writers: Vec<_> = (0..WRITERS)
+                .map(|c| {
+                    let client = server.client();
+                    s.spawn(move || count(client, &format!("n:{c}"), stop, gone))
+                })
+                .collect();
+            let others: Vec<_> = (0..3)
+                .map(|c| {
+                    let mut client = server.client();
+                    let mut rng = Rng::new(first.wrapping_add(round * 3 + c));
+                    s.spawn(move || {
+                        while !quiet.load(Ordering::Relaxed) {
+                            let op = ops[rng.below(ops.len())];
+                            let lines: Vec<Vec<&str>> = op.split('|').map(|l| l.split(' ').collect()).collect();
+                            if client.pipeline(&lines).is_err() {
+                                assert!(gone.load(Ordering::Relaxed), "{op}");
+                                return;
+                            }
+                            if rng.chance(30) {
+                                pause(rng.below(20) as u64);
+                            }
+                        }
+                    })
+                })
+                .collect();
+            pause(1500);
+            if calm {
+                quiet.store(true, Ordering::Relaxed);
+                others.into_iter().for_each(|o| o.join().unwrap_or_else(|_| panic!("{}", server.log())));
+                ok(&mut admin, &["CONFIG", "SET", "appendonly", "yes", "appendfsync", "always"]);
+                wait_until("the first rewrite", || {
+                    let manifest = server.dir().join("appendonlydir/appendonly.aof.manifest");
+                    is_idle(&mut admin) && std::fs::read_to_string(manifest).is_ok_and(|m| !m.contains("endoffset"))
+                });
+                pause(50);
+            }
+            gone.store(true, Ordering::Relaxed);
+            if terminated && calm {
+                assert!(server.terminate(), "{}", server.log());
+            } else {
+                server.kill();
+            }
+            stop.store(true, Ordering::Relaxed);
+            quiet.store(true, Ordering::Relaxed);
+            writers.into_iter().map(|w| w.join().unwrap_or_else(|_| panic!("{}", server.log()))).collect()
+        });
+        let log = server.log();
+        server.restart();
+        let mut client = server.client();
+        for (c, n) in acked.iter().enumerate() {
+            let there = ok(&mut client, &["GET", &format!("n:{c}")]).as_text().map_or(0, |t| t.parse::<i64>().unwrap());
+            assert!(there >= *n, "{there} is there, {n} was acknowledged\n{log}\n{}", server.log());
+        }
+    }
+}
+
+#[test]
+fn everything_at_once_while_it_is_switched_on_and_off() {
+    anything_at_once(
+        &[
+            "CONFIG SET appendonly no",
+            "CONFIG SET appendonly yes",
+            "CONFIG SET appendonly no|CONFIG SET appendonly yes",
+            "CONFIG SET appendfsync everysec",
+            "CONFIG SET appendfsync no",
+            "CONFIG SET appendfsync always",
+            "CONFIG SET appendfsync no|CONFIG SET appendfsync always",
+            "BGREWRITEAOF",
+            "MULTI|BGREWRITEAOF|SET m 1|EXEC",
+            "BGSAVE",
+            "BGSAVE SCHEDULE",
+            "SAVE",
+            "DEBUG RELOAD",
+            "SHUTDOWN ABORT",
+            "CONFIG SET aof-use-rdb-preamble no",
+            "CONFIG SET aof-use-rdb-preamble yes",
+            "CONFIG SET aof-disable-auto-gc yes|CONFIG SET aof-disable-auto-gc no",
+            "MULTI|CONFIG SET appendonly no|SET m 2|EXEC",
+            "MULTI|CONFIG SET appendonly yes|SET m 3|EXEC",
+            "EVAL redis.call('SET','x',1) 0",
+            "WAITAOF 1 0 50",
+        ],
+        true,
+    );
+}
+
+/// It stays on: what was acknowledged is there whenever the server dies.
+#[test]
+fn everything_at_once_while_it_stays_on() {
+    anything_at_once(
+        &[
+            "BGREWRITEAOF",
+            "BGREWRITEAOF|BGREWRITEAOF",
+            "MULTI|BGREWRITEAOF|SET m 1|EXEC",
+            "BGSAVE",
+            "BGSAVE SCHEDULE",
+            "SAVE",
+            "DEBUG RELOAD",
+            "DEBUG LOADAOF",
+            "CONFIG SET aof-use-rdb-preamble no",
+            "CONFIG SET aof-use-rdb-preamble yes",
+            "WAITAOF 1 0 50",
+        ],
+        false,
+    );
 }

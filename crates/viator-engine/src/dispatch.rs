@@ -399,12 +399,23 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
         return Some(Error::Static("NOREPLICAS Not enough good replicas to write."));
     }
     if g & server_gate::LOADING != 0 && !entry.flags.has(Flags::LOADING) {
-        return Some(Error::Static("LOADING Redis is loading the dataset in memory"));
+        return Some(LOADING);
     }
     if g & gate::MONITOR != 0 && (changes(entry) || entry.flags.has(Flags::READONLY)) {
         return Some(Error::Static("ERR Replica can't interact with the keyspace"));
     }
     None
+}
+
+const LOADING: Error = Error::Static("LOADING Redis is loading the dataset in memory");
+
+/// Refuses a command that was checked before DEBUG LOADAOF began, and got its locks after that. They are held.
+#[inline]
+pub(crate) fn loads_not(local: &Local, server: &Server) -> Result<(), Error> {
+    if server.gate.load(Relaxed) & server_gate::LOADING != 0 && !local.replaying {
+        return Err(LOADING);
+    }
+    Ok(())
 }
 
 /// Why a command that has waited may not run, if it may not. Its locks are held: nothing is evicted for it.
@@ -491,6 +502,7 @@ pub(crate) fn call(
             outcome
         }),
         Handler::Write(f) => server.lock(footprint_of(entry, args, located)).and_then(|mut guards| {
+            loads_not(local, server)?;
             let no_touch = session.no_touch;
             let db = session.db;
             let keys = WriteKeys::new(ReadKeys::new(&mut guards, server, local, db, no_touch, located));

@@ -157,11 +157,12 @@ pub fn exec(ctx: &mut AdminCtx<'_, '_>) -> Result<(), Error> {
     for w in &ctx.session.watched {
         footprint = footprint.with(server.keyspace.locate(&w.key).shard());
     }
-    let mut guards = match server.lock(footprint) {
+    let locked = server.lock(footprint);
+    let mut guards = match locked.and_then(|g| dispatch::loads_not(ctx.local, server).map(|()| g)) {
         Ok(g) => g,
-        Err(busy) => {
+        Err(e) => {
             discard(ctx.session, server);
-            return Err(Error::text(format!("EXECABORT Transaction discarded because of: {busy}")));
+            return Err(Error::text(format!("EXECABORT Transaction discarded because of: {e}")));
         }
     };
     let mut changed = ctx.session.shared.watch_dirty.load(Relaxed);

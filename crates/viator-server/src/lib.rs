@@ -237,7 +237,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         drop(std::fs::remove_file(path)); // it may be gone already
     }
     tracing::warn!("Redis is now ready to exit, bye bye...");
-    if held.take().is_some() {
+    if held.is_some() {
         // nobody may change what was saved: the process ends with its locks held
         std::process::exit(0);
     }
@@ -417,7 +417,8 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>, process: Arc<Pr
             let hz = local.cfg.hz.clamp(1, 500) as u64;
             thread::sleep(Duration::from_millis(1000 / hz));
             let began = local.begin_batch(&server);
-            if !server.cron_paused.load(Relaxed) {
+            // nothing expires while the log is loaded
+            if !server.cron_paused.load(Relaxed) && server.gate.load(Relaxed) & gate::LOADING == 0 {
                 viator_engine::expire::cycle(&mut local, &server, hz, &mut expire_at);
                 viator_engine::evict::continue_later(&mut local, &server, 250_000_000 / hz);
                 viator_engine::blocking::serve_rest(&mut local, &server);

@@ -86,17 +86,17 @@ fn debug(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
                 return Err(Error::Static("ERR DEBUG LOADAOF cannot run inside a transaction"));
             }
             let server = ctx.server;
-            let was_on = server.propagation.has_listener(listener::AOF);
-            ctx.with_keys_mut(0, |keys| {
+            let was_on = ctx.with_keys_mut(0, |keys| {
                 if server.gate.load(Relaxed) & gate::LOADING != 0 {
                     return Err(Error::Static("LOADING Redis is loading the dataset in memory"));
                 }
                 server.set_gate(gate::LOADING, true);
+                let was_on = server.propagation.has_listener(listener::AOF);
                 server.propagation.listen(listener::AOF, false);
                 (0..server.keyspace.databases()).for_each(|db| {
                     keys.flush(db, false);
                 });
-                Ok(())
+                Ok(was_on)
             })?;
             server.host.reload_aof(was_on).map_err(Error::text)?;
             ok(ctx)

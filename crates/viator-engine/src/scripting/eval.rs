@@ -232,7 +232,11 @@ pub(super) fn run(ctx: &mut AdminCtx<'_, '_>, scripts: &LocalScripting, vm: &Vm,
     let mut own = None;
     let guards = match ctx.held.as_deref_mut() {
         Some(g) => g,
-        None => own.insert(server.lock(job.footprint)?),
+        None => {
+            let guards = server.lock(job.footprint)?;
+            crate::dispatch::loads_not(ctx.local, server)?;
+            own.insert(guards)
+        }
     };
     let saved = Saved::take(ctx.local, ctx.session);
     let started = ctx.local.clock.last();
