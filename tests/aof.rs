@@ -525,6 +525,10 @@ fn what_cannot_be_loaded_is_told() {
         log.contains("== CRITICAL == This server is sending an error to its AOF-loading-client: '-WRONGTYPE"),
         "{log}"
     );
+    let mut client = server.client();
+    assert_eq!(common::info(&mut client, "stats", "unexpected_error_replies"), "1");
+    ok(&mut client, &["CONFIG", "SET", "propagation-error-behavior", "panic"]);
+    assert!(client.cmd(&["DEBUG", "LOADAOF"]).unwrap().as_error().is_some());
     server.kill();
     fs::write(&path, before.clone() + "junk\r\n" + &resp(&["SET", "b", "1"])).unwrap();
     let why = server.try_restart().unwrap_err() + &server.log();

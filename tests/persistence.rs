@@ -8,7 +8,7 @@ use common::rng::Rng;
 use common::strace::Strace;
 use common::{Launch, Server, ok, wait_until};
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
@@ -431,4 +431,40 @@ fn what_was_flushed_during_save_does_not_come_back() {
     drop((a, b));
     server.restart();
     assert_eq!(ok(&mut server.client(), &["DBSIZE"]).as_int(), Some(0));
+}
+
+/// A server that is still loading ends at once if it is told to, by a signal as by a client, and its file stays.
+#[test]
+fn loading_does_not_delay_the_end() {
+    for by_signal in [true, false] {
+        let mut server = Launch::viator().directive("save", "3600 1").start();
+        let mut client = server.client();
+        ok(&mut client, &["DEBUG", "POPULATE", "2000"]);
+        ok(&mut client, &["SAVE"]);
+        server.kill();
+        let file = fs::read(server.dir().join("dump.rdb")).unwrap();
+        // a load that would take minutes
+        let config = server.dir().join("server.conf");
+        fs::write(&config, fs::read_to_string(&config).unwrap() + "key-load-delay 100000\n").unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_viator"))
+            .arg(&config)
+            .stdout(Stdio::null())
+            .current_dir(server.dir())
+            .spawn()
+            .unwrap();
+        let mut client = None;
+        wait_until("the server to listen", || {
+            client = Client::connect(&server.address()).ok();
+            client.is_some()
+        });
+        let mut client = client.unwrap();
+        wait_until("it to load", || info(&mut client, "loading") == "1");
+        if by_signal {
+            ok_command(Command::new("kill").arg(child.id().to_string()));
+        } else {
+            assert!(client.cmd(&["SHUTDOWN"]).is_err());
+        }
+        assert!(child.wait().unwrap().success());
+        assert_eq!(fs::read(server.dir().join("dump.rdb")).unwrap(), file);
+    }
 }

@@ -108,6 +108,28 @@ pub fn write_pidfile(cfg: &Config) -> Option<String> {
     }
 }
 
+/// What a server leaves in the file system that others could take for one that runs.
+pub struct Leftovers {
+    /// Path of the pid file, if there is one.
+    pub pidfile: Option<String>,
+    /// Path of the unix socket; empty: there is none.
+    pub socket: String,
+}
+
+impl Leftovers {
+    /// Removes it.
+    pub fn remove(self) {
+        if !self.socket.is_empty() {
+            tracing::info!("Removing the unix socket file.");
+            drop(std::fs::remove_file(&self.socket)); // it may be gone already
+        }
+        if let Some(path) = self.pidfile {
+            tracing::info!("Removing the pid file.");
+            drop(std::fs::remove_file(path)); // it may be gone already
+        }
+    }
+}
+
 /// Loads the dataset from the configured file, if there is one.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use super::load::{Duplicates, LoadDelay, Options, load_stream};
 use crate::args::OwnedArgs;
 use crate::client::ClientShared;
+use crate::config::PropagationErrorBehavior;
 use crate::dispatch;
 use crate::local::Local;
 use crate::server::Server;
@@ -128,12 +129,16 @@ fn commands<R: Read>(server: &Server, local: &mut Local, file: R, from: u64) -> 
                     break Some(if unknown { Stop::Unknown(name) } else { Stop::Refused(name, e) });
                 }
                 if let (error @ [b'-', ..], _) = out.parts() {
+                    server.totals.unexpected_errors.add_shared(1);
                     tracing::warn!(
                         "== CRITICAL == This server is sending an error to its AOF-loading-client: '{}' after processing \
                          the command '{}'",
                         String::from_utf8_lossy(error).trim_end(),
                         shown(&args).to_lowercase()
                     );
+                    if server.config.load().propagation_error_behavior == PropagationErrorBehavior::Panic {
+                        break Some(Stop::Refused(shown(&args), String::from_utf8_lossy(error).trim_end().to_owned()));
+                    }
                 }
                 out.clear();
                 delay.pass(server);
