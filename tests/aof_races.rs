@@ -7,6 +7,7 @@ mod common;
 use common::rng::{Rng, seed};
 use common::strace::Strace;
 use common::{Launch, ok, wait_until};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -302,6 +303,28 @@ fn nothing_is_acknowledged_after_the_last_save() {
             }
         }
     }
+}
+
+/// WAITAOF ends though somebody else syncs just as it begins to wait, and nothing comes after that.
+#[test]
+fn waitaof_does_not_overlook_an_fsync() {
+    const CLIENTS: usize = 4;
+    let server = always().start();
+    let together = Barrier::new(CLIENTS);
+    thread::scope(|s| {
+        for c in 0..CLIENTS {
+            let (mut client, together) = (server.client(), &together);
+            s.spawn(move || {
+                let key = format!("k{c}");
+                let commands = [vec!["SET", key.as_str(), "v"], vec!["WAITAOF", "1", "0", "0"]];
+                for i in 0..1500 {
+                    together.wait();
+                    let replies = client.pipeline(&commands);
+                    assert!(replies.is_ok(), "{replies:?} in round {i}");
+                }
+            });
+        }
+    });
 }
 
 /// Several clients do what they like, in any order, while others write. `ops`: lines, `|` between those that are sent at once.

@@ -1,6 +1,6 @@
 //! WAIT and WAITAOF: waiting for replicas and for the disk.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{Ordering::Relaxed, Ordering::SeqCst, fence};
 use viator_engine::aof::State;
 use viator_engine::args;
 use viator_engine::blocking::timeout_ms;
@@ -85,5 +85,10 @@ fn waitaof(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     // no replica ever acknowledges anything: who asks for one waits for the time to be over
     let synced = (local > 0 && replicas == 0).then_some(offset);
     ctx.session.block(ctx.server, Blocked::Waiting(Waiting { until, reply, synced }));
+    // whoever syncs the log looks after that whether somebody waits; it may have been synced before this was to be seen
+    fence(SeqCst);
+    if synced.is_some_and(|offset| aof.state() == State::Off || aof.synced.load(Relaxed) >= offset) {
+        ctx.session.shared.poke();
+    }
     Ok(())
 }
