@@ -59,7 +59,11 @@ fn of_an_append_only_file() {
     let mut c = server.client();
     ok(&mut c, &["RPUSH", "l", "1", "2", "3"]);
     ok(&mut c, &["BGREWRITEAOF"]);
-    common::wait_until("the rewrite", || common::info(&mut c, "persistence", "aof_rewrite_in_progress") == "0");
+    common::wait_until("the rewrite", || {
+        ["aof_rewrite_in_progress", "aof_rewrite_scheduled"]
+            .iter()
+            .all(|f| common::info(&mut c, "persistence", f) == "0")
+    });
     for i in 0..3 {
         ok(&mut c, &["SET", "k", &i.to_string()]);
     }
