@@ -105,6 +105,14 @@ impl Style {
     }
 }
 
+/// What the walk of a database has done since it last handed something on, or let others run: of small shards several.
+#[derive(Default)]
+struct Walked {
+    bytes: Vec<u8>,
+    /// As [`PER_HOLD`] counts it.
+    effort: usize,
+}
+
 /// A snapshot being taken.
 pub struct Snapshot {
     style: Style,
@@ -220,9 +228,11 @@ impl Snapshot {
     pub fn walk(&self, server: &Server) {
         let order: Vec<usize> = self.databases.iter().map(|d| d.0).collect();
         for origin in order {
+            let mut walked = Walked::default();
             for shard in 0..SHARDS {
-                self.walk_shard(server, shard, origin);
+                self.walk_shard(server, shard, origin, &mut walked);
             }
+            self.push_walked(origin, &mut walked);
         }
         let mut w = self.waiting.lock();
         w.ended = true;
@@ -232,10 +242,11 @@ impl Snapshot {
         server.snapshot_over.notify_all();
     }
 
-    fn walk_shard(&self, server: &Server, shard: usize, origin: usize) {
+    fn walk_shard(&self, server: &Server, shard: usize, origin: usize, walked: &mut Walked) {
         let mut done = false;
         while !done {
-            let (bytes, keys) = self.with_writer(Vec::with_capacity(PER_HOLD + PER_HOLD / 4), |w| {
+            let mut effort = 0;
+            let (bytes, keys) = self.with_writer(std::mem::take(&mut walked.bytes), |w| {
                 let mut larges = Vec::new();
                 let mut keys = 0;
                 let mut guards = server.keyspace.lock(Footprint::NONE.with(shard));
@@ -246,20 +257,23 @@ impl Snapshot {
                     None => true,
                     Some(part) => part.save_some(PER_HOLD, |db, c| {
                         keys += 1;
-                        if self.is_void() {
-                            return 64;
-                        }
-                        match Large::new(db, c) {
-                            Ok(large) => {
-                                larges.push(large);
-                                256
+                        let n = if self.is_void() {
+                            64
+                        } else {
+                            match Large::new(db, c) {
+                                Ok(large) => {
+                                    larges.push(large);
+                                    256
+                                }
+                                Err(e) => {
+                                    let before = w.len();
+                                    self.style.entry(w, &e);
+                                    w.len() - before
+                                }
                             }
-                            Err(e) => {
-                                let before = w.len();
-                                self.style.entry(w, &e);
-                                w.len() - before
-                            }
-                        }
+                        };
+                        effort += n;
+                        n
                     }),
                 };
                 drop(guards);
@@ -269,13 +283,25 @@ impl Snapshot {
                 keys
             });
             self.keys.fetch_add(keys, Relaxed);
-            let n = bytes.len();
-            if n > 0 {
-                self.push(Item::Bytes(origin, bytes), n);
+            walked.bytes = bytes;
+            if walked.bytes.len() >= PER_HOLD {
+                self.push_walked(origin, walked);
             }
-            // where there are fewer cores than threads, a client's would wait for the end of a time slice
-            std::thread::yield_now();
+            walked.effort += effort;
+            if walked.effort >= PER_HOLD {
+                walked.effort = 0;
+                // where there are fewer cores than threads, a client's would wait for the end of a time slice
+                std::thread::yield_now();
+            }
             self.delay(server, keys);
+        }
+    }
+
+    fn push_walked(&self, origin: usize, walked: &mut Walked) {
+        let bytes = std::mem::replace(&mut walked.bytes, Vec::with_capacity(2 * PER_HOLD));
+        let n = bytes.len();
+        if n > 0 {
+            self.push(Item::Bytes(origin, bytes), n);
         }
     }
 

@@ -64,7 +64,6 @@ pub struct Aof {
     began: AtomicU64,
     /// When rewrites are tried again.
     rewrite: Mutex<Rewrites>,
-    rewrite_ended: Condvar,
     /// The snapshot of the rewrite that runs.
     running: Mutex<Option<Arc<Snapshot>>>,
 }
@@ -190,7 +189,6 @@ impl Aof {
             stops: AtomicU64::new(0),
             began: AtomicU64::new(0),
             rewrite: Mutex::default(),
-            rewrite_ended: Condvar::new(),
             running: Mutex::default(),
         })
     }

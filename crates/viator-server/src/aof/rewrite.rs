@@ -56,20 +56,12 @@ impl Aof {
     /// Redis's text.
     pub fn request_rewrite(self: &Arc<Self>, held: bool) -> Result<&'static str, &'static str> {
         let Some(server) = self.server() else { return Err("ERR the server ends") };
-        if !held && self.began.load(Relaxed) != self.stops.load(Relaxed) {
-            // one that was given up is about to end
-            let until = Instant::now() + Duration::from_secs(1);
-            let mut r = self.rewrite.lock();
-            while server.aof.rewriting.load(Relaxed) {
-                if self.rewrite_ended.wait_until(&mut r, until).timed_out() {
-                    break;
-                }
-            }
-        }
-        if server.aof.rewriting.load(Relaxed) {
+        let given_up = self.began.load(Relaxed) != self.stops.load(Relaxed);
+        let running = server.aof.rewriting.load(Relaxed);
+        if running && !given_up {
             return Err("ERR Background append only file rewriting already in progress");
         }
-        if held || server.snapshot.lock().is_some() {
+        if held || running || server.snapshot.lock().is_some() {
             server.aof.rewrite_scheduled.store(true, Relaxed);
             server.aof.rewrite_failures.store(0, Relaxed);
             return Ok("Background append only file rewriting scheduled");
@@ -92,6 +84,12 @@ impl Aof {
             status.rewrite_scheduled.store(true, Relaxed);
             return true;
         }
+        self.begin_claimed(server, here)
+    }
+
+    /// As [`Aof::begin_rewrite`]; it is noted already that one is running.
+    fn begin_claimed(self: &Arc<Self>, server: &Arc<Server>, here: bool) -> bool {
+        let status = &server.aof;
         status.rewrite_scheduled.store(false, Relaxed);
         let now = {
             let _files = self.files.lock();
@@ -126,19 +124,15 @@ impl Aof {
             Err(e) => {
                 tracing::warn!("Can't rewrite append only file in background: {e}");
                 status.rewrite_failures.fetch_add(1, Relaxed);
-                self.note_end(status);
+                Self::note_end(status);
                 false
             }
         }
     }
 
     /// No rewrite runs any more.
-    fn note_end(&self, status: &AofStatus) {
-        {
-            let _ending = self.rewrite.lock();
-            status.rewriting.store(false, Relaxed);
-            self.rewrite_ended.notify_all();
-        }
+    fn note_end(status: &AofStatus) {
+        status.rewriting.store(false, Relaxed);
         // switched off and on again meanwhile, or the first one failed
         if status.state() == State::WaitRewrite {
             status.rewrite_scheduled.store(true, Relaxed);
@@ -170,7 +164,12 @@ impl Aof {
             }
         }
         status.last_rewrite_secs.store(began.elapsed().as_secs() as i64 + 1, Relaxed);
-        self.note_end(status);
+        // one that was asked for after this one was given up follows at once: nobody sees that none is running
+        if self.is_cancelled(now) && status.rewrite_scheduled.load(Relaxed) && server.snapshot.lock().is_none() {
+            self.begin_claimed(server, false);
+        } else {
+            Self::note_end(status);
+        }
     }
 
     /// The first rewrite has failed: what was logged since its beginning is of no use.
