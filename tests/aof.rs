@@ -481,7 +481,7 @@ fn what_a_start_tells() {
         let base = server.dir().join("appendonlydir/appendonly.aof.2.base.rdb");
         let base = fs::metadata(base).unwrap().len().to_string();
         let current = info(&mut client, "aof_current_size");
-        let _ = info(&mut client, "aof_base_size");
+        assert_eq!(info(&mut client, "aof_base_size"), base);
         assert!(current.parse::<u64>().unwrap() > base.parse::<u64>().unwrap() + 1000, "{current} {base}");
         ["rdb_last_load_keys_loaded", "rdb_last_load_keys_expired", "rdb_changes_since_last_save"]
             .map(|field| info(&mut client, field))

@@ -11,6 +11,7 @@
 
 use crate::config::Config;
 use crate::evict;
+use crate::persistence::Pace;
 use crate::server::{Held as Locks, Server, gate};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -363,6 +364,7 @@ impl Snapshot {
 
     fn write_items(&self, sink: &mut dyn Sink) -> io::Result<()> {
         let mut selected = None;
+        let mut pace = Pace::default();
         let (bytes, ()) = self.with_writer(Vec::new(), |w| {
             for (db, keys, expires) in &self.databases {
                 w.select(*db);
@@ -388,6 +390,9 @@ impl Snapshot {
                 return Ok(());
             }
             self.copied.store(0, Relaxed);
+            if pace.is_due() {
+                tracing::info!("Saving: {} of {} keys", self.saved_keys(), self.total_keys());
+            }
             for item in items {
                 match item {
                     Item::Bytes(db, bytes) => {

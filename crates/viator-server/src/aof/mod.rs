@@ -755,9 +755,10 @@ impl Aof {
         if !cfg.aof_disable_auto_gc {
             self.delete_history(&mut f);
         }
-        let size = f.size();
-        server.aof.current_size.store(size, Relaxed);
-        server.aof.base_size.store(size, Relaxed);
+        server.aof.current_size.store(f.size(), Relaxed);
+        // that of the last rewrite's end is not known any more
+        let base = f.manifest.base.as_ref().and_then(|b| fs::metadata(f.path(&b.name)).ok());
+        server.aof.base_size.store(base.map_or(0, |m| m.len()), Relaxed);
         server.aof.set_state(State::On);
         Ok(())
     }

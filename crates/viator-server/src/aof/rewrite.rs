@@ -311,6 +311,7 @@ impl Aof {
         let base = f.base.clone();
         let name = m.next_base(&base, rdb);
         tracing::info!("Successfully created the temporary AOF base file {}", temp.display());
+        tracing::info!("Background AOF rewrite terminated with success");
         fs::rename(temp, f.path(&name))?;
         tracing::info!("Successfully renamed the temporary AOF base file {} into {name}", temp.display());
         let keep = usize::from(began.on() && !first);
