@@ -646,10 +646,14 @@ impl Aof {
             self.stops.fetch_add(1, Relaxed);
             server.propagation.listen(listener::AOF, false);
             self.write(server, &mut f, true);
+            let awaited = server.aof.synced.load(Relaxed) < server.aof.written.load(Relaxed);
             let mut files = std::mem::take(&mut self.sync.lock().closing);
             files.extend(f.out.take().map(|i| i.file));
             let synced = sync_all(&files);
             if let Err(e) = &synced {
+                if awaited && server.aof.always.load(Relaxed) {
+                    self.sync_failed(server, e);
+                }
                 tracing::warn!("Fail to fsync the AOF file: {}", plain(e));
             }
             if server.aof.state() == State::On
