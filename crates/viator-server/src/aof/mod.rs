@@ -246,6 +246,8 @@ impl Aof {
             return;
         }
         self.sync_now(server, want);
+        // as in `wake`
+        fence(SeqCst);
         if server.aof.waiters.load(Relaxed) > 0 {
             self.wake(server);
         }
@@ -446,9 +448,7 @@ impl Aof {
                 s.running = false;
                 server.aof.fsync_pending.store(s.want > server.aof.synced.load(Relaxed), Relaxed);
                 drop(s);
-                if server.aof.always.load(Relaxed) || server.aof.waiters.load(Relaxed) > 0 {
-                    self.wake(&server);
-                }
+                self.wake(&server);
             }
             if settle {
                 match self.sync_files(&server) {
