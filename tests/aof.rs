@@ -393,3 +393,149 @@ fn switched_on_later_the_files_are_numbered_on() {
     let refused = server.try_restart().unwrap_err();
     assert!(refused.contains("Invalid AOF manifest file format"), "{refused}");
 }
+
+/// Both tools say the same of folders: bases that are whole and not, increments that are there and not, manifests that are cut.
+#[test]
+fn the_checkers_agree_on_folders() {
+    let theirs = peers_dir().join("bin/redis-check-aof-8.6");
+    if !theirs.exists() {
+        return skip("redis-check-aof-8.6");
+    }
+    let mut base = b"REDIS0012\xfa\x08aof-base\x011\xfe\x00\x00\x01k\x01v\xff".to_vec();
+    base.extend(viator_data::crc::crc64(0, &base).to_le_bytes());
+    let manifest = "file a.1.base.rdb seq 1 type b\nfile a.1.incr.aof seq 1 type i\n";
+    let other = [&base[..base.len() - 1], &[base[base.len() - 1] ^ 1]].concat();
+    let two = format!("{manifest}file a.2.incr.aof seq 2 type i\n");
+    let incr = resp(&["SET", "a", "1"]);
+    let times = format!("{incr}#TS:1000\r\n{incr}#TS:2000\r\n{incr}");
+    let bad_time = format!("{incr}#TS:abc\r\n{incr}");
+    let cut = &incr.as_bytes()[..incr.len() - 3];
+    type Files<'a> = Vec<(&'a str, &'a [u8])>;
+    let cases: Vec<(&str, Files<'_>)> = vec![
+        ("whole", vec![("m", manifest.as_bytes()), ("a.1.base.rdb", &base), ("a.1.incr.aof", incr.as_bytes())]),
+        ("a cut increment", vec![("m", manifest.as_bytes()), ("a.1.base.rdb", &base), ("a.1.incr.aof", cut)]),
+        ("no increment", vec![("m", manifest.as_bytes()), ("a.1.base.rdb", &base)]),
+        ("a cut base", vec![("m", manifest.as_bytes()), ("a.1.base.rdb", &base[..20]), ("a.1.incr.aof", b"")]),
+        ("another checksum", vec![("m", manifest.as_bytes()), ("a.1.base.rdb", &other), ("a.1.incr.aof", b"")]),
+        ("times", vec![("m", manifest.as_bytes()), ("a.1.base.rdb", &base), ("a.1.incr.aof", times.as_bytes())]),
+        (
+            "times, not in the last file",
+            vec![
+                ("m", two.as_bytes()),
+                ("a.1.base.rdb", &base),
+                ("a.1.incr.aof", times.as_bytes()),
+                ("a.2.incr.aof", incr.as_bytes()),
+            ],
+        ),
+        ("no time", vec![("m", manifest.as_bytes()), ("a.1.base.rdb", &base), ("a.1.incr.aof", bad_time.as_bytes())]),
+        ("a cut manifest", vec![("m", &manifest.as_bytes()[..manifest.len() - 1]), ("a.1.base.rdb", &base)]),
+    ];
+    let dir = std::env::temp_dir().join(format!("viator-check-folders-{}", std::process::id()));
+    let run = |tool: &Path, options: &[&str], files: &Files<'_>| {
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).unwrap();
+        files.iter().for_each(|(name, bytes)| fs::write(dir.join(name), bytes).unwrap());
+        let mut child = Command::new(tool)
+            .args(options)
+            .arg("m")
+            .current_dir(&dir)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // it may end without asking
+        let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"y\n");
+        let out = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        // what Redis writes by its server's log has its time and a mark
+        let lines: Vec<String> = text
+            .lines()
+            .map(|l| l.split_once(" # ").map_or(l, |(_, l)| l).to_owned())
+            .filter(|l| !l.is_empty() && !l.ends_with(" #"))
+            .collect();
+        let after: Vec<_> = files.iter().map(|(name, _)| fs::read(dir.join(name)).unwrap()).collect();
+        (lines, out.status.code(), after)
+    };
+    let ours = Path::new(env!("CARGO_BIN_EXE_viator-check-aof"));
+    for (what, files) in &cases {
+        for options in [&[][..], &["--fix"], &["--truncate-to-timestamp", "1500"], &["--truncate-to-timestamp", "500"]]
+        {
+            assert_eq!(run(ours, options, files), run(&theirs, options, files), "{what} with {options:?}");
+        }
+    }
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+/// After a start the growth counts from the base alone, for the next automatic rewrite; what was loaded is told.
+#[test]
+fn what_a_start_tells() {
+    let told = |launch: Launch| {
+        let mut server = launch.directive("appendonly", "yes").start();
+        let mut client = server.client();
+        ok(&mut client, &["SET", "a", "1"]);
+        rewrite(&mut client);
+        ok(&mut client, &["SET", "b", &"x".repeat(1000)]);
+        server.kill();
+        server.restart();
+        let mut client = server.client();
+        let base = server.dir().join("appendonlydir/appendonly.aof.2.base.rdb");
+        let base = fs::metadata(base).unwrap().len().to_string();
+        let current = info(&mut client, "aof_current_size");
+        let _ = info(&mut client, "aof_base_size");
+        assert!(current.parse::<u64>().unwrap() > base.parse::<u64>().unwrap() + 1000, "{current} {base}");
+        ["rdb_last_load_keys_loaded", "rdb_last_load_keys_expired", "rdb_changes_since_last_save"]
+            .map(|field| info(&mut client, field))
+    };
+    let ours = told(Launch::viator());
+    if let Some(reference) = Launch::reference() {
+        assert_eq!(ours, told(reference));
+    }
+}
+
+/// SAVE comes to its turn when the rewrite has ended that was going on.
+#[test]
+fn save_waits_for_a_rewrite() {
+    let server = Launch::viator().directive("appendonly", "yes").directive("save", "").start();
+    let mut client = server.client();
+    ok(&mut client, &["DEBUG", "POPULATE", "2000"]);
+    ok(&mut client, &["CONFIG", "SET", "rdb-key-save-delay", "200"]);
+    ok(&mut client, &["BGREWRITEAOF"]);
+    ok(&mut client, &["SAVE"]);
+    assert_eq!(info(&mut client, "rdb_saves"), "1");
+    assert_eq!(info(&mut client, "rdb_changes_since_last_save"), "0");
+    wait_until("the rewrite to end", || info(&mut client, "aof_rewrite_in_progress") == "0");
+    assert_eq!(info(&mut client, "aof_last_bgrewrite_status"), "ok");
+    ok(&mut client, &["DEBUG", "RELOAD", "NOSAVE"]);
+    assert_eq!(ok(&mut client, &["DBSIZE"]).as_int(), Some(2000));
+}
+
+/// A command of the file that fails is told; DEBUG LOADAOF without a file is an error.
+#[test]
+fn what_cannot_be_loaded_is_told() {
+    let mut server = Launch::viator().directive("appendonly", "yes").start();
+    let mut client = server.client();
+    ok(&mut client, &["SET", "a", "1"]);
+    server.kill();
+    let path = server.dir().join("appendonlydir/appendonly.aof.1.incr.aof");
+    let before = fs::read_to_string(&path).unwrap();
+    fs::write(&path, before.clone() + &resp(&["LPUSH", "a", "x"])).unwrap();
+    server.restart();
+    let log = server.log();
+    assert!(
+        log.contains("== CRITICAL == This server is sending an error to its AOF-loading-client: '-WRONGTYPE"),
+        "{log}"
+    );
+    let mut client = server.client();
+    assert_eq!(common::info(&mut client, "stats", "unexpected_error_replies"), "1");
+    ok(&mut client, &["CONFIG", "SET", "propagation-error-behavior", "panic"]);
+    assert!(client.cmd(&["DEBUG", "LOADAOF"]).unwrap().as_error().is_some());
+    server.kill();
+    fs::write(&path, before.clone() + "junk\r\n" + &resp(&["SET", "b", "1"])).unwrap();
+    let why = server.try_restart().unwrap_err() + &server.log();
+    assert!(why.contains(&format!("appendonly.aof.1.incr.aof at offset {}", before.len())), "{why}");
+    assert!(why.contains("aof-load-corrupt-tail-max-size"), "{why}");
+
+    let server = Launch::viator().start();
+    let reply = server.client().cmd(&["DEBUG", "LOADAOF"]).unwrap();
+    assert!(matches!(&reply, Value::Error(e) if e.starts_with(b"ERR Error trying to load the AOF files")), "{reply:?}");
+}

@@ -72,7 +72,8 @@ fn a_password_is_given() {
     let wrong = migrate(&mut here, target.port(), &["k", "0", "5000", "AUTH", "wrong"]);
     assert!(error(&wrong).contains("WRONGPASS"), "{wrong}");
     assert_eq!(ok(&mut here, &["EXISTS", "k"]).as_int(), Some(1));
-    assert!(migrate(&mut here, target.port(), &["k", "0", "5000", "AUTH", "secret"]).is_status("OK"));
+    let right = migrate(&mut here, target.port(), &["k", "0", "5000", "AUTH", "secret"]);
+    assert!(right.is_status("OK"), "{right}");
     ok(&mut here, &["SET", "l", "v"]);
     assert!(migrate(&mut here, target.port(), &["l", "0", "5000", "AUTH2", "default", "secret"]).is_status("OK"));
     assert_eq!(ok(&mut here, &["DBSIZE"]).as_int(), Some(0));

@@ -8,7 +8,7 @@ use common::rng::Rng;
 use common::strace::Strace;
 use common::{Launch, Server, ok, wait_until};
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
@@ -287,10 +287,27 @@ fn old_files_are_read() {
     let ours = Launch::viator().start();
     let reference = Launch::reference().map(|l| l.start());
     let mut c = ours.client();
-    for name in ["version-1", "version-4", "version-7", "version-9", "version-9-without-checksum"] {
+    // with every encoding that the version has
+    let files = [
+        ("version-1", "1030fec51c939f1cfe65e2a0abafd4a829283bf6"),
+        ("version-2", "6a3f07d8a1d0ab2156a15613a21c407729f7c587"),
+        ("version-3", "94b4f5f164729c1671dcbcb3d72f2ae63516cfb6"),
+        ("version-4", "0b8fbf1dde89d6a5f7c0026e66f1167fa108ccdd"),
+        ("version-5", "ac40971e0164a78c4954e06b71efe9afbdf62bac"),
+        ("version-6", "ac40971e0164a78c4954e06b71efe9afbdf62bac"),
+        ("version-7", "46e06e0607118a13f212291ad52a4ce605ae5acc"),
+        ("version-8", "d32c7bcc211376a76e6dc839f9ce905963308b7e"),
+        ("version-9", "7255d69e0188821ac9c3c07a98420ca994eb8907"),
+        ("version-9-without-checksum", "7255d69e0188821ac9c3c07a98420ca994eb8907"),
+        ("version-10", "6c59ee9df530a0a2688aed20b3594ef300237ea0"),
+        ("version-11", "0b6dc6b2227dcb9b8fdd6ef420e014cac96d7edb"),
+        ("version-12", "c8244ed83ffdf59a66ae17e293ce43171f2a6169"),
+    ];
+    for (name, content) in files {
         let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/rdb/{name}.rdb"));
         fs::copy(&file, ours.dir().join("dump.rdb")).unwrap();
         ok(&mut c, &["DEBUG", "RELOAD", "NOSAVE"]);
+        assert_eq!(digest(&ours).as_text().as_deref(), Some(content), "{name}");
         if let Some(reference) = &reference {
             fs::copy(&file, reference.dir().join("dump.rdb")).unwrap();
             ok(&mut reference.client(), &["DEBUG", "RELOAD", "NOSAVE"]);
@@ -357,6 +374,28 @@ fn ok_command(command: &mut Command) {
     assert!(command.status().unwrap().success());
 }
 
+/// What was loaded from a file counts as saved, functions as well; what the file says of itself under such a name is told.
+#[test]
+fn a_loaded_file_is_no_change() {
+    let mut server = Launch::viator().directive("save", "").start();
+    let mut client = server.client();
+    ok(&mut client, &["SET", "a", "1"]);
+    ok(&mut client, &["FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() return 1 end)"]);
+    ok(&mut client, &["SAVE"]);
+    server.kill();
+    server.restart();
+    let mut client = server.client();
+    assert_eq!(info(&mut client, "rdb_changes_since_last_save"), "0");
+    assert_eq!(ok(&mut client, &["FCALL", "f", "0"]), Value::Integer(1));
+    server.kill();
+    let path = server.dir().join("dump.rdb");
+    let file = fs::read(&path).unwrap();
+    let told = [&file[..9], b"\xfa\x05%note\x05hello", &file[9..file.len() - 8], &[0; 8]].concat();
+    fs::write(&path, told).unwrap();
+    server.restart();
+    assert!(server.log().contains("RDB '%note': hello"), "{}", server.log());
+}
+
 /// Two clients save at once: the file of the first is complete before another is begun.
 #[test]
 fn saves_do_not_write_into_each_others_files() {
@@ -392,4 +431,40 @@ fn what_was_flushed_during_save_does_not_come_back() {
     drop((a, b));
     server.restart();
     assert_eq!(ok(&mut server.client(), &["DBSIZE"]).as_int(), Some(0));
+}
+
+/// A server that is still loading ends at once if it is told to, by a signal as by a client, and its file stays.
+#[test]
+fn loading_does_not_delay_the_end() {
+    for by_signal in [true, false] {
+        let mut server = Launch::viator().directive("save", "3600 1").start();
+        let mut client = server.client();
+        ok(&mut client, &["DEBUG", "POPULATE", "2000"]);
+        ok(&mut client, &["SAVE"]);
+        server.kill();
+        let file = fs::read(server.dir().join("dump.rdb")).unwrap();
+        // a load that would take minutes
+        let config = server.dir().join("server.conf");
+        fs::write(&config, fs::read_to_string(&config).unwrap() + "key-load-delay 100000\n").unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_viator"))
+            .arg(&config)
+            .stdout(Stdio::null())
+            .current_dir(server.dir())
+            .spawn()
+            .unwrap();
+        let mut client = None;
+        wait_until("the server to listen", || {
+            client = Client::connect(&server.address()).ok();
+            client.is_some()
+        });
+        let mut client = client.unwrap();
+        wait_until("it to load", || info(&mut client, "loading") == "1");
+        if by_signal {
+            ok_command(Command::new("kill").arg(child.id().to_string()));
+        } else {
+            assert!(client.cmd(&["SHUTDOWN"]).is_err());
+        }
+        assert!(child.wait().unwrap().success());
+        assert_eq!(fs::read(server.dir().join("dump.rdb")).unwrap(), file);
+    }
 }

@@ -99,7 +99,7 @@ fn load(bytes: &[u8]) -> Replayed {
     let server = host::server();
     let mut local = Local::new(&server);
     local.begin_batch(&server);
-    let replayed = replay(&server, &mut local, Cursor::new(bytes));
+    let replayed = replay(&server, &mut local, Cursor::new(bytes), false);
     assert!(replayed.good <= bytes.len() as u64, "beyond the end");
     replayed
 }

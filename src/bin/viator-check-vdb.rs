@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::process::ExitCode;
 use viator_persist::check::{Found, Progress, text};
-use viator_persist::{Fault, Reader, Source, Streamed, types};
+use viator_persist::{Fault, Reader, Source, Streamed};
 
 const USAGE: &str = "Usage: viator-check-vdb [--json] [--stats] <rdb-file-name>
   Checks an RDB file: its framing, every value, its checksum. The exit status is 0 if it is whole.
@@ -59,31 +59,7 @@ fn main() -> ExitCode {
     let result = found.walk(&mut reader, &mut progress, &mut say);
     progress.clear();
     let at = reader.source().position();
-    match &result {
-        Ok(()) => say(at, "\\o/ RDB looks OK! \\o/"),
-        Err(e) => {
-            info("--- RDB ERROR DETECTED ---");
-            let reason = match e {
-                Fault::Checksum { .. } => "RDB CRC error".to_owned(),
-                Fault::Short | Fault::Version(_) | Fault::Module(_) | Fault::Io(_) => e.to_string(),
-                _ if found.doing == "start" => e.to_string(),
-                _ => format!("Internal error in RDB reading -> {e}"),
-            };
-            say(at, &reason);
-            info(&format!("[additional info] While doing: {}", found.doing));
-            if let Some(key) = &found.key {
-                info(&format!("[additional info] Reading key '{}'", text(key)));
-                info(&format!("[additional info] Reading type {} ({})", found.kind, types::name(found.kind)));
-            }
-        }
-    }
-    info(&format!("[info] {} keys read", found.keys));
-    info(&format!("[info] {} expires", found.expires));
-    info(&format!("[info] {} already expired", found.expired));
-    info(&format!("[info] {} subexpires", found.subexpires));
-    if found.functions > 0 {
-        info(&format!("[info] {} libraries of functions", found.functions));
-    }
+    found.report(&result, at).iter().for_each(|line| info(line));
     if stats {
         found.statistics().for_each(|line| info(&line));
     }

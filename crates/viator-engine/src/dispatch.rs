@@ -361,7 +361,9 @@ fn refusal(local: &mut Local, server: &Server, session: &mut Session, entry: &En
     }
     // nothing below may be looked at: it might need locks that the script holds
     if g & server_gate::BUSY != 0 && !entry.flags.has(Flags::ALLOW_BUSY) {
-        return Some(server.scripting.running.busy_error());
+        // a script of the append-only file
+        let loading = g & server_gate::LOADING != 0 && !entry.flags.has(Flags::LOADING);
+        return Some(if loading { LOADING } else { server.scripting.running.busy_error() });
     }
     if entry.is(Traits::DEBUG) && !local.cfg.enable_debug_command.allows(session.local) {
         return Some(Error::text(format!(

@@ -84,8 +84,8 @@ pub struct Found {
     pub doing: &'static str,
     /// The key that is being read.
     pub key: Option<Vec<u8>>,
-    /// Its type.
-    pub kind: u8,
+    /// The type that was read last, until its value was.
+    pub kind: Option<u8>,
 }
 
 impl Found {
@@ -101,6 +101,7 @@ impl Found {
         say: &mut dyn FnMut(u64, &str),
     ) -> Result<(), Fault> {
         self.doing = "start";
+        self.kind = Some(types::STRING); // what the reference shows before it has read one
         self.version = reader.header()?;
         let mut expire = None;
         let mut db = 0;
@@ -108,7 +109,13 @@ impl Found {
             self.doing = "read-type";
             self.key = None;
             progress.advance(reader.source().position());
-            let part = reader.part()?;
+            let part = match reader.part() {
+                Ok(part) => part,
+                Err(e) => {
+                    self.doing = reader.code.map_or(self.doing, doing);
+                    return Err(e);
+                }
+            };
             let mut say = |at: u64, text: &str| {
                 progress.clear();
                 say(at, text);
@@ -121,15 +128,15 @@ impl Found {
                 }
                 Part::Select(n) => {
                     db = n;
-                    if self.databases.insert(n, self.databases.get(&n).copied().unwrap_or(0)).is_none() {
-                        say(reader.source().position(), &format!("Selecting DB ID {n}"));
-                    }
+                    self.databases.entry(n).or_default();
+                    say(reader.source().position(), &format!("Selecting DB ID {n}"));
                 }
                 Part::Expire(at) => expire = Some(at),
                 Part::Resize(..) | Part::Slot(..) | Part::Idle(_) | Part::Freq(_) => {}
                 Part::Function(_) => self.functions += 1,
                 Part::ModuleAux(name) => {
                     self.doing = "read-module-aux";
+                    reader.skip_moment()?;
                     say(reader.source().position(), &format!("MODULE AUX for: {name}"));
                     reader.skip_module()?;
                 }
@@ -147,7 +154,7 @@ impl Found {
     fn key<R: Read>(&mut self, reader: &mut Reader<Streamed<R>>, kind: u8, expire: Option<i64>) -> Result<(), Fault> {
         let begin = reader.source().position();
         self.doing = "read-key";
-        self.kind = kind;
+        self.kind = Some(kind);
         let mut key = Vec::new();
         reader.string_into(&mut key)?;
         let key = self.key.insert(key);
@@ -182,6 +189,7 @@ impl Found {
         }
         let fields = types::HASH_METADATA_PRE_GA..=types::HASH_LISTPACK_EX;
         self.subexpires += u64::from(fields.contains(&kind));
+        self.kind = None;
         Ok(())
     }
 
@@ -194,10 +202,10 @@ impl Found {
         if self.version < 5 {
             return Ok(());
         }
-        let got = reader.source().checksum();
-        let expected = reader.millis()?;
+        let expected = reader.source().checksum();
+        let got = reader.millis()?;
         let at = reader.source().position();
-        if expected == 0 {
+        if got == 0 {
             say(at, "RDB file was saved with checksum disabled: no check performed.");
         } else if expected != got {
             return Err(Fault::Checksum { expected, got });
@@ -207,8 +215,44 @@ impl Found {
         Ok(())
     }
 
-    /// The lines of statistics, one for each type.
+    /// What the reference tells at the end of a walk. `at`: where that was.
+    pub fn report(&self, result: &Result<(), Fault>, at: u64) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Err(e) = result {
+            lines.push("--- RDB ERROR DETECTED ---".to_owned());
+            let reason = match e {
+                Fault::Checksum { .. } => "RDB CRC error".to_owned(),
+                Fault::EarlyFunction => format!("Pre-release function format not supported {}", self.version),
+                _ if self.doing == "read-functions" => {
+                    "Failed loading library, Failed loading library payload".to_owned()
+                }
+                Fault::Data(_) | Fault::Encoding(_) if matches!(self.doing, "read-key" | "read-object-value") => {
+                    format!("Internal error in RDB reading -> {e}")
+                }
+                _ => e.to_string(),
+            };
+            lines.push(format!("[offset {at}] {reason}"));
+            lines.push(format!("[additional info] While doing: {}", self.doing));
+            lines.extend(self.key.as_ref().map(|key| format!("[additional info] Reading key '{}'", text(key))));
+            let kind = self.kind.map(|k| format!("[additional info] Reading type {k} ({})", types::name(k)));
+            lines.extend(kind);
+        } else {
+            lines.push(format!("[offset {at}] \\o/ RDB looks OK! \\o/"));
+        }
+        lines.push(format!("[info] {} keys read", self.keys));
+        lines.push(format!("[info] {} expires", self.expires));
+        lines.push(format!("[info] {} already expired", self.expired));
+        lines.push(format!("[info] {} subexpires", self.subexpires));
+        lines
+    }
+
+    /// The lines of statistics: libraries of functions, if there are any, and one for each type.
     pub fn statistics(&self) -> impl Iterator<Item = String> {
+        let libraries = (self.functions > 0).then(|| format!("[stats] functions: {} libraries", self.functions));
+        libraries.into_iter().chain(self.of_types())
+    }
+
+    fn of_types(&self) -> impl Iterator<Item = String> {
         self.types.iter().map(|(kind, t)| {
             format!(
                 "[stats] {}: {} keys, {} elements, {} bytes, largest {} bytes ('{}')",
@@ -220,6 +264,18 @@ impl Found {
                 text(&t.largest_key)
             )
         })
+    }
+}
+
+/// What is being done with a part that begins so, in the reference's words.
+fn doing(code: u8) -> &'static str {
+    match code {
+        types::AUX => "read-aux",
+        types::EXPIRE | types::EXPIRE_MS => "read-expire",
+        types::SELECT_DB | types::RESIZE_DB | types::SLOT_INFO => "read-len",
+        types::FUNCTION => "read-functions",
+        types::MODULE_AUX => "read-module-aux",
+        _ => "read-type",
     }
 }
 

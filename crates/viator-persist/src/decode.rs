@@ -39,6 +39,13 @@ pub struct Limits {
     pub distinct: bool,
 }
 
+impl Limits {
+    /// The same, and duplicates are looked for: so is done with all that is converted.
+    fn distinct(&self) -> Limits {
+        Limits { distinct: true, ..*self }
+    }
+}
+
 /// A value as it was read.
 #[derive(Debug)]
 pub enum Loaded {
@@ -133,18 +140,17 @@ impl<S: Source> Reader<S> {
             }
             types::ZSET | types::ZSET_2 => object(self.zset(kind, limits)?),
             types::ZSET_ZIPLIST => {
-                object(packed_zset(ziplist(&self.string()?, "Zset ziplist integrity check failed.")?, limits)?)
+                let pairs = ziplist(&self.string()?, "Zset ziplist integrity check failed.")?;
+                object(packed_zset(pairs, &limits.distinct())?)
             }
             types::ZSET_LISTPACK => object(packed_zset(Packed::from_bytes(self.string()?)?, limits)?),
             types::HASH => object(self.hash(kind, limits)?),
             types::HASH_METADATA | types::HASH_METADATA_PRE_GA => object(self.hash(kind, limits)?),
-            types::HASH_ZIPMAP => object(packed_hash(legacy::zipmap(&self.string()?)?, 2, true, limits)?),
-            types::HASH_ZIPLIST => object(packed_hash(
-                ziplist(&self.string()?, "Hash ziplist integrity check failed.")?,
-                2,
-                false,
-                limits,
-            )?),
+            types::HASH_ZIPMAP => object(packed_hash(legacy::zipmap(&self.string()?)?, 2, true, &limits.distinct())?),
+            types::HASH_ZIPLIST => {
+                let pairs = ziplist(&self.string()?, "Hash ziplist integrity check failed.")?;
+                object(packed_hash(pairs, 2, false, &limits.distinct())?)
+            }
             types::HASH_LISTPACK => object(packed_hash(Packed::from_bytes(self.string()?)?, 2, false, limits)?),
             types::HASH_LISTPACK_EX | types::HASH_LISTPACK_EX_PRE_GA => {
                 if kind == types::HASH_LISTPACK_EX {
@@ -158,7 +164,7 @@ impl<S: Source> Reader<S> {
             | types::STREAM_LISTPACKS_4 => object(self.stream(kind, limits)?),
             types::MODULE_2 => Err(Fault::Module(module_name(self.length()?))),
             types::MODULE_PRE_GA => Err(Fault::Data("Pre-release module format not supported")),
-            _ => Err(Fault::Data("Unknown RDB encoding type")),
+            _ => Err(Fault::Kind(kind)),
         }
     }
 
@@ -277,6 +283,16 @@ impl<S: Source> Reader<S> {
                 Err(e) => Err(e),
             },
         }
+    }
+
+    /// Passes over what stands between a module's name and its data that belong to no key: when these are meant to be read.
+    ///
+    /// # Errors
+    /// [`Fault::Short`], [`Fault::Data`].
+    pub fn skip_moment(&mut self) -> Result<(), Fault> {
+        let opcode = self.length()?;
+        self.length()?;
+        if opcode == 2 { Ok(()) } else { Err(Fault::Data("bad when_opcode")) }
     }
 
     /// Passes over what a module wrote, its name read.

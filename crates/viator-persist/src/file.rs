@@ -29,7 +29,7 @@ pub enum Part {
     Freq(u8),
     /// The code of a library of functions.
     Function(Vec<u8>),
-    /// Data of a module that belongs to no key: its type's name, and when it is meant to be read. The data follow:
+    /// Data of a module that belongs to no key: its type's name. What follows: [`Reader::skip_moment`],
     /// [`Reader::skip_module`].
     ModuleAux(String),
     /// A key with its value, whose type this is. Key and value follow.
@@ -46,7 +46,7 @@ impl<S: Source> Reader<S> {
     pub fn header(&mut self) -> Result<u16, Fault> {
         let head: [u8; 9] = self.bytes()?;
         let Some(digits) = head.strip_prefix(MAGIC) else {
-            return Err(Fault::Data("Wrong signature trying to load DB from file"));
+            return Err(Fault::Signature);
         };
         let text = String::from_utf8_lossy(digits).into_owned();
         match text.trim_start().parse::<u16>() {
@@ -61,7 +61,10 @@ impl<S: Source> Reader<S> {
     /// # Errors
     /// [`Fault::Short`], [`Fault::Data`], [`Fault::Io`].
     pub fn part(&mut self) -> Result<Part, Fault> {
-        Ok(match self.byte()? {
+        self.code = None;
+        let code = self.byte()?;
+        self.code = Some(code);
+        Ok(match code {
             types::AUX => Part::Aux(self.string()?, self.string()?),
             types::SELECT_DB => Part::Select(self.length()?),
             types::RESIZE_DB => Part::Resize(self.length()?, self.length()?),
@@ -71,15 +74,11 @@ impl<S: Source> Reader<S> {
             types::IDLE => Part::Idle(self.length()?),
             types::FREQ => Part::Freq(self.byte()?),
             types::FUNCTION => Part::Function(self.string()?),
-            types::FUNCTION_PRE_GA => return Err(Fault::Data("Pre-release function format not supported.")),
-            types::MODULE_AUX => {
-                let id = self.length()?;
-                let (_, _) = (self.length()?, self.length()?);
-                Part::ModuleAux(module_name(id))
-            }
+            types::FUNCTION_PRE_GA => return Err(Fault::EarlyFunction),
+            types::MODULE_AUX => Part::ModuleAux(module_name(self.length()?)),
             types::EOF => Part::End,
             kind if types::is_value(kind) => Part::Key(kind),
-            _ => return Err(Fault::Data("Unknown RDB opcode")),
+            kind => return Err(Fault::Kind(kind)),
         })
     }
 }

@@ -11,6 +11,8 @@ const FOOTER: usize = 10;
 /// Reads RDB content.
 pub struct Reader<S> {
     source: S,
+    /// What begins the part of a file that was read last, if it was there.
+    pub(crate) code: Option<u8>,
 }
 
 /// What begins a string.
@@ -22,7 +24,7 @@ enum Len {
 impl<'a> Reader<Slice<'a>> {
     /// A reader of RDB content in memory.
     pub fn of_bytes(input: &'a [u8]) -> Self {
-        Reader { source: Slice::new(input) }
+        Reader::new(Slice::new(input))
     }
 
     /// A reader of a DUMP payload's content, its footer checked (its checksum only with `checked`, and not if it is 0).
@@ -52,7 +54,7 @@ impl<'a> Reader<Slice<'a>> {
 impl<S: Source> Reader<S> {
     /// A reader of what a source gives.
     pub fn new(source: S) -> Self {
-        Reader { source }
+        Reader { source, code: None }
     }
 
     /// The source.
@@ -148,7 +150,7 @@ impl<S: Source> Reader<S> {
                 *out = lzf::decompress(packed, len).map_err(|_| Fault::Data("Invalid LZF compressed string"))?;
                 return Ok(());
             }
-            Len::Encoded(_) => return Err(Fault::Data("Unknown RDB string encoding type")),
+            Len::Encoded(n) => return Err(Fault::Encoding(n)),
         };
         out.extend_from_slice(viator_data::packed::IntBuf::new().format(int));
         Ok(())
@@ -169,7 +171,7 @@ impl<S: Source> Reader<S> {
                 self.length()?;
                 self.take(packed).map(|_| ())
             }
-            Len::Encoded(_) => Err(Fault::Data("Unknown RDB string encoding type")),
+            Len::Encoded(n) => Err(Fault::Encoding(n)),
         }
     }
 

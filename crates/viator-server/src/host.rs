@@ -26,6 +26,8 @@ pub struct Process {
     pub control: Mutex<Sender<Control>>,
     /// A shutdown is waiting.
     pub stopping: AtomicBool,
+    /// Until the dataset has been loaded: what is to be removed if the server ends before that.
+    pub loading: Mutex<Option<crate::start::Leftovers>>,
     /// The kernel's score of the process.
     pub oom_score: crate::apply::OomScore,
     /// The log.
@@ -36,6 +38,20 @@ pub struct Process {
     pub peers: crate::peers::Peers,
     /// The append-only file.
     pub aof: Arc<crate::aof::Aof>,
+}
+
+impl Process {
+    /// Ends the process if it is still loading the dataset: nothing is to be saved then.
+    pub fn end_load(&self) {
+        let mut loading = self.loading.lock();
+        if let Some(leftovers) = loading.take() {
+            tracing::warn!("User requested shutdown...");
+            leftovers.remove();
+            tracing::warn!("Redis is now ready to exit, bye bye...");
+            // the main thread does not get the lock any more
+            std::process::exit(0);
+        }
+    }
 }
 
 /// What the main thread is told.
@@ -76,6 +92,7 @@ impl Host for Process {
     }
 
     fn shutdown(&self, request: ShutdownRequest) {
+        self.end_load();
         self.stopping.store(true, Relaxed);
         if self.control.lock().send(Control::Shutdown(request)).is_err() {
             tracing::warn!("the main thread is gone");

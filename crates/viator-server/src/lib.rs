@@ -140,6 +140,7 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         inboxes: inboxes.clone(),
         control: Mutex::new(control_tx.clone()),
         stopping: AtomicBool::new(false),
+        loading: Mutex::new(Some(start::Leftovers { pidfile, socket: cfg.unixsocket.clone() })),
         oom_score: apply::OomScore::default(),
         log,
         server: OnceLock::new(),
@@ -197,6 +198,8 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         tracing::warn!("{e}");
         std::process::exit(1);
     }
+    // if the server has not ended meanwhile
+    let leftovers = process.loading.lock().take();
     memory.publish(&main_memory);
     server.set_gate(gate::LOADING, false);
     aof.after_loading(&server);
@@ -227,14 +230,8 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
             }
         }
     }
-    let cfg = server.config.load();
-    if !cfg.unixsocket.is_empty() {
-        tracing::info!("Removing the unix socket file.");
-        drop(std::fs::remove_file(&cfg.unixsocket)); // it may be gone already
-    }
-    if let Some(path) = pidfile {
-        tracing::info!("Removing the pid file.");
-        drop(std::fs::remove_file(path)); // it may be gone already
+    if let Some(leftovers) = leftovers {
+        leftovers.remove();
     }
     tracing::warn!("Redis is now ready to exit, bye bye...");
     if held.is_some() {
@@ -372,6 +369,10 @@ fn signals(tx: mpsc::Sender<Control>, process: Arc<Process>) {
                         tracing::warn!("You insist... exiting now.");
                         viator_engine::persistence::remove_temporary();
                         std::process::exit(1);
+                    }
+                    if process.loading.lock().is_some() {
+                        tracing::warn!("Received shutdown signal during loading, scheduling shutdown.");
+                        process.end_load();
                     }
                     if tx.send(Control::Signal(s)).is_err() {
                         return;

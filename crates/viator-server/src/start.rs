@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::Ordering::Relaxed;
 use viator_engine::config::{Config, Loaded, ShutdownFlags, Supervised};
 use viator_engine::local::Local;
 use viator_engine::persistence::{Duplicates, load_file};
@@ -107,6 +108,28 @@ pub fn write_pidfile(cfg: &Config) -> Option<String> {
     }
 }
 
+/// What a server leaves in the file system that others could take for one that runs.
+pub struct Leftovers {
+    /// Path of the pid file, if there is one.
+    pub pidfile: Option<String>,
+    /// Path of the unix socket; empty: there is none.
+    pub socket: String,
+}
+
+impl Leftovers {
+    /// Removes it.
+    pub fn remove(self) {
+        if !self.socket.is_empty() {
+            tracing::info!("Removing the unix socket file.");
+            drop(std::fs::remove_file(&self.socket)); // it may be gone already
+        }
+        if let Some(path) = self.pidfile {
+            tracing::info!("Removing the pid file.");
+            drop(std::fs::remove_file(path)); // it may be gone already
+        }
+    }
+}
+
 /// Loads the dataset from the configured file, if there is one.
 ///
 /// # Errors
@@ -117,12 +140,13 @@ pub fn load(server: &Server) -> Result<(), String> {
     match load_file(server, None, &cfg.dbfilename, Duplicates::Refused, crate::now_ms()) {
         Ok(_) => {
             viator_engine::persistence::install_functions(server, &mut Local::new(server))?;
+            server.dirty_at_save.store(server.sum(|c| &c.dirty), Relaxed);
             tracing::info!("DB loaded from disk: {:.3} seconds", began.elapsed().as_secs_f64());
             Ok(())
         }
         Err(Fault::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(e) => {
-            if !matches!(e, Fault::Io(_)) {
+            if !matches!(e, Fault::Io(_) | Fault::Signature | Fault::Version(_)) {
                 tracing::warn!("Terminating server after rdb file reading failure.");
             }
             Err("Fatal error loading the DB, check server logs. Exiting.".into())

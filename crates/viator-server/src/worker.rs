@@ -576,13 +576,15 @@ impl Worker {
                     return;
                 }
             };
+            // as it is now: who connects after a CONFIG SET was answered finds what that set
+            let cfg = server.config.load();
             // a stranger that is turned away may not read why
-            if server.clients.len() as i64 >= local.cfg.maxclients {
+            if server.clients.len() as i64 >= cfg.maxclients {
                 server.totals.rejected_connections.add_shared(1);
                 drop(stream.write(b"-ERR max number of clients reached\r\n"));
                 continue;
             }
-            if !near && local.cfg.protected_mode && local.cfg.requirepass.is_empty() {
+            if !near && cfg.protected_mode && cfg.requirepass.is_empty() {
                 drop(stream.write(PROTECTED.as_bytes()));
                 server.totals.rejected_connections.add_shared(1);
                 continue;
@@ -747,7 +749,7 @@ impl Desk {
         let shared = Arc::new(ClientShared::new(id, addr, laddr, unix, stream.fd(), place.index, now, wake));
         tracing::debug!("Accepted {}", shared.addr);
         server.clients.add(shared.clone());
-        let session = Session::new(shared, near, !local.cfg.requirepass.is_empty());
+        let session = Session::new(shared, near, !server.config.load().requirepass.is_empty());
         self.by_id.insert(id, token);
         self.conns.insert(token, Box::new(Conn::new(stream, session, local.stats.clone(), now)));
     }

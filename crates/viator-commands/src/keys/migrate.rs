@@ -271,7 +271,7 @@ fn transfer<'a>(
         Ok(replies) => (replies, None),
         Err(ExchangeError::Connecting) => (Vec::new(), Some("connecting to the client")),
         Err(ExchangeError::Writing) => (Vec::new(), Some("writing to target instance")),
-        Err(ExchangeError::Reading(replies)) => (replies, Some("reading from target instance")),
+        Err(ExchangeError::Reading(replies)) => (replies, Some("reading to target instance")),
     };
     let mut answer = Answer { taken: Vec::new(), error: None };
     let mut refused = false;

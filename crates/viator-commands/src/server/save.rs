@@ -65,7 +65,7 @@ fn save(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     Ok(())
 }
 
-const RELOAD_FAILED: Error = Error::Static("ERR Error trying to load the RDB dump, check server logs");
+const RELOAD_FAILED: Error = Error::Static("ERR Error trying to load the RDB dump, check server logs.");
 
 /// DEBUG RELOAD: saves, empties and loads the dataset, or some of that, at one moment for everybody else.
 pub fn reload(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
@@ -104,7 +104,7 @@ pub fn reload(ctx: &mut AdminCtx<'_, '_>) -> Outcome {
     }
     for code in libraries {
         scripting::load_library(ctx, &code, duplicates == Duplicates::Replace).map_err(|e| {
-            tracing::warn!("Failed loading functions: {e}");
+            tracing::warn!("Failed loading library, {e}");
             RELOAD_FAILED
         })?;
     }

@@ -360,7 +360,7 @@ directives! {
         "Host and port of the master.";
     "requirepass" requirepass: Vec<u8> = Vec::new(), bytes, [SENSITIVE], "The password of the default user.";
     "sanitize-dump-payload" sanitize_dump_payload: SanitizeDumpPayload = SanitizeDumpPayload::No, choice,
-        "When payloads are checked in depth.", none "every payload is checked while it is read";
+        "When payloads are checked in depth; here, whether files are looked through for duplicates, the rest is always checked.";
     "save" save: Vec<SavePoint> = SavePoint::DEFAULT.to_vec(), special,
         "After how many seconds and changes a snapshot is taken.";
     "server-cpulist" | "server_cpulist" server_cpulist: String = String::new(), optional, [IMMUTABLE],

@@ -66,10 +66,11 @@ pub(super) fn persistence(source: &Source<'_>, out: &mut Lines) {
         let elapsed = (now - p.loading_since.load(Relaxed)).max(0);
         out.line("loading_start_time", p.loading_since.load(Relaxed));
         out.line("loading_total_bytes", total);
-        out.zeros(&["loading_rdb_used_mem"]);
+        out.line("loading_rdb_used_mem", p.loading_used_mem.load(Relaxed));
         out.line("loading_loaded_bytes", read);
         out.line("loading_loaded_perc", format_args!("{:.2}", 100.0 * read as f64 / total.max(1) as f64));
-        let eta = if read == 0 { 1 } else { elapsed * total.saturating_sub(read) as i64 / read as i64 };
+        // where too little is known, a second
+        let eta = if elapsed == 0 { 1 } else { elapsed * total.saturating_sub(read) as i64 / (read as i64 + 1) };
         out.line("loading_eta_seconds", eta);
     }
 }

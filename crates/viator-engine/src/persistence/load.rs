@@ -43,12 +43,6 @@ pub struct Loaded {
     pub empty: u64,
 }
 
-/// Notes how far the file was read, for INFO.
-pub(super) fn note_read(server: &Server, position: u64) {
-    let p = &server.persistence;
-    p.loading_read.store(p.loading_before.load(Relaxed) + position, Relaxed);
-}
-
 /// `key-load-delay`: makes loads slow, for tests.
 #[derive(Default)]
 pub(super) struct LoadDelay {
@@ -83,10 +77,7 @@ pub fn load_file(
 ) -> Result<Loaded, Fault> {
     let file = File::open(path).map_err(Fault::Io)?;
     let p = &server.persistence;
-    p.loading_since.store(now_ms / 1000, Relaxed);
-    p.loading_total.store(file.metadata().map_or(0, |m| m.len()), Relaxed);
-    p.loading_read.store(0, Relaxed);
-    p.loading_before.store(0, Relaxed);
+    p.begin_loading(file.metadata().map_or(0, |m| m.len()), now_ms);
     let checked = server.config.load().rdbchecksum && !server.debug.skip_checksum_validation.load(Relaxed);
     let mut reader = Reader::new(Streamed::new(file, checked));
     let options = Options { duplicates, keep_expired: false, now_ms };
@@ -97,22 +88,16 @@ pub fn load_file(
                 tracing::warn!("{e}");
                 tracing::warn!("RDB CRC error");
             }
-            Fault::Data(_) => tracing::warn!("Internal error in RDB reading offset {at} -> {e}"),
+            Fault::Short => {
+                tracing::warn!("Short read or OOM loading DB. Unrecoverable error, aborting now.");
+                tracing::warn!("Internal error in RDB reading offset {at} -> {e}");
+            }
+            Fault::Data(_) | Fault::Kind(_) | Fault::Encoding(_) | Fault::EarlyFunction => {
+                tracing::warn!("Internal error in RDB reading offset {at} -> {e}");
+            }
             e => tracing::warn!("{e}"),
         }
     })?;
-    p.keys_loaded.store(loaded.keys, Relaxed);
-    p.keys_expired.store(loaded.expired, Relaxed);
-    if loaded.empty > 0 {
-        tracing::info!(
-            "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
-            loaded.keys,
-            loaded.expired,
-            loaded.empty
-        );
-    } else {
-        tracing::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
-    }
     Ok(loaded)
 }
 
@@ -137,18 +122,23 @@ pub fn load_stream<R: Read>(
     let mut delay = LoadDelay::default();
     loop {
         match reader.part()? {
-            Part::Aux(name, value) => aux(&name, &value, now_ms),
+            Part::Aux(name, value) => aux(server, &name, &value, now_ms),
             Part::Select(db) => {
-                next.db = usize::try_from(db).ok().filter(|d| *d < server.keyspace.databases()).ok_or(Fault::Data(
-                    "FATAL: Data file was created with a Redis server configured to handle more databases. Exiting",
-                ))?;
+                let databases = server.keyspace.databases();
+                next.db = usize::try_from(db).ok().filter(|d| *d < databases).ok_or_else(|| {
+                    tracing::warn!(
+                        "FATAL: Data file was created with a Redis server configured to handle more than {databases} \
+                         databases. Exiting"
+                    );
+                    Fault::Data("a database that there is not")
+                })?;
             }
             Part::Resize(..) | Part::Slot(..) => {}
             Part::Expire(at) => next.expire = Some(at),
             Part::Idle(seconds) => next.idle = Some(seconds),
             Part::Freq(n) => next.freq = Some(n),
             Part::Function(code) => server.persistence.functions.lock().push(code),
-            Part::ModuleAux(name) => return Err(Fault::Module(name)),
+            Part::ModuleAux(name) => return Err(Fault::ModuleAux(name)),
             Part::Key(kind) => {
                 reader.string_into(&mut key)?;
                 match reader.content(kind, &limits) {
@@ -177,13 +167,13 @@ pub fn load_stream<R: Read>(
                                 String::from_utf8_lossy(&key),
                                 next.db
                             );
-                            return Err(Fault::Data("Internal error in RDB reading: duplicated key"));
+                            return Err(Fault::Data("duplicated key"));
                         }
                         loaded.keys += 1;
                     }
                 }
                 if loaded.keys.is_multiple_of(1024) {
-                    note_read(server, reader.source().position());
+                    server.persistence.note_read(reader.source().position());
                     server.persistence.keys_loaded.store(loaded.keys, Relaxed);
                 }
                 next = Next { db: next.db, ..Next::default() };
@@ -193,16 +183,25 @@ pub fn load_stream<R: Read>(
         }
     }
     if version >= 5 {
-        let got = reader.source().checksum();
-        let expected = reader.millis()?;
-        if reader.source().is_checked() && expected != 0 && expected != got {
+        let expected = reader.source().checksum();
+        let got = reader.millis()?;
+        if reader.source().is_checked() && got != 0 && expected != got {
             return Err(Fault::Checksum { expected, got });
         }
-        if expected == 0 && reader.source().is_checked() {
+        if got == 0 && reader.source().is_checked() {
             tracing::info!("RDB file was saved with checksum disabled: no check performed.");
         }
     }
-    note_read(server, reader.source().position());
+    let p = &server.persistence;
+    p.note_read(reader.source().position());
+    p.keys_loaded.store(loaded.keys, Relaxed);
+    p.keys_expired.store(loaded.expired, Relaxed);
+    let Loaded { keys, expired, empty } = loaded;
+    if empty > 0 {
+        tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}, empty keys skipped: {empty}.");
+    } else {
+        tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}.");
+    }
     Ok(loaded)
 }
 
@@ -252,7 +251,7 @@ impl Next {
     }
 }
 
-fn aux(name: &[u8], value: &[u8], now_ms: i64) {
+fn aux(server: &Server, name: &[u8], value: &[u8], now_ms: i64) {
     let text = String::from_utf8_lossy(value);
     match name {
         b"redis-ver" => tracing::info!("Loading RDB produced by version {text}"),
@@ -263,9 +262,11 @@ fn aux(name: &[u8], value: &[u8], now_ms: i64) {
         }
         b"used-mem" => {
             if let Ok(n) = text.parse::<u64>() {
+                server.persistence.loading_used_mem.store(n, Relaxed);
                 tracing::info!("RDB memory usage when created {:.2} Mb", n as f64 / 1_048_576.0);
             }
         }
+        [b'%', ..] => tracing::info!("RDB '{}': {text}", String::from_utf8_lossy(name)),
         b"aof-base" if text != "0" => tracing::info!("RDB is base AOF"),
         _ => {}
     }

@@ -13,6 +13,36 @@ use crate::snapshot::Snapshot;
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// How often the log tells how far a load or a save is.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// When the log is to tell next how far a load or a save is.
+pub(crate) struct Pace {
+    next: Instant,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { next: Instant::now() + TOLD_EVERY }
+    }
+}
+
+impl Pace {
+    /// Whether it is time now.
+    pub(crate) fn is_due(&mut self) -> bool {
+        self.is_due_at(Instant::now())
+    }
+
+    fn is_due_at(&mut self, now: Instant) -> bool {
+        let due = now >= self.next;
+        if due {
+            self.next = now + TOLD_EVERY;
+        }
+        due
+    }
+}
 
 /// A save that runs.
 pub struct Running {
@@ -38,7 +68,7 @@ pub struct Persistence {
     pub last_try: AtomicI64,
     /// How long the last background save took, seconds; -1: none did.
     pub last_seconds: AtomicI64,
-    /// Background saves.
+    /// Saves that were begun: SAVE, BGSAVE, save points.
     pub saves: AtomicU64,
     /// Those that failed since one succeeded.
     pub failures: AtomicU64,
@@ -56,6 +86,10 @@ pub struct Persistence {
     pub loading_read: AtomicU64,
     /// Those of the files before the one that is loaded now.
     pub loading_before: AtomicU64,
+    /// Bytes of memory that the server took which wrote it, as it says; 0: it does not.
+    pub loading_used_mem: AtomicU64,
+    /// When the log is to tell next how far that is.
+    loading_pace: Mutex<Pace>,
     /// Libraries of functions, as they came from a file: whoever had it loaded takes them.
     pub functions: Mutex<Vec<Vec<u8>>>,
 }
@@ -78,7 +112,31 @@ impl Default for Persistence {
             loading_total: AtomicU64::new(0),
             loading_read: AtomicU64::new(0),
             loading_before: AtomicU64::new(0),
+            loading_used_mem: AtomicU64::new(0),
+            loading_pace: Mutex::default(),
             functions: Mutex::default(),
+        }
+    }
+}
+
+impl Persistence {
+    /// Files of so many bytes will be loaded.
+    pub fn begin_loading(&self, bytes: u64, now_ms: i64) {
+        self.loading_since.store(now_ms / 1000, Relaxed);
+        self.loading_total.store(bytes, Relaxed);
+        self.loading_read.store(0, Relaxed);
+        self.loading_before.store(0, Relaxed);
+        self.loading_used_mem.store(0, Relaxed);
+        *self.loading_pace.lock() = Pace::default();
+    }
+
+    /// The file that is loaded was read up to there.
+    fn note_read(&self, position: u64) {
+        let read = self.loading_before.load(Relaxed) + position;
+        self.loading_read.store(read, Relaxed);
+        if self.loading_pace.lock().is_due() {
+            let total = self.loading_total.load(Relaxed);
+            tracing::info!("Loading: {read} of {total} bytes ({}%)", read.saturating_mul(100) / total.max(1));
         }
     }
 }
@@ -94,5 +152,18 @@ impl Server {
         let cfg = self.config.load();
         let failing = cfg.stop_writes_on_bgsave_error && !cfg.save.is_empty();
         self.set_gate(gate::DISK_ERROR, failing && !self.persistence.last_ok.load(Relaxed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_work_is_told_of_every_ten_seconds() {
+        let mut pace = Pace::default();
+        let begun = Instant::now();
+        let due: Vec<u64> = (0..=40).filter(|s| pace.is_due_at(begun + Duration::from_secs(*s))).collect();
+        assert_eq!(due, [10, 20, 30, 40]);
     }
 }

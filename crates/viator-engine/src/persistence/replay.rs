@@ -1,8 +1,9 @@
 //! Loading a file of the append-only file: its commands run as a client's do, by the handlers that clients use.
 
-use super::load::{Duplicates, LoadDelay, Loaded, Options, load_stream, note_read};
+use super::load::{Duplicates, LoadDelay, Options, load_stream};
 use crate::args::OwnedArgs;
 use crate::client::ClientShared;
+use crate::config::PropagationErrorBehavior;
 use crate::dispatch;
 use crate::local::Local;
 use crate::server::Server;
@@ -25,6 +26,8 @@ pub enum Stop {
     Function(String),
     /// There is no such command.
     Unknown(String),
+    /// It cannot be run: the command and the error.
+    Refused(String, String),
     /// The file ends within a transaction.
     Unfinished,
     /// It cannot be read on.
@@ -59,20 +62,22 @@ pub fn install_functions(server: &Server, local: &mut Local) -> Result<(), Strin
         let run = dispatch::replay(local, server, &mut session, args.args(), &mut out);
         let (reply, _) = out.parts();
         if run.is_err() || reply.first() == Some(&b'-') {
-            return Err(format!("Failed loading functions: {}", String::from_utf8_lossy(reply).trim_end()));
+            let text = String::from_utf8_lossy(reply);
+            return Err(format!("Failed loading library, {}", text.trim_end().trim_start_matches("-ERR ")));
         }
         out.clear();
     }
     Ok(())
 }
 
-/// Loads a file: a snapshot perhaps, and commands. Nothing expires meanwhile.
-pub fn replay<R: Read>(server: &Server, local: &mut Local, mut file: R) -> Replayed {
+/// Loads a file: a snapshot perhaps, and commands. Nothing expires meanwhile. `old_style`: it is the whole append-only file of
+/// an early version.
+pub fn replay<R: Read>(server: &Server, local: &mut Local, mut file: R, old_style: bool) -> Replayed {
     let before = std::mem::replace(&mut local.replaying, true);
     let mut magic = Vec::new();
     let replayed = match file.by_ref().take(5).read_to_end(&mut magic) {
         Err(e) => Replayed { good: 0, stop: Some(Stop::Log(LogError::Io(e))) },
-        Ok(_) if magic == b"REDIS" => match preamble(server, local, Cursor::new(magic).chain(file)) {
+        Ok(_) if magic == b"REDIS" => match preamble(server, local, Cursor::new(magic).chain(file), old_style) {
             Ok((head, file, from)) => commands(server, local, Cursor::new(head).chain(file), from),
             Err(stop) => Replayed { good: 0, stop: Some(stop) },
         },
@@ -83,16 +88,27 @@ pub fn replay<R: Read>(server: &Server, local: &mut Local, mut file: R) -> Repla
 }
 
 /// Loads the snapshot that a file begins with. Returns what was read beyond it, the rest, and where it ends.
-fn preamble<R: Read>(server: &Server, local: &mut Local, file: R) -> Result<(Vec<u8>, R, u64), Stop> {
-    tracing::info!("Reading RDB base file on AOF loading...");
+fn preamble<R: Read>(server: &Server, local: &mut Local, file: R, old_style: bool) -> Result<(Vec<u8>, R, u64), Stop> {
+    if old_style {
+        tracing::info!("Reading RDB preamble from AOF file...");
+    } else {
+        tracing::info!("Reading RDB base file on AOF loading...");
+    }
     let mut reader = Reader::new(Streamed::new(file, server.config.load().rdbchecksum));
     let options = Options { duplicates: Duplicates::Refused, keep_expired: true, now_ms: local.now };
-    let Loaded { keys, expired, .. } = load_stream(server, None, &mut reader, options).map_err(Stop::Preamble)?;
-    tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}.");
+    load_stream(server, None, &mut reader, options).map_err(Stop::Preamble)?;
     install_functions(server, local).map_err(Stop::Function)?;
+    if old_style {
+        tracing::info!("Reading the remaining AOF tail...");
+    }
     let at = reader.source().position();
     let (rest, file) = reader.into_source().into_rest();
     Ok((rest, file, at))
+}
+
+/// A command's name, for the log.
+fn shown(args: &OwnedArgs) -> String {
+    String::from_utf8_lossy(args.args().at(0)).into_owned()
 }
 
 fn commands<R: Read>(server: &Server, local: &mut Local, file: R, from: u64) -> Replayed {
@@ -108,15 +124,28 @@ fn commands<R: Read>(server: &Server, local: &mut Local, file: R, from: u64) -> 
             Ok(Some(Item::Command(args))) => {
                 let args = OwnedArgs::from_slices(&args);
                 if let Err(e) = dispatch::replay(local, server, &mut session, args.args(), &mut out) {
-                    tracing::trace!("{e}");
-                    break Some(Stop::Unknown(String::from_utf8_lossy(args.args().at(0)).into_owned()));
+                    let (name, e) = (shown(&args), e.to_string());
+                    let unknown = e.starts_with("ERR unknown command");
+                    break Some(if unknown { Stop::Unknown(name) } else { Stop::Refused(name, e) });
+                }
+                if let (error @ [b'-', ..], _) = out.parts() {
+                    server.totals.unexpected_errors.add_shared(1);
+                    tracing::warn!(
+                        "== CRITICAL == This server is sending an error to its AOF-loading-client: '{}' after processing \
+                         the command '{}'",
+                        String::from_utf8_lossy(error).trim_end(),
+                        shown(&args).to_lowercase()
+                    );
+                    if server.config.load().propagation_error_behavior == PropagationErrorBehavior::Panic {
+                        break Some(Stop::Refused(shown(&args), String::from_utf8_lossy(error).trim_end().to_owned()));
+                    }
                 }
                 out.clear();
                 delay.pass(server);
                 unnoted += 1;
                 if unnoted == NOTE_EVERY {
                     unnoted = 0;
-                    note_read(server, reader.position());
+                    server.persistence.note_read(reader.position());
                 }
             }
             Ok(Some(Item::Annotation(_))) => {}

@@ -140,9 +140,9 @@ fn create(server: &Server, temp: String, now_ms: i64) -> io::Result<FileSink> {
     })
 }
 
-fn finish(server: &Server, sink: FileSink) -> io::Result<()> {
+fn finish(server: &Server, sink: FileSink) -> io::Result<u64> {
     let path = server.config.load().dbfilename.clone();
-    sink.finish(&path).map(|_| ()).inspect_err(|e| tracing::warn!("Write error saving DB on disk: {}", plain(e)))
+    sink.finish(&path).inspect_err(|e| tracing::warn!("Write error saving DB on disk: {}", plain(e)))
 }
 
 /// A save has ended.
@@ -161,15 +161,29 @@ fn note(server: &Server, result: &io::Result<()>, background: bool, dirty: u64, 
     server.refresh_disk_gate();
 }
 
-/// SAVE: takes a snapshot and waits for it. Others go on meanwhile.
+/// SAVE: takes a snapshot and waits for it. Others go on meanwhile. One that is taken for something else, the rewriting of the
+/// AOF, comes to its end first.
 ///
 /// # Errors
 /// If another save runs, or it fails.
 pub fn save(server: &Server, now_ms: i64) -> Result<(), Error> {
+    let mut counted = false;
     loop {
         let (tell, told) = mpsc::channel();
-        let begun = begin(server, now_ms, false, "ERR Another snapshot is being taken: can't SAVE right now", tell);
-        let Some(snapshot) = begun? else { return Err(SAVE_FAILED) };
+        let snapshot = match begin(server, now_ms, false, tell)? {
+            Begun::Snapshot(snapshot) => snapshot,
+            Begun::NoThread => return Err(SAVE_FAILED),
+            Begun::Another => {
+                let mut current = server.snapshot.lock();
+                while current.is_some() && server.persistence.running.lock().is_none() {
+                    server.snapshot_over.wait(&mut current);
+                }
+                continue;
+            }
+        };
+        if !std::mem::replace(&mut counted, true) {
+            server.persistence.saves.fetch_add(1, Relaxed);
+        }
         snapshot.walk(server);
         match told.recv().unwrap_or_else(|_| Err(io::Error::other("the writing thread is gone"))) {
             Ok(()) => return Ok(()),
@@ -184,21 +198,25 @@ const SAVE_FAILED: Error = Error::Static("ERR Error saving DB on disk, check ser
 
 const RUNNING: Error = Error::Static("ERR Background save already in progress");
 
-/// Why a snapshot could not begin.
-fn not_now(server: &Server, another: &'static str) -> Error {
-    if server.persistence.running.lock().is_some() {
-        RUNNING
-    } else if server.is_busy() {
-        server.scripting.running.busy_error()
-    } else {
-        Error::Static(another)
-    }
+/// Whether a save has begun.
+enum Begun {
+    /// Its snapshot is to be walked.
+    Snapshot(Arc<Snapshot>),
+    /// There is no thread for it.
+    NoThread,
+    /// A snapshot is being taken for something else.
+    Another,
 }
 
 fn write_file(server: &Server, snapshot: &Snapshot, now_ms: i64) -> io::Result<()> {
     let mut sink = create(server, temp_name(false), now_ms).inspect_err(|_| snapshot.abandon())?;
     match snapshot.write(&mut sink) {
-        Ok(()) => finish(server, sink),
+        Ok(()) => {
+            let bytes = finish(server, sink)?;
+            let keys = snapshot.saved_keys();
+            tracing::info!("BGSAVE done, {keys} keys saved, 0 keys skipped, {bytes} bytes written.");
+            Ok(())
+        }
         Err(e) => {
             sink.discard();
             if e.kind() != io::ErrorKind::Interrupted {
@@ -214,10 +232,16 @@ fn write_file(server: &Server, snapshot: &Snapshot, now_ms: i64) -> io::Result<(
 /// # Errors
 /// If another snapshot is being taken.
 pub fn bgsave(server: &Server, now_ms: i64) -> Result<(), Error> {
-    const TAKEN: &str = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a \
-         BGSAVE whenever possible.";
+    const TAKEN: Error = Error::Static(
+        "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a \
+         BGSAVE whenever possible.",
+    );
     const FAILED: Error = Error::Static("ERR Can't save in background");
-    let Some(snapshot) = begin(server, now_ms, true, TAKEN, mpsc::channel().0)? else { return Err(FAILED) };
+    let snapshot = match begin(server, now_ms, true, mpsc::channel().0)? {
+        Begun::Snapshot(snapshot) => snapshot,
+        Begun::NoThread => return Err(FAILED),
+        Begun::Another => return Err(TAKEN),
+    };
     let p = &server.persistence;
     p.last_try.store(now_ms / 1000, Relaxed);
     p.scheduled.store(false, Relaxed);
@@ -233,15 +257,8 @@ pub fn bgsave(server: &Server, now_ms: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Begins a save, which writes its file as it is walked, and tells the result. `None`: there is no thread for it; `taken`: the
-/// error if another snapshot is being taken.
-fn begin(
-    server: &Server,
-    now_ms: i64,
-    background: bool,
-    taken: &'static str,
-    tell: mpsc::Sender<io::Result<()>>,
-) -> Result<Option<Arc<Snapshot>>, Error> {
+/// Begins a save, which writes its file as it is walked, and tells the result.
+fn begin(server: &Server, now_ms: i64, background: bool, tell: mpsc::Sender<io::Result<()>>) -> Result<Begun, Error> {
     let p = &server.persistence;
     if p.running.lock().is_some() {
         return Err(RUNNING);
@@ -258,7 +275,15 @@ fn begin(
         *running = Some(Running { background, since: now_ms / 1000, snapshot: snapshot.clone() });
         true
     });
-    let Some(snapshot) = snapshot else { return Err(not_now(server, taken)) };
+    let Some(snapshot) = snapshot else {
+        return if p.running.lock().is_some() {
+            Err(RUNNING)
+        } else if server.is_busy() {
+            Err(server.scripting.running.busy_error())
+        } else {
+            Ok(Begun::Another)
+        };
+    };
     let (writer, started) = (snapshot.clone(), Instant::now());
     let write: crate::server::Job = Box::new(move |server| {
         let result = write_file(server, &writer, now_ms);
@@ -284,14 +309,14 @@ fn begin(
         drop(tell.send(result)); // nobody may care
     });
     if server.host.spawn("rdb_write", write) {
-        return Ok(Some(snapshot));
+        return Ok(Begun::Snapshot(snapshot));
     }
     tracing::warn!("Can't save: no thread");
     snapshot.abandon();
     // whoever waits for the end may hold the locks
     p.end();
     snapshot.walk(server);
-    Ok(None)
+    Ok(Begun::NoThread)
 }
 
 /// Saves under all locks, which the caller holds: nothing changes until they are given back. A save that runs is given up: it
@@ -304,7 +329,7 @@ pub fn save_held(server: &Server, guards: &mut Held<'_>, now_ms: i64) -> io::Res
     let mut sink = create(server, temp_name(true), now_ms)?;
     let dirty = server.sum(|c| &c.dirty);
     let result = match HeldSnapshot::write(server, guards, now_ms, &mut sink) {
-        Ok(()) => finish(server, sink),
+        Ok(()) => finish(server, sink).map(|_| ()),
         Err(e) => {
             sink.discard();
             tracing::warn!("Write error saving DB on disk: {}", plain(&e));

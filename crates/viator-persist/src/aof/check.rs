@@ -154,7 +154,7 @@ impl<'a> Check<'a> {
                 return Err(Aborted);
             }
         };
-        let dir = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
         let base = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".manifest"));
         let found = base.map(|base| self.journal(&dir, base, &manifest)).transpose()?.unwrap_or_default();
         self.parts(&dir, &manifest)?;
@@ -202,6 +202,11 @@ impl<'a> Check<'a> {
         for (i, p) in parts.iter().enumerate() {
             let at = dir.join(&p.name);
             let last = i + 1 == parts.len();
+            let base = p.kind == Kind::Base;
+            if !base && !incrs {
+                incrs = true;
+                writeln!(self.out, "Start to check INCR files.")?;
+            }
             let mut file = match File::open(&at) {
                 Ok(f) => f,
                 Err(e) => {
@@ -210,14 +215,10 @@ impl<'a> Check<'a> {
                     return Err(Aborted);
                 }
             };
-            let base = p.kind == Kind::Base;
             let preamble = base && is_rdb(&mut file)?;
             if base {
                 let format = if preamble { "RDB" } else { "RESP" };
                 writeln!(self.out, "Start to check BASE AOF ({format} format).")?;
-            } else if !incrs {
-                incrs = true;
-                writeln!(self.out, "Start to check INCR files.")?;
             }
             let what = if base { "BASE" } else { "INCR" };
             match self.single(&at, &p.name, last, preamble)? {
@@ -274,9 +275,15 @@ impl<'a> Check<'a> {
                 }
                 Ok(Some(Item::Annotation(text))) => {
                     if let Mode::TruncateTo(until) = self.mode
-                        && timestamp(&text).is_some_and(|t| t > until)
+                        && let Some(time) = text.strip_prefix(b"TS:")
                     {
-                        return self.truncate_to(path, name, last, before, until);
+                        let Some(time) = viator_data::num::parse_i64(time) else {
+                            writeln!(self.out, "Invalid timestamp annotation")?;
+                            return Err(Aborted);
+                        };
+                        if time > until {
+                            return self.truncate_to(path, name, last, before, until);
+                        }
                     }
                     if !multi {
                         good = reader.position();
@@ -380,26 +387,26 @@ impl<'a> Check<'a> {
             }
         });
         said?;
+        progress.clear();
         let at = r.source().position();
-        match &checked {
-            Err(e) => writeln!(self.out, "--- RDB ERROR DETECTED ---\n[offset {at}] {e}")?,
-            Ok(()) => writeln!(self.out, "[offset {at}] \\o/ RDB looks OK! \\o/")?,
+        for line in base.report(&checked, at) {
+            writeln!(self.out, "{line}")?;
         }
-        writeln!(self.out, "[info] {} keys read\n[info] {} expires", base.keys, base.expires)?;
         checked.map(|()| at).map_err(|_| Aborted)
     }
 
     fn truncate_to(&mut self, path: &Path, name: &str, last: bool, at: u64, time: i64) -> Result<Verdict, Aborted> {
         if at == 0 {
-            writeln!(self.out, "AOF {name} has nothing before timestamp {time}, aborting...")?;
+            writeln!(self.out, "AOF {} has nothing before timestamp {time}, aborting...", path.display())?;
             return Err(Aborted);
         }
         if !last {
             writeln!(
                 self.out,
-                "Failed to truncate AOF {name} to timestamp {time} to offset {at} because it is not the last file.\n\
+                "Failed to truncate AOF {} to timestamp {time} to offset {at} because it is not the last file.\n\
                  If you insist, please delete all files after this file according to the manifest file and delete the \
-                 corresponding records in manifest file manually. Then re-run redis-check-aof."
+                 corresponding records in manifest file manually. Then re-run redis-check-aof.",
+                path.display()
             )?;
             return Err(Aborted);
         }
@@ -426,11 +433,6 @@ fn leave_journal(dir: &Path, base: &str, found: &[Recovered]) -> io::Result<()> 
         journal::set_aside(dir, base)?;
     }
     journal::delete(dir, base)
-}
-
-/// The Unix seconds of a timestamp annotation.
-fn timestamp(annotation: &[u8]) -> Option<i64> {
-    viator_data::num::parse_i64(annotation.strip_prefix(b"TS:")?)
 }
 
 fn plain(e: &io::Error) -> String {

@@ -79,15 +79,11 @@ pub struct ManifestError {
 
 impl fmt::Display for ManifestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\n*** FATAL AOF MANIFEST FILE ERROR ***\n")?;
         if self.line > 0 {
-            write!(
-                f,
-                "\n*** FATAL AOF MANIFEST FILE ERROR ***\nReading the manifest file, at line {}\n>>> '{}'\n{}",
-                self.line, self.text, self.reason
-            )
-        } else {
-            f.write_str(self.reason)
+            writeln!(f, "Reading the manifest file, at line {}\n>>> '{}'", self.line, self.text)?;
         }
+        f.write_str(self.reason)
     }
 }
 
@@ -143,22 +139,20 @@ impl Manifest {
     /// The first line that is wrong.
     pub fn parse(text: &[u8]) -> Result<Manifest, ManifestError> {
         let mut m = Manifest::default();
+        let whole = |reason| ManifestError { line: 0, text: String::new(), reason };
         if text.is_empty() {
-            return Err(ManifestError { line: 0, text: String::new(), reason: "Found an empty AOF manifest" });
+            return Err(whole("Found an empty AOF manifest"));
         }
-        let body = text.strip_suffix(b"\n").unwrap_or(text);
         let mut last_incr = 0;
-        for (i, line) in body.split(|b| *b == b'\n').enumerate() {
-            let fail = |reason| {
-                let shown = line.get(..MAX_LINE).unwrap_or(line);
-                ManifestError { line: i + 1, text: String::from_utf8_lossy(shown).into_owned(), reason }
-            };
+        for (i, line) in text.split_inclusive(|b| *b == b'\n').enumerate() {
             if line.first() == Some(&b'#') {
                 continue;
             }
-            if line.len() + 1 > MAX_LINE || !text.ends_with(b"\n") && line.len() >= MAX_LINE {
-                return Err(fail("The AOF manifest file contains too long line"));
-            }
+            // one without an end may have been cut, and another number stand there now
+            let Some(line) = line.strip_suffix(b"\n").filter(|line| line.len() < MAX_LINE) else {
+                return Err(whole("The AOF manifest file contains too long line"));
+            };
+            let fail = |reason| ManifestError { line: i + 1, text: String::from_utf8_lossy(line).into_owned(), reason };
             let part = part(line.trim_ascii()).map_err(fail)?;
             match part.kind {
                 Kind::Base => {
@@ -309,6 +303,10 @@ mod tests {
         assert_eq!(
             reason("file a seq 2 type i\nfile b seq 1 type i\n".into()),
             Err("Found a non-monotonic sequence number")
+        );
+        assert_eq!(
+            reason("file a seq 1 type i\nfile b seq 2 type i".into()),
+            Err("The AOF manifest file contains too long line")
         );
         assert_eq!(reason("# comment\nfile a seq 1 type b newkey newvalue\n".into()), Ok(()));
     }

@@ -17,14 +17,6 @@ use viator_keyspace::Footprint;
 use viator_persist::aof::journal::{self, Recovered};
 use viator_persist::aof::{LogError, Manifest};
 
-/// How the loading of a file ended.
-enum End {
-    /// It was read to its end.
-    Whole,
-    /// It was cut after its last whole command.
-    Cut,
-}
-
 impl Aof {
     /// Reads the manifest. Also where the AOF is off: if it is switched on later, its files are numbered on.
     ///
@@ -69,7 +61,7 @@ impl Aof {
             })?;
             f.manifest = m;
             tracing::info!(
-                "Successfully migrated an old-style AOF configuration ({name}) into the AOF directory ({}).",
+                "Successfully migrated an old-style AOF file ({name}) into the AOF directory ({}).",
                 f.dir.display()
             );
         }
@@ -158,7 +150,10 @@ impl Aof {
         let loaded = {
             let _files_stay = self.replacing.lock();
             self.flush_for_reload(&server);
-            self.read_manifest().and_then(|()| self.load_all(&server, &mut Local::new(&server)))
+            let loaded = self.read_manifest().and_then(|()| self.load_all(&server, &mut Local::new(&server)));
+            loaded.and_then(|bytes| {
+                if bytes == 0 { Err("There is no append only file, or it is empty".to_owned()) } else { Ok(()) }
+            })
         };
         {
             let _all = server.keyspace.lock(Footprint::ALL);
@@ -190,10 +185,12 @@ impl Aof {
         }
     }
 
-    fn load_all(&self, server: &Server, local: &mut Local) -> Result<(), String> {
-        let (dir, parts) = {
+    /// Loads all files. How many bytes they had.
+    fn load_all(&self, server: &Server, local: &mut Local) -> Result<u64, String> {
+        let (dir, folder, old, parts) = {
             let f = self.files.lock();
-            (f.dir.clone(), f.manifest.files().cloned().collect::<Vec<_>>())
+            let folder = f.dir.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+            (f.dir.clone(), folder, f.base.clone(), f.manifest.files().cloned().collect::<Vec<_>>())
         };
         let began = Instant::now();
         let mut total = 0;
@@ -204,26 +201,24 @@ impl Aof {
             total += size;
         }
         let cfg = server.config.load();
-        let p = &server.persistence;
-        p.loading_since.store(crate::now_ms() / 1000, Relaxed);
-        p.loading_total.store(total, Relaxed);
-        p.loading_read.store(0, Relaxed);
-        p.loading_before.store(0, Relaxed);
+        server.persistence.begin_loading(total, crate::now_ms());
         let loaded = parts.iter().enumerate().try_for_each(|(i, p)| {
             let began = Instant::now();
             // an increment that nothing was written to yet begins while the one before it is still written
             let last =
                 parts.iter().skip(i + 1).all(|later| fs::metadata(dir.join(&later.name)).is_ok_and(|m| m.len() == 0));
             let what = if p.kind == viator_persist::aof::Kind::Base { "base" } else { "incr" };
-            match load_file(server, local, &cfg, &dir.join(&p.name), &p.name, last)? {
-                End::Whole => tracing::info!(
-                    "DB loaded from {what} file {}: {:.3} seconds",
-                    p.name,
-                    began.elapsed().as_secs_f64()
-                ),
-                End::Cut => {}
+            let log = Log {
+                path: &dir.join(&p.name),
+                folder: &folder,
+                name: &p.name,
+                old_style: is_old_style(p, &old),
+                last,
+            };
+            let size = load_file(server, local, &cfg, log)?;
+            if size > 0 {
+                tracing::info!("DB loaded from {what} file {}: {:.3} seconds", p.name, began.elapsed().as_secs_f64());
             }
-            let size = fs::metadata(dir.join(&p.name)).map_or(0, |m| m.len());
             server.persistence.loading_before.fetch_add(size, Relaxed);
             Ok::<(), String>(())
         });
@@ -238,37 +233,45 @@ impl Aof {
         if total > 0 {
             tracing::info!("DB loaded from append only file: {:.3} seconds", began.elapsed().as_secs_f64());
         }
-        Ok(())
+        Ok(total)
     }
 }
 
-fn load_file(
-    server: &Server,
-    local: &mut Local,
-    cfg: &Config,
-    path: &Path,
-    name: &str,
+/// A file to be loaded.
+struct Log<'a> {
+    path: &'a Path,
+    /// Its folder's name.
+    folder: &'a str,
+    name: &'a str,
+    /// It is that of an early version.
+    old_style: bool,
+    /// Nothing follows it: it may be cut.
     last: bool,
-) -> Result<End, String> {
+}
+
+/// Loads a file. Its size, after it was cut perhaps.
+fn load_file(server: &Server, local: &mut Local, cfg: &Config, log: Log<'_>) -> Result<u64, String> {
+    let Log { path, folder, name, old_style, last } = log;
     let file = File::open(path).map_err(|e| format!("The append log file {name} doesn't exist: {}", plain(&e)))?;
-    let Replayed { good, stop } = replay(server, local, file);
-    let tail = fs::metadata(path).map_or(0, |m| m.len()).saturating_sub(good);
-    let cut = |why: &str| -> Result<End, String> {
+    let Replayed { good, stop } = replay(server, local, file, old_style);
+    let size = fs::metadata(path).map_or(0, |m| m.len());
+    let tail = size.saturating_sub(good);
+    let cut = |why: &str, remaining: &str, directive: &str| -> Result<u64, String> {
         if !last {
             tracing::warn!("Fatal error: the truncated file is not the last file");
             return Err(unexpected_end(name));
         }
         tracing::warn!("!!! Warning: {why} while loading the AOF file {name}!!!");
-        tracing::warn!("AOF loaded anyway because aof-load-truncated is enabled");
-        tracing::warn!("Truncating the AOF {name} at offset {good}");
+        tracing::warn!("!!! Truncating the AOF {name} at offset {good}{remaining} !!!");
         let truncated = OpenOptions::new().write(true).open(path).and_then(|f| {
             f.set_len(good)?;
             f.sync_all()
         });
         truncated.map_err(|e| format!("Error truncating the AOF file {name}: {}", plain(&e)))?;
-        Ok(End::Cut)
+        tracing::warn!("AOF {folder}/{name} loaded anyway because {directive} is enabled");
+        Ok(good)
     };
-    let Some(stop) = stop else { return Ok(End::Whole) };
+    let Some(stop) = stop else { return Ok(size) };
     match stop {
         Stop::Preamble(e) => {
             tracing::warn!("{e}");
@@ -276,22 +279,26 @@ fn load_file(
         }
         Stop::Function(e) => Err(e),
         Stop::Unknown(command) => Err(format!("Unknown command '{command}' reading the append only file {name}")),
+        Stop::Refused(command, e) => {
+            Err(format!("Command '{command}' of the append only file {name} cannot be run: {e}"))
+        }
         Stop::Unfinished | Stop::Log(LogError::Truncated(_)) => {
             if matches!(stop, Stop::Unfinished) {
-                tracing::warn!("Revert incomplete MULTI/EXEC transaction from AOF file {name}");
+                tracing::warn!("Revert incomplete MULTI/EXEC transaction in AOF file {name}");
             }
-            if cfg.aof_load_truncated { cut("short read") } else { Err(unexpected_end(name)) }
+            if cfg.aof_load_truncated { cut("short read", "", "aof-load-truncated") } else { Err(unexpected_end(name)) }
         }
         Stop::Log(LogError::Format(_) | LogError::NotCommand)
             if last && tail <= cfg.aof_load_corrupt_tail_max_size.max(0) as u64 =>
         {
-            cut("corrupt tail")
+            cut("corrupt tail", &format!(" (remaining {tail})"), "aof-load-corrupt-tail-max-size")
         }
         Stop::Log(e @ (LogError::Format(_) | LogError::NotCommand)) => {
             tracing::warn!("{e}");
             Err(format!(
-                "Bad file format reading the append only file {name}: make a backup of your AOF file, then use \
-                 ./redis-check-aof --fix <filename.manifest>"
+                "Bad file format reading the append only file {folder}/{name} at offset {good}: make a backup of your AOF \
+                 file, then use ./redis-check-aof --fix <filename.manifest>. Alternatively you can set the \
+                 'aof-load-corrupt-tail-max-size' configuration option to {tail} and restart the server."
             ))
         }
         Stop::Log(LogError::Io(e)) => {
