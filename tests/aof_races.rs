@@ -77,6 +77,24 @@ fn a_reply_does_not_wait_for_a_log_that_was_switched_off() {
     }
 }
 
+/// What was to be on the disk before it is acknowledged is not acknowledged if that fails while the log is switched off.
+#[test]
+fn what_cannot_be_synced_when_the_log_is_switched_off_is_not_acknowledged() {
+    let mut server = always().directive("hz", "1").start();
+    let (mut admin, mut client) = (server.client(), server.client());
+    ok(&mut admin, &["DEBUG", "AOF-FLUSH-SLEEP", "800000"]);
+    let path = server.dir().join("appendonlydir/appendonly.aof.1.incr.aof").display().to_string();
+    let args = ["-e", "inject=fdatasync:error=EIO", "-e", "trace=fdatasync", "-o", "/dev/null", "-P", &path];
+    let Some(fault) = Strace::attach(&server, &args) else { return };
+    slow_transaction(&mut client, &["SET", "x", "v"], "0.4");
+    pause(150);
+    assert!(admin.cmd(&["CONFIG", "SET", "appendonly", "no"]).is_err());
+    assert!(client.read_reply().is_err());
+    drop(fault);
+    assert!(!server.wait());
+    assert!(server.log().contains("Can't persist AOF for fsync error"), "{}", server.log());
+}
+
 /// And what it logged is not there when the log is switched on again.
 #[test]
 fn a_log_that_is_switched_on_again_begins_with_nothing() {

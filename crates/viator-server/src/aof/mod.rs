@@ -244,6 +244,8 @@ impl Aof {
             return;
         }
         self.sync_now(server, want);
+        // as in `wake`
+        fence(SeqCst);
         if server.aof.waiters.load(Relaxed) > 0 {
             self.wake(server);
         }
@@ -444,9 +446,7 @@ impl Aof {
                 s.running = false;
                 server.aof.fsync_pending.store(s.want > server.aof.synced.load(Relaxed), Relaxed);
                 drop(s);
-                if server.aof.always.load(Relaxed) || server.aof.waiters.load(Relaxed) > 0 {
-                    self.wake(&server);
-                }
+                self.wake(&server);
             }
             if settle {
                 match self.sync_files(&server) {
@@ -644,10 +644,14 @@ impl Aof {
             self.stops.fetch_add(1, Relaxed);
             server.propagation.listen(listener::AOF, false);
             self.write(server, &mut f, true);
+            let awaited = server.aof.synced.load(Relaxed) < server.aof.written.load(Relaxed);
             let mut files = std::mem::take(&mut self.sync.lock().closing);
             files.extend(f.out.take().map(|i| i.file));
             let synced = sync_all(&files);
             if let Err(e) = &synced {
+                if awaited && server.aof.always.load(Relaxed) {
+                    self.sync_failed(server, e);
+                }
                 tracing::warn!("Fail to fsync the AOF file: {}", plain(e));
             }
             if server.aof.state() == State::On
