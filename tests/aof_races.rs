@@ -6,7 +6,7 @@ mod common;
 
 use common::rng::{Rng, seed};
 use common::strace::Strace;
-use common::{Launch, ok, wait_until};
+use common::{Launch, Server, ok, wait_until};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -43,25 +43,31 @@ fn pause(ms: u64) {
 
 /// Sends a transaction that takes so many seconds; what it changes is logged at its end. `first`: a command before it.
 fn slow_transaction(client: &mut Client, first: &[&str], seconds: &str) {
-    let commands = [first, &["MULTI"], &["SET", "y", "v"], &["DEBUG", "SLEEP", seconds], &["EXEC"]];
+    let begun: &[&str] = &["EVAL", "redis.log(redis.LOG_WARNING, 'begun')", "0"];
+    let commands = [first, begun, &["MULTI"], &["SET", "y", "v"], &["DEBUG", "SLEEP", seconds], &["EXEC"]];
     client.send_raw(&commands.map(encode_command).concat()).unwrap();
 }
 
+/// Waits until so many of these have begun: no reply tells of it.
+fn begun(server: &Server, n: usize) {
+    wait_until("the transaction", || server.log().matches("begun").count() == n);
+}
+
 fn replies(client: &mut Client, log: impl Fn() -> String) {
-    for _ in 0..5 {
+    for _ in 0..6 {
         let reply = client.read_reply();
         assert!(reply.is_ok(), "no reply: {reply:?}\n{}", log());
     }
 }
 
 /// A command ends while the log is being switched off: what it logs is written no more.
-fn late_command(admin: &mut Client, client: &mut Client, log: impl Fn() -> String) {
+fn late_command(server: &Server, n: usize, admin: &mut Client, client: &mut Client) {
     ok(admin, &["DEBUG", "AOF-FLUSH-SLEEP", "800000"]);
     // logged at once, so that there is something to be written, which takes long now
     slow_transaction(client, &["SET", "x", "v"], "0.4");
-    pause(150);
+    begun(server, n);
     switch(admin, "no");
-    replies(client, log);
+    replies(client, || server.log());
     ok(admin, &["DEBUG", "AOF-FLUSH-SLEEP", "0"]);
 }
 
@@ -70,8 +76,8 @@ fn late_command(admin: &mut Client, client: &mut Client, log: impl Fn() -> Strin
 fn a_reply_does_not_wait_for_a_log_that_was_switched_off() {
     let server = always().directive("hz", "1").start();
     let (mut admin, mut client) = (server.client(), server.client());
-    for _ in 0..4 {
-        late_command(&mut admin, &mut client, || server.log());
+    for n in 1..=4 {
+        late_command(&server, n, &mut admin, &mut client);
         switch(&mut admin, "yes");
         is_written(&mut admin);
     }
@@ -87,7 +93,7 @@ fn what_cannot_be_synced_when_the_log_is_switched_off_is_not_acknowledged() {
     let args = ["-e", "inject=fdatasync:error=EIO", "-e", "trace=fdatasync", "-o", "/dev/null", "-P", &path];
     let Some(fault) = Strace::attach(&server, &args) else { return };
     slow_transaction(&mut client, &["SET", "x", "v"], "0.4");
-    pause(150);
+    begun(&server, 1);
     assert!(admin.cmd(&["CONFIG", "SET", "appendonly", "no"]).is_err());
     assert!(client.read_reply().is_err());
     drop(fault);
@@ -100,9 +106,9 @@ fn what_cannot_be_synced_when_the_log_is_switched_off_is_not_acknowledged() {
 fn a_log_that_is_switched_on_again_begins_with_nothing() {
     let server = always().start();
     let (mut admin, mut client) = (server.client(), server.client());
-    for _ in 0..3 {
+    for n in 1..=3 {
         slow_transaction(&mut client, &["PING"], "0.3");
-        pause(100);
+        begun(&server, n);
         switch(&mut admin, "no");
         replies(&mut client, || server.log());
         // a long turn, after which the log is written
@@ -119,10 +125,10 @@ fn a_log_that_is_switched_on_again_begins_with_nothing() {
 /// Replies do not wait for what was thrown away with the log, though the first rewrite cannot begin yet.
 #[test]
 fn a_log_that_waits_for_its_first_rewrite_holds_nobody_up() {
-    let server = always().directive("hz", "1").directive("rdb-key-save-delay", "1000").start();
+    let server = always().directive("hz", "1").directive("rdb-key-save-delay", "10000").start();
     let (mut admin, mut client) = (server.client(), server.client());
     ok(&mut admin, &["DEBUG", "POPULATE", "15000"]);
-    late_command(&mut admin, &mut client, || server.log());
+    late_command(&server, 1, &mut admin, &mut client);
     ok(&mut admin, &["BGSAVE"]);
     switch(&mut admin, "yes");
     for _ in 0..10 {
@@ -217,12 +223,13 @@ fn the_log_is_switched_while_the_files_are_loaded() {
     for i in 0..1000 {
         ok(&mut client, &["SET", &i.to_string(), "v"]);
     }
-    ok(&mut admin, &["CONFIG", "SET", "key-load-delay", "500"]);
     for (onoff, enabled) in [("no", "0"), ("yes", "1")] {
+        ok(&mut admin, &["CONFIG", "SET", "key-load-delay", "100000"]);
         client.send(&["DEBUG", "LOADAOF"]).unwrap();
         wait_until("the load to begin", || info(&mut admin, "loading") == "1");
         switch(&mut admin, onoff);
         assert_eq!(info(&mut admin, "loading"), "1");
+        ok(&mut admin, &["CONFIG", "SET", "key-load-delay", "0"]);
         assert!(client.read_reply().unwrap().is_status("OK"));
         assert_eq!(info(&mut admin, "aof_enabled"), enabled);
         for i in 0..10 {

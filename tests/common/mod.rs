@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use viator_client::{Address, Client, value::Value};
 
-/// How long a server may take to answer its first PING, or to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a server may take to answer, or to end, before a test gives up. A disk can stand still for many seconds.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The folder of [`tests/fetch-peers.sh`](../fetch-peers.sh).
 pub fn peers_dir() -> PathBuf {
@@ -193,7 +193,8 @@ impl Server {
 
     /// A new connection (RESP2).
     pub fn client(&self) -> Client {
-        Client::connect(&self.address()).unwrap_or_else(|e| panic!("{e}; its log:\n{}", self.log_tail()))
+        Client::connect_timeout(&self.address(), PATIENCE)
+            .unwrap_or_else(|e| panic!("{e}; its log:\n{}", self.log_tail()))
     }
 
     /// A new connection that speaks protocol `version`.
@@ -266,7 +267,7 @@ impl Drop for Server {
     }
 }
 
-/// Polls `condition` until it holds; panics with `what` after 30 seconds.
+/// Polls `condition` until it holds; panics with `what` after a minute.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {

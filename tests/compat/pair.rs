@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use viator_client::{Address, Client, ClientError, value::Value};
 
-use crate::common::{Server, ok, quoting, wait_until};
+use crate::common::{PATIENCE, Server, ok, quoting, wait_until};
 use crate::compare::{Mode, default_mode, same};
 use crate::known;
 
@@ -201,7 +201,7 @@ impl Pair {
     /// `listened`: a connection that was dropped may have been listening.
     fn reset_after(&mut self, listened: bool) {
         // A sequence may kill connections, these too.
-        let open = |address: &Address| Client::connect(address).unwrap();
+        let open = |address: &Address| Client::connect_timeout(address, PATIENCE).unwrap();
         self.control = (open(&self.ours), open(&self.theirs));
         for control in [&mut self.control.0, &mut self.control.1] {
             ok(control, &["FLUSHALL"]);
@@ -375,7 +375,7 @@ impl Pair {
             format!("\"{}\" and {}", bytes.escape_ascii(), if closed { "closes" } else { "stays open" })
         };
         let ask = |address: &Address, expect: Option<&(Vec<u8>, bool)>| -> viator_client::Result<(Vec<u8>, bool)> {
-            let mut client = Client::connect(address)?;
+            let mut client = Client::connect_timeout(address, PATIENCE)?;
             // A server that has closed after the first bytes may refuse the rest.
             let _ = client.send_raw(bytes);
             let Some((bytes, closes)) = expect else { return client.read_to_close(quiet) };
