@@ -66,7 +66,7 @@ fn log(bytes: &[u8]) {
         assert!(check(Mode::Tell, &path), "what was mended is sane");
         let mended = fs::read(&path).expect("read");
         assert!(bytes.starts_with(&mended));
-        // what no check can know: whether there is such a command and takes so many arguments, and whether values fit together
+        // what no check can know: whether there is such a command, so called, and whether values fit together
         let known = |s: &Option<Stop>| {
             !matches!(s, Some(Stop::Unknown(_) | Stop::Refused(..) | Stop::Preamble(_) | Stop::Function(_)))
         };

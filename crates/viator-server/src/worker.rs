@@ -1,9 +1,15 @@
 //! An event loop: one thread, its connections, its mailbox. The first worker also accepts.
 
+mod listeners;
+mod slab;
+
+pub use self::listeners::Listeners;
+
+use self::slab::Slab;
 use crate::aof::Aof;
 use crate::conn::{Conn, State};
 use crate::memory::Memory;
-use crate::net::{Listener, Stream};
+use crate::net::Stream;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use parking_lot::Mutex;
 use std::cell::RefCell;
@@ -55,88 +61,6 @@ pub enum Message {
     Stop,
 }
 
-/// The listening sockets. The first worker accepts; CONFIG SET replaces them from whatever thread.
-pub struct Listeners {
-    list: Mutex<Vec<Listener>>,
-    registry: Registry,
-}
-
-impl Listeners {
-    /// None yet; they will be waited for by this poll.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn new(poll: &Poll) -> io::Result<Listeners> {
-        Ok(Listeners { list: Mutex::default(), registry: poll.registry().try_clone()? })
-    }
-
-    /// Waits for connections on these.
-    pub fn set(&self, listeners: Vec<Listener>) {
-        *self.list.lock() = listeners;
-        self.register();
-    }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.list.lock().len()
-    }
-
-    fn register(&self) {
-        for (i, l) in self.list.lock().iter_mut().enumerate() {
-            // those that stay get their new number, those that came are added
-            let token = Token(LISTENERS + i);
-            let registered = self
-                .registry
-                .reregister(l, token, Interest::READABLE)
-                .or_else(|_| self.registry.register(l, token, Interest::READABLE));
-            if let Err(e) = registered {
-                tracing::warn!("cannot wait for connections: {e}");
-            }
-        }
-    }
-
-    /// Replaces the TCP sockets by what `open` gives; when that fails, by what `reopen` gives if the old ones had to be
-    /// closed first.
-    ///
-    /// # Errors
-    /// Those of `open`.
-    pub fn replace_tcp<E>(
-        &self,
-        close_first: bool,
-        open: impl FnOnce() -> Result<Vec<Listener>, E>,
-        reopen: impl FnOnce() -> Result<Vec<Listener>, E>,
-    ) -> Result<(), E> {
-        let result = {
-            let mut list = self.list.lock();
-            if close_first {
-                list.retain(|l| matches!(l, Listener::Unix(..)));
-            }
-            match open() {
-                Ok(new) => {
-                    list.retain(|l| matches!(l, Listener::Unix(..)));
-                    list.extend(new);
-                    Ok(())
-                }
-                Err(e) => {
-                    if close_first && let Ok(again) = reopen() {
-                        list.extend(again);
-                    }
-                    Err(e)
-                }
-            }
-        };
-        self.register();
-        result
-    }
-
-    pub(crate) fn accept(&self, index: usize, keepalive: u64) -> io::Result<(Stream, String, String, bool)> {
-        match self.list.lock().get(index) {
-            Some(l) => l.accept(keepalive),
-            None => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-}
-
 /// The way into a worker from other threads.
 pub struct Inbox {
     messages: Mutex<Vec<Message>>,
@@ -160,52 +84,6 @@ impl Inbox {
     /// Whether it holds replies until the append-only file is on the disk.
     pub(crate) fn holds(&self) -> bool {
         self.holds.load(Relaxed)
-    }
-}
-
-/// Connections by token.
-#[derive(Default)]
-struct Slab {
-    conns: Vec<Option<Box<Conn>>>,
-    vacant: Vec<usize>,
-}
-
-impl Slab {
-    /// A token that is free.
-    fn vacant(&mut self) -> usize {
-        self.vacant.pop().unwrap_or_else(|| {
-            self.conns.push(None);
-            self.conns.len() - 1
-        })
-    }
-
-    fn insert(&mut self, token: usize, conn: Box<Conn>) {
-        if let Some(slot) = self.conns.get_mut(token) {
-            *slot = Some(conn);
-        }
-    }
-
-    #[inline]
-    fn get_mut(&mut self, token: usize) -> Option<&mut Conn> {
-        self.conns.get_mut(token)?.as_deref_mut()
-    }
-
-    /// Takes a connection out for a while; its token stays its own.
-    #[inline]
-    fn take_out(&mut self, token: usize) -> Option<Box<Conn>> {
-        self.conns.get_mut(token)?.take()
-    }
-
-    fn remove(&mut self, token: usize) -> Option<Box<Conn>> {
-        let conn = self.conns.get_mut(token)?.take();
-        if conn.is_some() {
-            self.vacant.push(token);
-        }
-        conn
-    }
-
-    fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Conn)> {
-        self.conns.iter_mut().enumerate().filter_map(|(t, c)| Some((t, c.as_deref_mut()?)))
     }
 }
 
@@ -738,7 +616,7 @@ impl Desk {
         if let Err(e) = place.registry.register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE) {
             tracing::warn!("Error registering fd event for the new client: {e}");
             place.inbox.connections.fetch_sub(1, Relaxed);
-            self.conns.vacant.push(token);
+            self.conns.give_back(token);
             return;
         }
         let id = server.clients.next_id();
@@ -788,7 +666,7 @@ impl Desk {
                 other => self.later.push(other),
             }
         }
-        for token in 0..self.conns.conns.len() {
+        for token in 0..self.conns.tokens() {
             let Some(mut conn) = self.conns.take_out(token) else { continue };
             let blocked = conn.session.blocked.is_some();
             let was_held = conn.held();
