@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use viator_engine::REDIS_VERSION;
 use viator_engine::aof::State;
@@ -177,15 +177,18 @@ pub fn serve(mut loaded: Loaded, input: &[u8]) -> ExitCode {
         .into_iter()
         .zip(inboxes.iter().cloned())
         .enumerate()
-        .filter_map(|(i, (poll, inbox))| {
+        .map(|(i, (poll, inbox))| {
             let (server, memory, inboxes) = (server.clone(), memory.clone(), inboxes.clone());
             let (listeners, aof) = (listeners.clone(), aof.clone());
             let name = format!("io_thd_{i}");
             let run = move || match Worker::new(i, poll, server, memory, inbox, inboxes, listeners, aof) {
                 Ok(w) => w.run(),
-                Err(e) => tracing::warn!("cannot wait for events: {e}"),
+                Err(e) => {
+                    tracing::warn!("Fatal: cannot wait for events: {e}");
+                    std::process::exit(1);
+                }
             };
-            thread::Builder::new().name(name).stack_size(STACK).spawn(run).map_err(|e| tracing::warn!("{e}")).ok()
+            essential(thread::Builder::new().stack_size(STACK), &name, run)
         })
         .collect();
     tracing::info!("Server initialized");
@@ -363,7 +366,7 @@ fn signals(tx: mpsc::Sender<Control>, process: Arc<Process>) {
     let r = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT]);
     match r {
         Ok(mut signals) => {
-            let spawned = thread::Builder::new().name("signals".into()).spawn(move || {
+            essential(thread::Builder::new(), "signals", move || {
                 for s in signals.forever() {
                     if s == signal_hook::consts::SIGINT && process.stopping.load(Relaxed) {
                         tracing::warn!("You insist... exiting now.");
@@ -379,17 +382,22 @@ fn signals(tx: mpsc::Sender<Control>, process: Arc<Process>) {
                     }
                 }
             });
-            if let Err(e) = spawned {
-                tracing::warn!("signals are not watched: {e}");
-            }
         }
         Err(e) => tracing::warn!("signals are not watched: {e}"),
     }
 }
 
+/// Starts a thread without which the server is none: if it cannot be had the process ends.
+pub(crate) fn essential(thread: thread::Builder, name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    thread.name(name.to_owned()).spawn(run).unwrap_or_else(|e| {
+        tracing::warn!("Fatal: can't start the thread {name}: {e}");
+        std::process::exit(1)
+    })
+}
+
 /// Frees values that take long.
 fn free_thread(rx: Receiver<Garbage>, pending: Arc<AtomicU64>, memory: Arc<memory::Memory>, server: Arc<Server>) {
-    let spawned = thread::Builder::new().name("bio_lazy_free".into()).spawn(move || {
+    essential(thread::Builder::new(), "bio_lazy_free", move || {
         let counted = memory.this_thread();
         for g in rx {
             let objects = g.objects();
@@ -403,14 +411,11 @@ fn free_thread(rx: Receiver<Garbage>, pending: Arc<AtomicU64>, memory: Arc<memor
             server.totals.lazyfreed.add_shared(objects);
         }
     });
-    if let Err(e) = spawned {
-        tracing::warn!("no background thread: {e}");
-    }
 }
 
 /// Timers: expiry, compaction, rates, peaks.
 fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>, process: Arc<Process>) {
-    let spawned = thread::Builder::new().name("cron".into()).spawn(move || {
+    essential(thread::Builder::new(), "cron", move || {
         let counted = memory.this_thread();
         let mut local = Local::new(&server);
         let (mut expire_at, mut last) = (0usize, now_ms());
@@ -451,9 +456,6 @@ fn cron_thread(server: Arc<Server>, memory: Arc<memory::Memory>, process: Arc<Pr
             local.stats.counters.timer_ns.add(spent);
         }
     });
-    if let Err(e) = spawned {
-        tracing::warn!("no timer thread: {e}");
-    }
 }
 
 /// Returns the memory of sparse arena pages: a few pages of one shard at a time.

@@ -198,10 +198,7 @@ impl Aof {
         *self.server.lock() = Arc::downgrade(server);
         server.aof.always.store(server.config.load().appendfsync == AppendFsync::Always, Relaxed);
         let aof = self.clone();
-        let spawned = thread::Builder::new().name("bio_aof".into()).spawn(move || aof.sync_thread());
-        if let Err(e) = spawned {
-            tracing::warn!("nothing syncs the append-only file: {e}");
-        }
+        crate::essential(thread::Builder::new(), "bio_aof", move || aof.sync_thread());
     }
 
     fn server(&self) -> Option<Arc<Server>> {
