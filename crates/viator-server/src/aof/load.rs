@@ -280,7 +280,7 @@ fn load_file(server: &Server, local: &mut Local, cfg: &Config, log: Log<'_>) -> 
         Stop::Function(e) => Err(e),
         Stop::Unknown(command) => Err(format!("Unknown command '{command}' reading the append only file {name}")),
         Stop::Refused(command, e) => {
-            Err(format!("Command '{command}' of the append only file {name} cannot be run: {e}"))
+            Err(format!("Command '{command}' cannot be run reading the append only file {name}: {e}"))
         }
         Stop::Unfinished | Stop::Log(LogError::Truncated(_)) => {
             if matches!(stop, Stop::Unfinished) {
