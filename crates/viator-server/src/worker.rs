@@ -13,7 +13,7 @@ use crate::net::Stream;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use parking_lot::Mutex;
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -98,8 +98,8 @@ pub(crate) struct Desk {
     held: Vec<usize>,
     /// When clients' waits end (Unix milliseconds), earliest first, and whose.
     waits: BTreeSet<(i64, u64)>,
-    /// Messages that wait until the script in progress is over.
-    later: Vec<Message>,
+    /// Messages that were not followed yet: what is before them may run a script that takes long.
+    later: VecDeque<Message>,
 }
 
 /// What became of a connection's turn to be read.
@@ -303,9 +303,9 @@ impl Worker {
 
     fn messages(&mut self, local: &mut Local, server: &Server, out: &mut Reply) -> bool {
         self.inbox.awake.store(false, Relaxed);
-        let mut messages = std::mem::take(&mut self.desk.later);
-        messages.append(&mut self.inbox.messages.lock());
-        for m in messages {
+        self.desk.later.extend(std::mem::take(&mut *self.inbox.messages.lock()));
+        // one at a time, and the others where a script finds them: a new connection's may be what ends it
+        while let Some(m) = self.desk.later.pop_front() {
             match m {
                 Message::Accept { stream, addr, laddr, near } => self.adopt(local, server, stream, addr, laddr, near),
                 Message::Look(id) => {
@@ -654,16 +654,17 @@ impl Desk {
         out: &mut Reply,
     ) {
         place.inbox.awake.store(false, Relaxed);
-        for m in std::mem::take(&mut *place.inbox.messages.lock()) {
+        self.later.extend(std::mem::take(&mut *place.inbox.messages.lock()));
+        for m in std::mem::take(&mut self.later) {
             match m {
                 Message::Accept { stream, addr, laddr, near } => {
                     self.adopt(place, local, server, Accepted { stream, addr, laddr, near });
                 }
                 Message::Stop => {
                     server.scripting.running.kill_all();
-                    self.later.push(Message::Stop);
+                    self.later.push_back(Message::Stop);
                 }
-                other => self.later.push(other),
+                other => self.later.push_back(other),
             }
         }
         for token in 0..self.conns.tokens() {
