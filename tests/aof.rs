@@ -3,10 +3,11 @@
 
 mod common;
 
-use common::{Launch, Server, missing_commands, ok, peers_dir, quoting, skip, wait_until};
+use common::{Launch, Server, missing_commands, ok, peers_dir, quoting, skip, wait_until, wait_written};
 use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use viator_client::Client;
 use viator_client::value::{Value, encode_command};
 use viator_persist::aof::journal::Journal;
@@ -69,6 +70,15 @@ fn fill(client: &mut Client, round: usize) {
 
 fn check(tool: &Path, dir: &Path) -> Output {
     Command::new(tool).arg(dir.join("appendonlydir/appendonly.aof.manifest")).output().unwrap()
+}
+
+/// Runs a tool, which may ask. What it says, and its exit status.
+fn answered(command: &mut Command, answer: &str) -> (String, Option<i32>) {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // it may end without asking
+    let _ = child.stdin.take().unwrap().write_all(answer.as_bytes());
+    let out = child.wait_with_output().unwrap();
+    (String::from_utf8_lossy(&out.stdout).into_owned(), out.status.code())
 }
 
 fn passes(dir: &Path) {
@@ -194,17 +204,8 @@ fn the_checkers_agree() {
         if fix {
             command.arg("--fix");
         }
-        let mut child = command
-            .arg("case.aof")
-            .current_dir(&dir)
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        // it may end without asking
-        let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"y\n");
-        let out = child.wait_with_output().unwrap();
-        (String::from_utf8_lossy(&out.stdout).into_owned(), out.status.code(), fs::read(&path).unwrap())
+        let (text, status) = answered(command.arg("case.aof").current_dir(&dir), "y\n");
+        (text, status, fs::read(&path).unwrap())
     };
     let ours = Path::new(env!("CARGO_BIN_EXE_viator-check-aof"));
     for case in &cases {
@@ -241,17 +242,9 @@ fn torn_folder(dir: &Path, whole: &str, cut: usize) -> std::path::PathBuf {
 fn the_checker_knows_the_journal() {
     let dir = std::env::temp_dir().join(format!("viator-check-journal-{}", std::process::id()));
     let run = |args: &[&str], answer: &str| {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_viator-check-aof"))
-            .args(args)
-            .arg(dir.join("appendonly.aof.manifest"))
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        // it may end without asking
-        let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), answer.as_bytes());
-        let out = child.wait_with_output().unwrap();
-        (String::from_utf8_lossy(&out.stdout).into_owned(), out.status.success())
+        let mut command = Command::new(env!("CARGO_BIN_EXE_viator-check-aof"));
+        let (text, status) = answered(command.args(args).arg(dir.join("appendonly.aof.manifest")), answer);
+        (text, status == Some(0))
     };
     let journal = dir.join("appendonly.aof.journal");
     let (first, second) = (resp(&["SET", "a", "1"]), resp(&["SET", "b", "2"]));
@@ -435,18 +428,7 @@ fn the_checkers_agree_on_folders() {
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).unwrap();
         files.iter().for_each(|(name, bytes)| fs::write(dir.join(name), bytes).unwrap());
-        let mut child = Command::new(tool)
-            .args(options)
-            .arg("m")
-            .current_dir(&dir)
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        // it may end without asking
-        let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"y\n");
-        let out = child.wait_with_output().unwrap();
-        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let (text, status) = answered(Command::new(tool).args(options).arg("m").current_dir(&dir), "y\n");
         // what Redis writes by its server's log has its time and a mark
         let lines: Vec<String> = text
             .lines()
@@ -454,7 +436,7 @@ fn the_checkers_agree_on_folders() {
             .filter(|l| !l.is_empty() && !l.ends_with(" #"))
             .collect();
         let after: Vec<_> = files.iter().map(|(name, _)| fs::read(dir.join(name)).unwrap()).collect();
-        (lines, out.status.code(), after)
+        (lines, status, after)
     };
     let ours = Path::new(env!("CARGO_BIN_EXE_viator-check-aof"));
     for (what, files) in &cases {
@@ -475,6 +457,7 @@ fn what_a_start_tells() {
         ok(&mut client, &["SET", "a", "1"]);
         rewrite(&mut client);
         ok(&mut client, &["SET", "b", &"x".repeat(1000)]);
+        wait_written(&mut client);
         server.kill();
         server.restart();
         let mut client = server.client();
@@ -515,6 +498,7 @@ fn what_cannot_be_loaded_is_told() {
     let mut server = Launch::viator().directive("appendonly", "yes").start();
     let mut client = server.client();
     ok(&mut client, &["SET", "a", "1"]);
+    wait_written(&mut client);
     server.kill();
     let path = server.dir().join("appendonlydir/appendonly.aof.1.incr.aof");
     let before = fs::read_to_string(&path).unwrap();

@@ -8,9 +8,8 @@ use common::rng::{Rng, seed};
 use common::strace::Strace;
 use common::{Launch, Server, ok, wait_until};
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
 use viator_client::Client;
 use viator_client::value::encode_command;
 
@@ -37,18 +36,22 @@ fn is_written(client: &mut Client) {
     assert_eq!(info(client, "aof_last_bgrewrite_status"), "ok");
 }
 
-fn pause(ms: u64) {
-    thread::sleep(Duration::from_millis(ms));
-}
+/// Tells the log that what is behind it begins: no reply could.
+const BEGUN: &[&str] = &["EVAL", "redis.log(redis.LOG_WARNING, 'begun')", "0"];
 
 /// Sends a transaction that takes so many seconds; what it changes is logged at its end. `first`: a command before it.
 fn slow_transaction(client: &mut Client, first: &[&str], seconds: &str) {
-    let begun: &[&str] = &["EVAL", "redis.log(redis.LOG_WARNING, 'begun')", "0"];
-    let commands = [first, begun, &["MULTI"], &["SET", "y", "v"], &["DEBUG", "SLEEP", seconds], &["EXEC"]];
+    let commands = [first, BEGUN, &["MULTI"], &["SET", "y", "v"], &["DEBUG", "SLEEP", seconds], &["EXEC"]];
     client.send_raw(&commands.map(encode_command).concat()).unwrap();
 }
 
-/// Waits until so many of these have begun: no reply tells of it.
+/// Holds all locks for so many seconds, from now on; two replies come.
+fn hold_locks(server: &Server, client: &mut Client, seconds: &str) {
+    client.send_raw(&[BEGUN, &["DEBUG", "SLEEP", seconds]].map(encode_command).concat()).unwrap();
+    begun(server, 1);
+}
+
+/// Waits until the log has told of so many.
 fn begun(server: &Server, n: usize) {
     wait_until("the transaction", || server.log().matches("begun").count() == n);
 }
@@ -249,11 +252,11 @@ fn the_files_are_loaded_once_at_a_time() {
     }
     ok(&mut admin, &["CONFIG", "SET", "key-load-delay", "500"]);
     // both wait for the locks
-    admin.send(&["DEBUG", "SLEEP", "0.3"]).unwrap();
-    pause(100);
+    hold_locks(&server, &mut admin, "0.3");
     for c in [&mut client, &mut other] {
         c.send(&["DEBUG", "LOADAOF"]).unwrap();
     }
+    admin.read_reply().unwrap();
     for c in [&mut admin, &mut client, &mut other] {
         c.read_reply().unwrap();
     }
@@ -273,8 +276,7 @@ fn a_shutdown_that_fails_is_told_to_all_who_asked_for_it() {
     let mut admin = server.client();
     ok(&mut admin, &["SET", "k", "v"]);
     // all of them come before the first can be followed
-    admin.send(&["DEBUG", "SLEEP", "0.3"]).unwrap();
-    pause(100);
+    hold_locks(&server, &mut admin, "0.3");
     for c in &mut clients {
         c.send(&["SHUTDOWN", "SAVE"]).unwrap();
     }
@@ -284,12 +286,16 @@ fn a_shutdown_that_fails_is_told_to_all_who_asked_for_it() {
     }
 }
 
-/// Who writes: `n:C` counts up. Returns the last number that was acknowledged, when told to stop or when the server is gone.
-fn count(mut client: Client, key: &str, stop: &AtomicBool, gone: &AtomicBool) -> i64 {
+/// Who writes: `key` counts up, and `all` with every acknowledgement. Returns the last number that was acknowledged, when told to
+/// stop or when the server is gone.
+fn count(mut client: Client, key: &str, all: &AtomicU64, stop: &AtomicBool, gone: &AtomicBool) -> i64 {
     let mut n = 0;
     while !stop.load(Ordering::Relaxed) {
         match client.cmd(&["SET", key, &(n + 1).to_string()]) {
-            Ok(reply) if reply.is_status("OK") => n += 1,
+            Ok(reply) if reply.is_status("OK") => {
+                n += 1;
+                all.fetch_add(1, Ordering::Relaxed);
+            }
             Ok(reply) => assert!(reply.to_string().contains("LOADING"), "{reply}"),
             Err(e) => {
                 assert!(gone.load(Ordering::Relaxed), "{key}: {e}");
@@ -300,6 +306,12 @@ fn count(mut client: Client, key: &str, stop: &AtomicBool, gone: &AtomicBool) ->
     n
 }
 
+/// Waits until so many more writes have been acknowledged.
+fn more(all: &AtomicU64, writes: u64) {
+    let until = all.load(Ordering::Relaxed) + writes;
+    wait_until("more writes", || all.load(Ordering::Relaxed) >= until);
+}
+
 /// Nobody is told of a change that is made when all is on the disk, while the server ends.
 #[test]
 fn nothing_is_acknowledged_after_the_last_save() {
@@ -307,14 +319,16 @@ fn nothing_is_acknowledged_after_the_last_save() {
         let launch = Launch::viator().directive("io-threads", "4").directive("appendfsync", "no");
         let mut server = launch.directive("appendonly", appendonly).directive("save", save).start();
         for round in 0..10 {
-            let (stop, gone) = (AtomicBool::new(false), AtomicBool::new(false));
+            let (all, stop, gone) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(false));
             let key = |c: usize| format!("n:{round}:{c}");
             let acked: Vec<i64> = thread::scope(|s| {
-                let (stop, gone) = (&stop, &gone);
+                let (all, stop, gone) = (&all, &stop, &gone);
                 let start = |c| (server.client(), key(c));
-                let writers: Vec<_> =
-                    (0..12).map(start).map(|(client, key)| s.spawn(move || count(client, &key, stop, gone))).collect();
-                pause(40);
+                let writers: Vec<_> = (0..12)
+                    .map(start)
+                    .map(|(client, key)| s.spawn(move || count(client, &key, all, stop, gone)))
+                    .collect();
+                more(all, 1000);
                 gone.store(true, Ordering::Relaxed);
                 assert!(server.terminate(), "{}", server.log());
                 stop.store(true, Ordering::Relaxed);
@@ -365,13 +379,14 @@ fn anything_at_once(ops: &[&str], calm: bool) {
         let mut admin = server.client();
         ok(&mut admin, &["DEBUG", "POPULATE", "2000"]);
         let (stop, quiet, gone) = (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
+        let (all, done) = (AtomicU64::new(0), AtomicU64::new(0));
         let terminated = round % 2 == 1;
         let acked: Vec<i64> = thread::scope(|s| {
-            let (stop, quiet, gone) = (&stop, &quiet, &gone);
+            let (all, done, stop, quiet, gone) = (&all, &done, &stop, &quiet, &gone);
             let writers: Vec<_> = (0..WRITERS)
                 .map(|c| {
                     let client = server.client();
-                    s.spawn(move || count(client, &format!("n:{c}"), stop, gone))
+                    s.spawn(move || count(client, &format!("n:{c}"), all, stop, gone))
                 })
                 .collect();
             let others: Vec<_> = (0..3)
@@ -386,14 +401,12 @@ fn anything_at_once(ops: &[&str], calm: bool) {
                                 assert!(gone.load(Ordering::Relaxed), "{op}");
                                 return;
                             }
-                            if rng.chance(30) {
-                                pause(rng.below(20) as u64);
-                            }
+                            done.fetch_add(1, Ordering::Relaxed);
                         }
                     })
                 })
                 .collect();
-            pause(1500);
+            wait_until("many operations", || done.load(Ordering::Relaxed) >= 300);
             if calm {
                 quiet.store(true, Ordering::Relaxed);
                 others.into_iter().for_each(|o| o.join().unwrap_or_else(|_| panic!("{}", server.log())));
@@ -402,7 +415,7 @@ fn anything_at_once(ops: &[&str], calm: bool) {
                     let manifest = server.dir().join("appendonlydir/appendonly.aof.manifest");
                     is_idle(&mut admin) && std::fs::read_to_string(manifest).is_ok_and(|m| !m.contains("endoffset"))
                 });
-                pause(50);
+                more(all, 100);
             }
             gone.store(true, Ordering::Relaxed);
             if terminated && calm {

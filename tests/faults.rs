@@ -7,7 +7,7 @@
 mod common;
 
 use common::strace::Strace;
-use common::{Launch, Server, ok, wait_until};
+use common::{Launch, Server, ok, wait_until, wait_written};
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
@@ -341,8 +341,7 @@ fn saves_and_rewrites_that_fail_anywhere_leave_the_old_file() {
             drop(fault);
             n += 1;
             wait_until("writes go on", || refusal(&mut client, &["SET", "n", &n.to_string()]).is_none());
-            // a write may have to wait for an fsync that runs
-            wait_until("the write", || info(&mut client, "aof_buffer_length") == "0");
+            wait_written(&mut client);
             server.kill();
             server.restart();
             client = server.client();

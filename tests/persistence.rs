@@ -403,8 +403,8 @@ fn saves_do_not_write_into_each_others_files() {
     let (mut a, mut b) = (server.client(), server.client());
     ok(&mut a, &["DEBUG", "POPULATE", "500"]);
     // the dataset has been walked long before it is on the disk
-    let slow = ["-e", "inject=fsync:delay_enter=700000", "-e", "trace=fsync", "-o", "/dev/null"];
-    let Some(_slow) = Strace::attach(&server, &slow) else { return };
+    let slow = ["-e", "inject=fsync:delay_enter=60000000", "-e", "trace=fsync", "-o", "/dev/null"];
+    let Some(slow) = Strace::attach(&server, &slow) else { return };
     a.send(&["SAVE"]).unwrap();
     wait_until("the save to begin", || {
         let names = fs::read_dir(server.dir()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
@@ -414,13 +414,14 @@ fn saves_do_not_write_into_each_others_files() {
         let refused = b.cmd(&[save]).unwrap();
         assert_eq!(refused.as_error(), Some(&b"ERR Background save already in progress"[..]), "{}", server.log());
     }
+    drop(slow);
     assert!(a.read_reply().unwrap().is_status("OK"));
 }
 
 /// Nor does what was flushed while SAVE was running.
 #[test]
 fn what_was_flushed_during_save_does_not_come_back() {
-    let launch = Launch::viator().directive("save", "3600 1000000").directive("rdb-key-save-delay", "1000");
+    let launch = Launch::viator().directive("save", "3600 1000000").directive("rdb-key-save-delay", "100000");
     let mut server = launch.directive("io-threads", "2").start();
     let (mut a, mut b) = (server.client(), server.client());
     ok(&mut a, &["DEBUG", "POPULATE", "500"]);

@@ -4,12 +4,14 @@
 
 mod common;
 
-use common::{Launch, Server, ok, wait_until};
-use std::net::TcpStream;
+use common::{Launch, PATIENCE, Server, ok, wait_until};
+use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
 use viator_client::Client;
+use viator_client::value::encode_command;
 
 /// Reads, computes, writes: sums are exact only if nothing comes between.
 const ADD: &str = "local v = redis.call('GET', KEYS[1]) or 0 redis.call('SET', KEYS[1], v + 1) \
@@ -140,6 +142,70 @@ fn functions_are_ended_by_their_own_command() {
         await_idle(&mut other);
         assert_eq!(ok(&mut runner, &["FCALL", "sum", "0", "20", "22"]).as_int(), Some(42));
     }
+}
+
+/// An address of this machine that is not its own alone.
+fn outside() -> Option<IpAddr> {
+    // nothing is sent
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    socket.local_addr().ok().map(|a| a.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified())
+}
+
+/// Who connects while a script takes long is turned away as at other times.
+#[test]
+fn who_may_not_connect_is_turned_away_while_a_script_takes_long() {
+    let Some(address) = outside() else { return println!("SKIPPED: this machine has no address but the loopback's") };
+    let launch = Launch::viator().directive("bind", "0.0.0.0").directive("maxclients", "3");
+    let server = launch.directive("busy-reply-threshold", "1").start();
+    let (mut runner, mut other) = (server.client(), server.client());
+    runner.send(&["EVAL", ENDLESS[0], "0"]).unwrap();
+    await_busy(&mut other);
+    let turned_away = |address: IpAddr| {
+        let mut stream = TcpStream::connect((address, server.port())).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut told = String::new();
+        stream.read_to_string(&mut told).unwrap();
+        told
+    };
+    let told = turned_away(address);
+    assert!(told.starts_with("-DENIED Redis is running in protected mode"), "{told}");
+    let mut third = server.client();
+    await_busy(&mut third);
+    assert_eq!(turned_away(Ipv4Addr::LOCALHOST.into()), "-ERR max number of clients reached\r\n");
+    assert_eq!(error(&mut third, &["SCRIPT", "KILL"]), "");
+}
+
+/// On which thread a client is served.
+fn thread_of(c: &mut Client) -> String {
+    let info = ok(c, &["CLIENT", "INFO"]).as_text().unwrap();
+    info.split(' ').find_map(|f| f.strip_prefix("io-thread=")).unwrap().to_owned()
+}
+
+/// Who comes to a thread just after it was told to let a paused script go on can end that.
+#[test]
+fn a_script_that_goes_on_does_not_keep_a_new_connection_out() {
+    let server = impatient("2");
+    let mut here = Vec::new();
+    let mut there = Vec::new();
+    // the next one will go there
+    while there.len() < 2 || here.len() <= there.len() {
+        let mut c = server.client();
+        if thread_of(&mut c) == "0" { here.push(c) } else { there.push(c) }
+    }
+    let (admin, [sleeper, paused]) = (&mut here[0], &mut there[..]) else { panic!("two are there") };
+    ok(admin, &["CLIENT", "PAUSE", "100000", "WRITE"]);
+    paused.send(&["EVAL", ENDLESS[0], "0"]).unwrap();
+    wait_until("the script waits", || ok(admin, &["CLIENT", "LIST"]).as_text().unwrap().contains(" flags=b "));
+    let (begun, sleep) = (["EVAL_RO", "redis.log(redis.LOG_WARNING, 'begun')", "0"], ["DEBUG", "SLEEP", "1"]);
+    sleeper.send_raw(&[encode_command(&begun), encode_command(&sleep)].concat()).unwrap();
+    wait_until("the thread is busy", || server.log().contains("begun"));
+    // both wait until it is not
+    ok(admin, &["CLIENT", "UNPAUSE"]);
+    let mut late = server.client();
+    assert_eq!(error(&mut late, &["SCRIPT", "KILL"]), "");
+    assert!(heard(paused).contains("Script killed by user with SCRIPT KILL"));
+    assert_ne!(thread_of(&mut late), "0");
 }
 
 /// Another client's turn on another thread, beside a script that never ends: what is to be answered.

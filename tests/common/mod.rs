@@ -291,6 +291,12 @@ pub fn info(client: &mut Client, section: &str, field: &str) -> String {
     line.unwrap_or_else(|| panic!("no {field} in {text}"))
 }
 
+/// Waits until what was logged has been given to the system, of a server that may be killed then: but with `always` a write may
+/// have to wait for an fsync that runs.
+pub fn wait_written(client: &mut Client) {
+    wait_until("the write", || info(client, "persistence", "aof_buffer_length") == "0");
+}
+
 /// Sends a command and panics if there is no reply, or an error.
 pub fn ok<A: AsRef<[u8]>>(client: &mut Client, args: &[A]) -> Value {
     let reply = client.cmd(args).unwrap();

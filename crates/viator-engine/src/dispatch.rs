@@ -106,7 +106,7 @@ pub fn execute(
 /// Executes a command of the propagation log, as it is loaded: what keeps a client's command from running does not matter.
 ///
 /// # Errors
-/// There is no such command.
+/// There is no such command; [`Error::Arity`].
 pub fn replay(
     local: &mut Local,
     server: &Server,

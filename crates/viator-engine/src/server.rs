@@ -240,11 +240,18 @@ impl ConfigCell {
     /// # Errors
     /// Those of `change`, which leave it as it was.
     pub fn update<E>(&self, change: impl FnOnce(&Config) -> Result<Config, E>) -> Result<(), E> {
+        self.unchanged(|old| {
+            let changed = Arc::new(change(old)?);
+            *self.value.lock() = changed;
+            self.version.fetch_add(1, Relaxed);
+            Ok(())
+        })
+    }
+
+    /// Does something while nobody else changes it. The same holds for `work` as for a change.
+    pub fn unchanged<R>(&self, work: impl FnOnce(&Config) -> R) -> R {
         let _one_at_a_time = self.changing.lock();
-        let changed = Arc::new(change(&self.load())?);
-        *self.value.lock() = changed;
-        self.version.fetch_add(1, Relaxed);
-        Ok(())
+        work(&self.load())
     }
 }
 

@@ -247,6 +247,9 @@ impl Snapshot {
         let mut done = false;
         while !done {
             let mut effort = 0;
+            if walked.bytes.is_empty() {
+                walked.bytes.reserve(2 * PER_HOLD);
+            }
             let (bytes, keys) = self.with_writer(std::mem::take(&mut walked.bytes), |w| {
                 let mut larges = Vec::new();
                 let mut keys = 0;
@@ -299,7 +302,7 @@ impl Snapshot {
     }
 
     fn push_walked(&self, origin: usize, walked: &mut Walked) {
-        let bytes = std::mem::replace(&mut walked.bytes, Vec::with_capacity(2 * PER_HOLD));
+        let bytes = std::mem::take(&mut walked.bytes);
         let n = bytes.len();
         if n > 0 {
             self.push(Item::Bytes(origin, bytes), n);

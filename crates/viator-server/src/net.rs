@@ -92,6 +92,18 @@ pub enum Listener {
     Unix(UnixListener, String),
 }
 
+/// A new connection.
+pub struct Accepted {
+    /// Its socket.
+    pub stream: Stream,
+    /// Peer address.
+    pub addr: String,
+    /// Local address.
+    pub laddr: String,
+    /// The peer is on this machine.
+    pub near: bool,
+}
+
 impl Listener {
     /// Listens on an address. IPv6 sockets take IPv6 only, as Redis's do.
     ///
@@ -135,7 +147,7 @@ impl Listener {
     ///
     /// # Errors
     /// `WouldBlock` when there is none.
-    pub fn accept(&self, keepalive: u64) -> io::Result<(Stream, String, String, bool)> {
+    pub fn accept(&self, keepalive: u64) -> io::Result<Accepted> {
         match self {
             Listener::Tcp(l) => {
                 let (s, peer) = l.accept()?;
@@ -152,11 +164,12 @@ impl Listener {
                 }
                 let local = s.local_addr().map(show).unwrap_or_default();
                 let near = peer.ip().to_canonical().is_loopback();
-                Ok((Stream::Tcp(s), show(peer), local, near))
+                Ok(Accepted { stream: Stream::Tcp(s), addr: show(peer), laddr: local, near })
             }
             Listener::Unix(l, path) => {
                 let (s, _) = l.accept()?;
-                Ok((Stream::Unix(s), format!("{path}:0"), format!("{path}:0"), true))
+                let addr = format!("{path}:0");
+                Ok(Accepted { stream: Stream::Unix(s), laddr: addr.clone(), addr, near: true })
             }
         }
     }

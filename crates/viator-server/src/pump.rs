@@ -4,7 +4,7 @@
 //! The script's Lua state calls [`Pump::turn`] every few milliseconds from the depth of a command. What belongs to the
 //! other connections lies on loan meanwhile; the pump has everything else for itself.
 
-use crate::worker::{Accepted, Desk, Inbox, Listeners, Place};
+use crate::worker::{Desk, Inbox, Listeners, Place};
 use mio::Registry;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -54,16 +54,10 @@ impl Pump {
         own.out.clear();
         let place = Place { registry: &self.registry, inbox: &self.inbox, index: self.index };
         if let Some(listeners) = &self.listeners {
-            let keepalive = own.local.cfg.tcp_keepalive.max(0) as u64;
             for i in 0..listeners.len() {
-                while let Ok((stream, addr, laddr, near)) = listeners.accept(i, keepalive) {
-                    if server.clients.len() as i64 >= own.local.cfg.maxclients {
-                        server.totals.rejected_connections.add_shared(1);
-                        continue;
-                    }
-                    server.totals.connections_received.add_shared(1);
+                while let Some(new) = listeners.accept(i, server) {
                     self.inbox.connections.fetch_add(1, Relaxed);
-                    desk.adopt(&place, &own.local, server, Accepted { stream, addr, laddr, near });
+                    desk.adopt(&place, &own.local, server, new);
                 }
             }
         }

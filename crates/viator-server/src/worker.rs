@@ -9,12 +9,12 @@ use self::slab::Slab;
 use crate::aof::Aof;
 use crate::conn::{Conn, State};
 use crate::memory::Memory;
-use crate::net::Stream;
+use crate::net::{Accepted, Stream};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst, fence};
@@ -41,16 +41,7 @@ const GATHER: Duration = Duration::from_millis(1);
 /// A message to a worker.
 pub enum Message {
     /// A new connection.
-    Accept {
-        /// Its socket.
-        stream: Stream,
-        /// Peer address.
-        addr: String,
-        /// Local address.
-        laddr: String,
-        /// The peer is on this machine.
-        near: bool,
-    },
+    Accept(Accepted),
     /// A client has mail, or is to be closed.
     Look(u64),
     /// Blocked clients are to be looked at again.
@@ -307,7 +298,7 @@ impl Worker {
         // one at a time, and the others where a script finds them: a new connection's may be what ends it
         while let Some(m) = self.desk.later.pop_front() {
             match m {
-                Message::Accept { stream, addr, laddr, near } => self.adopt(local, server, stream, addr, laddr, near),
+                Message::Accept(new) => self.adopt(local, server, new),
                 Message::Look(id) => {
                     let Some(&token) = self.desk.by_id.get(&id) else { continue };
                     out.clear();
@@ -443,31 +434,7 @@ impl Worker {
     }
 
     fn accept(&mut self, local: &mut Local, server: &Server, listener: usize) {
-        let keepalive = local.cfg.tcp_keepalive.max(0) as u64;
-        loop {
-            let (mut stream, addr, laddr, near) = match self.listeners.accept(listener, keepalive) {
-                Ok(x) => x,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-                Err(e) if matches!(e.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => continue,
-                Err(e) => {
-                    tracing::warn!("Accepting client connection: {e}");
-                    return;
-                }
-            };
-            // as it is now: who connects after a CONFIG SET was answered finds what that set
-            let cfg = server.config.load();
-            // a stranger that is turned away may not read why
-            if server.clients.len() as i64 >= cfg.maxclients {
-                server.totals.rejected_connections.add_shared(1);
-                drop(stream.write(b"-ERR max number of clients reached\r\n"));
-                continue;
-            }
-            if !near && cfg.protected_mode && cfg.requirepass.is_empty() {
-                drop(stream.write(PROTECTED.as_bytes()));
-                server.totals.rejected_connections.add_shared(1);
-                continue;
-            }
-            server.totals.connections_received.add_shared(1);
+        while let Some(new) = self.listeners.accept(listener, server) {
             // the worker with the fewest connections
             let target = self
                 .peers
@@ -478,17 +445,17 @@ impl Worker {
             if let Some(p) = self.peers.get(target) {
                 p.connections.fetch_add(1, Relaxed);
                 if target == self.index {
-                    self.adopt(local, server, stream, addr, laddr, near);
+                    self.adopt(local, server, new);
                 } else {
-                    p.send(Message::Accept { stream, addr, laddr, near });
+                    p.send(Message::Accept(new));
                 }
             }
         }
     }
 
-    fn adopt(&mut self, local: &mut Local, server: &Server, stream: Stream, addr: String, laddr: String, near: bool) {
+    fn adopt(&mut self, local: &mut Local, server: &Server, new: Accepted) {
         let place = Place { registry: &self.registry, inbox: &self.inbox, index: self.index };
-        self.desk.adopt(&place, local, server, Accepted { stream, addr, laddr, near });
+        self.desk.adopt(&place, local, server, new);
     }
 
     fn read(&mut self, token: usize, local: &mut Local, server: &Server, buf: &mut [u8], out: &mut Reply) {
@@ -594,14 +561,6 @@ fn read(conn: &mut Conn, local: &mut Local, server: &Server, buf: &mut [u8], out
     Turn::Again
 }
 
-/// A new connection.
-pub(crate) struct Accepted {
-    pub(crate) stream: Stream,
-    pub(crate) addr: String,
-    pub(crate) laddr: String,
-    pub(crate) near: bool,
-}
-
 /// The worker around a desk.
 pub(crate) struct Place<'a> {
     pub(crate) registry: &'a Registry,
@@ -657,9 +616,7 @@ impl Desk {
         self.later.extend(std::mem::take(&mut *place.inbox.messages.lock()));
         for m in std::mem::take(&mut self.later) {
             match m {
-                Message::Accept { stream, addr, laddr, near } => {
-                    self.adopt(place, local, server, Accepted { stream, addr, laddr, near });
-                }
+                Message::Accept(new) => self.adopt(place, local, server, new),
                 Message::Stop => {
                     server.scripting.running.kill_all();
                     self.later.push_back(Message::Stop);
@@ -708,15 +665,3 @@ fn arm(conn: &mut Conn, waits: &mut BTreeSet<(i64, u64)>) {
         conn.armed = until;
     }
 }
-
-/// What a stranger is told in protected mode, as Redis words it.
-const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is \
-set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect \
-from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the \
-command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server \
-is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this \
-change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and \
-setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for \
-testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password for the default user. \
-NOTE: You only need to do one of the above things in order for the server to start accepting connections from the \
-outside.\r\n";

@@ -5,6 +5,7 @@ use crate::args::OwnedArgs;
 use crate::client::ClientShared;
 use crate::config::PropagationErrorBehavior;
 use crate::dispatch;
+use crate::error::Error;
 use crate::local::Local;
 use crate::server::Server;
 use crate::session::Session;
@@ -124,9 +125,11 @@ fn commands<R: Read>(server: &Server, local: &mut Local, file: R, from: u64) -> 
             Ok(Some(Item::Command(args))) => {
                 let args = OwnedArgs::from_slices(&args);
                 if let Err(e) = dispatch::replay(local, server, &mut session, args.args(), &mut out) {
-                    let (name, e) = (shown(&args), e.to_string());
-                    let unknown = e.starts_with("ERR unknown command");
-                    break Some(if unknown { Stop::Unknown(name) } else { Stop::Refused(name, e) });
+                    let name = shown(&args);
+                    break Some(match e {
+                        Error::Arity(_) => Stop::Refused(name, e.to_string()),
+                        _ => Stop::Unknown(name),
+                    });
                 }
                 if let (error @ [b'-', ..], _) = out.parts() {
                     server.totals.unexpected_errors.add_shared(1);

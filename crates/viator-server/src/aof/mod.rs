@@ -590,13 +590,13 @@ impl Aof {
     /// Follows `appendonly` as it was set while the dataset was loaded.
     pub fn after_loading(self: &Arc<Self>, server: &Arc<Server>) {
         // not beside a CONFIG SET that has seen that the dataset is loaded, and is not in force yet
-        let followed = server.config.update(|cfg| {
-            match (server.aof.state() != State::Off, cfg.appendonly) {
-                (true, false) => self.stop(server),
-                (false, true) => self.start(server)?,
-                _ => {}
+        let followed = server.config.unchanged(|cfg| match (server.aof.state() != State::Off, cfg.appendonly) {
+            (true, false) => {
+                self.stop(server);
+                Ok(())
             }
-            Ok::<_, String>(cfg.clone())
+            (false, true) => self.start(server),
+            _ => Ok(()),
         });
         if let Err(e) = followed {
             tracing::warn!("{e}");

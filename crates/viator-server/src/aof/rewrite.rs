@@ -25,21 +25,10 @@ use viator_persist::{Fault, Limits, Reader};
 /// What held when a rewrite began. If the log is switched off after that the rewrite comes to nothing, whatever follows.
 #[derive(Clone, Copy)]
 struct Circumstances {
+    /// Unless it is off, an increment begins with the rewrite.
     state: State,
     /// How often the log had been switched off.
     stops: u64,
-}
-
-impl Circumstances {
-    /// The log is written: an increment begins with the rewrite.
-    fn on(self) -> bool {
-        self.state != State::Off
-    }
-
-    /// The first rewrite since the log was switched on.
-    fn first(self) -> bool {
-        self.state == State::WaitRewrite
-    }
 }
 
 /// A rewrite whose point in time has come.
@@ -158,7 +147,7 @@ impl Aof {
                     status.rewrite_failures.fetch_add(1, Relaxed);
                     tracing::warn!("Background AOF rewrite terminated with error: {}", plain(e));
                 }
-                if now.first() {
+                if now.state == State::WaitRewrite {
                     self.forget_temporary(server);
                 }
             }
@@ -190,17 +179,22 @@ impl Aof {
         self.stops.load(Relaxed) != began.stops
     }
 
+    /// To be asked by who holds the files.
+    fn goes_on(&self, began: Circumstances) -> io::Result<()> {
+        if self.is_cancelled(began) { Err(io::Error::other("cancelled")) } else { Ok(()) }
+    }
+
     /// Opens the next increment and takes the snapshot with which it begins.
     fn begin_parts(&self, server: &Server, now: Circumstances) -> io::Result<Begun> {
-        if now.on() {
+        if now.state != State::Off {
             self.open_next(server, now)?;
         }
         let mut offset = 0;
         let snapshot = Snapshot::begin(server, crate::now_ms(), |_, _| {
             let mut f = self.files.lock();
             // if it was switched off meanwhile, nothing is logged for a rewrite that comes to nothing
-            if now.on() && !self.is_cancelled(now) {
-                if now.first() {
+            if now.state != State::Off && !self.is_cancelled(now) {
+                if now.state == State::WaitRewrite {
                     // the last words of those who did not see that it was switched off, before it was switched on again
                     f.forget_logged(server);
                     server.propagation.listen(listener::AOF, true);
@@ -213,7 +207,7 @@ impl Aof {
         let Some(snapshot) = snapshot else {
             // a save began meanwhile; what the manifest calls the last increment is the one that is written
             let _files = self.files.lock();
-            if now.on() && !now.first() && !self.is_cancelled(now) {
+            if now.state == State::On && !self.is_cancelled(now) {
                 server.propagation.cut();
             }
             server.aof.rewrite_scheduled.store(true, Relaxed);
@@ -253,8 +247,7 @@ impl Aof {
     /// The replication offset at which the last increment begins is known now.
     fn note_offset(&self, began: Circumstances, offset: i64) -> io::Result<()> {
         let mut f = self.files.lock();
-        if began.on()
-            && !began.first()
+        if began.state == State::On
             && !self.is_cancelled(began)
             && let Some(last) = f.manifest.incrs.last_mut()
             && last.start_offset != Some(offset)
@@ -268,10 +261,8 @@ impl Aof {
     /// Opens the increment that begins with the snapshot: the manifest knows of it before anything is written to it.
     fn open_next(&self, server: &Server, began: Circumstances) -> io::Result<()> {
         let mut f = self.files.lock();
-        if self.is_cancelled(began) {
-            return Err(io::Error::other("cancelled"));
-        }
-        if began.first() {
+        self.goes_on(began)?;
+        if began.state == State::WaitRewrite {
             let name = temporary_incr(&f);
             let file = File::create(f.path(&name))?;
             tracing::info!("Creating AOF incr file {name} on background rewrite");
@@ -302,10 +293,8 @@ impl Aof {
         let cfg = server.config.load();
         let _not_while_they_are_loaded = self.replacing.lock();
         let mut f = self.files.lock();
-        if self.is_cancelled(began) {
-            return Err(io::Error::other("cancelled"));
-        }
-        let first = began.first();
+        self.goes_on(began)?;
+        let first = began.state == State::WaitRewrite;
         fs::create_dir_all(&f.dir)?;
         let mut m = f.manifest.clone();
         let base = f.base.clone();
@@ -314,7 +303,7 @@ impl Aof {
         tracing::info!("Background AOF rewrite terminated with success");
         fs::rename(temp, f.path(&name))?;
         tracing::info!("Successfully renamed the temporary AOF base file {} into {name}", temp.display());
-        let keep = usize::from(began.on() && !first);
+        let keep = usize::from(began.state == State::On);
         m.retire_incrs(keep);
         if first {
             let part = m.next_incr(&base, Some(offset));
